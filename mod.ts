@@ -42,6 +42,14 @@ export type { AcknowledgePolicy, CongestionName, TcpConfig } from "./core/tcp/co
 export type { UdpConfig } from "./core/udp/config.ts";
 export type { QueueLimits } from "./core/udp/datagram.ts";
 
+export type {
+  HistogramValue,
+  Metric,
+  MetricAttributes,
+  MetricDefinition,
+  MetricPoint,
+} from "./core/api/metrics/metric.ts";
+
 export {
   definePlugin,
   type OptionArguments,

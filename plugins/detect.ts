@@ -101,6 +101,7 @@ export function detect(routes: DetectRoutes, options: DetectOptions = {}): Plugi
       if (!route) return await next(socket);
       await runInOrder([(_c, rest) => rest(socket), route])(c, next);
     },
+    metrics: () => [...plugins].flatMap((plugin) => plugin.metrics?.() ?? []),
     async dispose() {
       const disposals = await Promise.allSettled([...plugins].map((plugin) => disposeOf(plugin)));
       const failed = disposals.find(({ status }) => status === "rejected");

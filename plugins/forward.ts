@@ -75,6 +75,7 @@ function forwardTo(
         });
       },
     }),
+    metrics: () => targets.flatMap((target) => target.metrics),
     dispose() {
       checks?.stop();
       guard.dispose();
@@ -105,6 +106,7 @@ async function connect(
 ): Promise<HeldConnection> {
   let failure: unknown;
   for (const target of balancer.candidates(clock.now(), hostname, slotOptions)) {
+    const began = clock.now();
     try {
       const held = await target.limit.connect(
         hostname,
@@ -113,7 +115,7 @@ async function connect(
           dialWithTimeout(dial, target.address, { clock, timeoutMs, signal: within, keepAliveMs }),
         slotOptions,
       );
-      target.succeeded(log);
+      target.succeeded(log, clock.now() - began);
       return held;
     } catch (error) {
       if (signal.aborted || error instanceof EvictedError) throw error;

@@ -10,6 +10,7 @@ import { HttpConnection } from "./http/connection.ts";
 import type { FetchApp } from "./shared/http/fetch_app.ts";
 import { DateField } from "./shared/http/date.ts";
 import { type HttpOptions, httpOptionsSchema } from "./http/options.ts";
+import { RequestObserver } from "./shared/http/request_observer.ts";
 import { Turns } from "./shared/http/turns.ts";
 
 export type { FetchApp } from "./shared/http/fetch_app.ts";
@@ -60,10 +61,12 @@ export function http(app: FetchApp, options: HttpOptions = {}): Plugin {
     throw new TypeError("http: app: expected an object with fetch(request), such as a Hono app");
   }
   const checked = checkOptions("http", httpOptionsSchema, options);
-  const shared = { date: new DateField(), turns: new Turns() };
+  const observer = new RequestObserver();
+  const shared = { date: new DateField(), turns: new Turns(), observer };
   return {
     name: "http",
     handle: (c) => new HttpConnection(c, app, checked, shared).run(),
+    metrics: () => observer.metrics,
   };
 }
 

@@ -11,6 +11,7 @@ import { type Http2Options, http2OptionsSchema } from "./http2/options.ts";
 import { readPreface } from "./http2/preface.ts";
 import { DateField } from "./shared/http/date.ts";
 import type { FetchApp } from "./shared/http/fetch_app.ts";
+import { RequestObserver } from "./shared/http/request_observer.ts";
 import { Turns } from "./shared/http/turns.ts";
 import { withTimeout } from "./shared/with_timeout.ts";
 
@@ -63,7 +64,8 @@ export function http2(app: FetchApp, options: Http2Options = {}): Plugin {
     throw new TypeError("http2: app: expected an object with fetch(request), such as a Hono app");
   }
   const checked = checkOptions("http2", http2OptionsSchema, options);
-  const shared = { date: new DateField(), turns: new Turns() };
+  const observer = new RequestObserver();
+  const shared = { date: new DateField(), turns: new Turns(), observer };
   return {
     name: "http2",
     async handle(c, next) {
@@ -82,6 +84,7 @@ export function http2(app: FetchApp, options: Http2Options = {}): Plugin {
       }
       await new Http2Connection(c, app, checked, shared, alpn === null).run();
     },
+    metrics: () => observer.metrics,
   };
 }
 

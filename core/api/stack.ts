@@ -28,6 +28,9 @@ import {
 import { TcpError } from "./errors.ts";
 import { formatHostPort } from "./host_port.ts";
 import { bindingOf, parseListenAddress } from "./listen_address.ts";
+import { MetricSums } from "./metrics/metric_sums.ts";
+import type { Metric } from "./metrics/metric.ts";
+import { stackMetrics } from "./metrics/stack_metrics.ts";
 import { connectError } from "./refusal_error.ts";
 import { type AcceptorHooks, openAcceptor } from "./runtime/acceptor.ts";
 import { Driver } from "./runtime/driver.ts";
@@ -288,6 +291,14 @@ class HostStack implements Stack {
       flows: this.#core.udp.flows.table.count,
       timers: this.#core.tcp.timerCount,
     };
+  }
+
+  metrics(): readonly Metric[] {
+    const { counts, pluginMetrics } = this.#bindings;
+    const sums = new MetricSums();
+    sums.add(stackMetrics(this.#core, this.#link.stats?.() ?? {}, counts));
+    sums.add(pluginMetrics);
+    return sums.metrics;
   }
 
   close(options: CloseOptions = {}): Promise<void> {

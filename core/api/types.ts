@@ -10,6 +10,7 @@ import type { SynVerdict } from "../stack/requests.ts";
 import type { TcpState } from "../tcp/state.ts";
 import type { Clock, Logger } from "./environment.ts";
 import type { TcpErrorCode } from "./errors.ts";
+import type { Metric } from "./metrics/metric.ts";
 import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./udp/datagram.ts";
 
 /** As `Deno.NetAddr`, so that code for Deno and Hono's conninfo helper work unchanged. */
@@ -308,6 +309,12 @@ export interface Plugin {
    */
   readonly transparent?: boolean;
   /**
+   * What the plugin has counted; each point gets the attributes `listen` and `plugin`. Called when
+   * somebody asks for the metrics of the stack: a plugin whose counting has a cost begins with the
+   * first call.
+   */
+  readonly metrics?: () => readonly Metric[];
+  /**
    * Runs once: when the stack has closed, or when the plugin has been replaced or removed everywhere
    * and its last handler has finished.
    */
@@ -480,6 +487,12 @@ export interface Stack extends AsyncDisposable {
   connections(): readonly OpenConnection[];
   /** Counters of the whole stack; dropped packets by reason under `drop.*`. */
   stats(): Readonly<Record<string, number>>;
+  /**
+   * The metrics of the stack, of its listen addresses and of their plugins, as plain values:
+   * `docs/metrics.md` lists them. Until the first call, counting costs a few additions at the beginning
+   * and end of a connection.
+   */
+  metrics(): readonly Metric[];
 }
 
 export type { Clock, Logger, SynVerdict, TcpErrorCode, TcpState };

@@ -14,6 +14,8 @@ export class Stats {
   /** Packets that the link had no room for. */
   linkFull = 0;
   connectionsOpened = 0;
+  /** Those of them that this side has opened. */
+  activeOpens = 0;
   connectionsAccepted = 0;
   connectionsEnded = 0;
   /** SYN cookies sent (RFC 4987 3.6), and those returned by a valid ACK. */
@@ -50,6 +52,11 @@ export class Stats {
   /** Packets dropped for `reason`. */
   dropped(reason: DropReason): number {
     return this.#drops.get(reason) ?? 0;
+  }
+
+  /** Dropped packets by reason. */
+  drops(): Iterable<[DropReason, number]> {
+    return this.#drops;
   }
 
   /** A copy as plain numbers, with dropped packets as `drop.<reason>`. */

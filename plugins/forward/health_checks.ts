@@ -64,6 +64,7 @@ export class HealthChecks {
   async #check(target: Target, { clock, log }: CheckEnvironment, dial: Dial): Promise<void> {
     const { signal } = this.#stopped;
     const { timeoutMs } = this.#intervals;
+    const began = clock.now();
     try {
       const connection = await dialWithTimeout(dial, target.address, {
         clock,
@@ -73,7 +74,7 @@ export class HealthChecks {
       connection.closed.catch(() => {});
       if (this.#header !== undefined) connection.write(this.#header).catch(() => {});
       connection.close();
-      target.succeeded(log);
+      target.succeeded(log, clock.now() - began);
     } catch (error) {
       if (!signal.aborted) target.failed(clock.now(), error, log);
     }

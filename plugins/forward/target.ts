@@ -6,11 +6,44 @@
 import type { Logger } from "../../core/api/environment.ts";
 import { messageOf } from "../../core/api/error_text.ts";
 import { isOwnLimit } from "../../core/api/errors.ts";
+import { DurationHistogram, RTT_BOUNDS } from "../../core/api/metrics/histogram.ts";
+import { type Metric, type MetricDefinition, metricOf } from "../../core/api/metrics/metric.ts";
 import { formatDialTarget } from "../shared/dial.ts";
 import type { DialTarget } from "../shared/host_network.ts";
 import { SharedLimit } from "../shared/shared_limit.ts";
 
 const LOG_MS = 60_000;
+
+const UP: MetricDefinition = {
+  name: "berth.upstream.up",
+  kind: "gauge",
+  unit: "1",
+  description: "1 if connections go to an upstream of forward, 0 if it is down in a worker.",
+  combine: "min",
+};
+const OPEN: MetricDefinition = {
+  name: "berth.upstream.open",
+  kind: "gauge",
+  unit: "{connection}",
+  description: "Connections and flows to an upstream of forward, attempts included.",
+};
+const FAILURES: MetricDefinition = {
+  name: "berth.upstream.failures",
+  kind: "counter",
+  unit: "{connection}",
+  description: "Connections to an upstream of forward that have failed, health checks included.",
+};
+const CONNECT_DURATION: MetricDefinition = {
+  name: "berth.upstream.connect.duration",
+  kind: "histogram",
+  unit: "s",
+  description: "Handshakes with an upstream of forward, with the resolution of its name.",
+};
+
+/** All metrics of a {@link Target}. */
+export const UPSTREAM_METRICS: readonly MetricDefinition[] = [
+  ...[UP, OPEN, FAILURES, CONNECT_DURATION],
+];
 
 /** When a target is considered down, and up again. */
 export interface HealthRules {
@@ -36,6 +69,9 @@ export class Target {
   #successes = 0;
   #retryAt = Infinity;
   #limitLoggedAt = -Infinity;
+  /** Attempts that have failed. */
+  #failed = 0;
+  readonly #connects = new DurationHistogram(RTT_BOUNDS);
 
   /** A new target counts as up; it gets at most `maxConnections` connections. */
   constructor(address: DialTarget, rules: HealthRules, maxConnections: number) {
@@ -50,8 +86,9 @@ export class Target {
     return this.#up || now >= this.#retryAt;
   }
 
-  /** An attempt has succeeded. */
-  succeeded(log: Logger): void {
+  /** An attempt has succeeded after `milliseconds`. */
+  succeeded(log: Logger, milliseconds: number): void {
+    this.#connects.record(milliseconds / 1000);
     this.#failures = 0;
     if (this.#up || ++this.#successes < this.#rules.healthyAfter) return;
     this.#up = true;
@@ -61,12 +98,24 @@ export class Target {
   /** An attempt has failed. */
   failed(now: number, error: unknown, log: Logger): void {
     if (isOwnLimit(error)) return this.#hitLimit(now, error as Error, log);
+    this.#failed++;
     this.#successes = 0;
     if (this.#up && ++this.#failures < this.#rules.unhealthyAfter) return;
     this.#retryAt = now + (this.#rules.retryAfterMs ?? Infinity);
     if (!this.#up) return;
     this.#up = false;
     log.warn("target is down", { target: this.name, reason: messageOf(error) });
+  }
+
+  /** What has been counted. */
+  get metrics(): readonly Metric[] {
+    const attributes = { upstream: this.name };
+    return [
+      metricOf(UP, [[attributes, this.#up ? 1 : 0]]),
+      metricOf(OPEN, [[attributes, this.limit.size]]),
+      metricOf(FAILURES, [[attributes, this.#failed]]),
+      metricOf(CONNECT_DURATION, [[attributes, this.#connects.value]]),
+    ];
   }
 
   /** A local limit was hit, which says nothing about the target. Logged once a minute. */

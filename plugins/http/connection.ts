@@ -23,6 +23,7 @@ import { withFileLength } from "../shared/http/file_response.ts";
 import { Input } from "../shared/http/input.ts";
 import { badRequest, clientGone, HttpRefusal, responseOf } from "../shared/http/refusal.ts";
 import type { RequestHead } from "../shared/http/request_head.ts";
+import type { RequestObserver } from "../shared/http/request_observer.ts";
 import type { Turns } from "../shared/http/turns.ts";
 import { ClientWatch } from "./client_watch.ts";
 import {
@@ -42,6 +43,8 @@ export interface SharedState {
   readonly date: DateField;
   /** Shares the event loop between large responses. */
   readonly turns: Turns;
+  /** Measures requests. */
+  readonly observer: RequestObserver;
 }
 
 /** State of the connection; decides what a read timeout means. */
@@ -75,6 +78,10 @@ export class HttpConnection {
   /** The client has closed its side while a request was being served. */
   #gone = false;
   #isFillingBody = false;
+  /** When the current request began, if it is observed and has not been reported. */
+  #beganAt: number | undefined;
+  /** The status of its response; 0: there is none yet. */
+  #status = 0;
 
   /** The server side of `c.socket`. */
   constructor(c: Context, app: FetchApp, options: CheckedHttpOptions, shared: SharedState) {
@@ -121,6 +128,7 @@ export class HttpConnection {
       this.#c.log.debug("http: connection lost", { error });
     } finally {
       signal.removeEventListener("abort", stop);
+      this.#report();
       this.#deadlines.dispose();
     }
   }
@@ -165,6 +173,7 @@ export class HttpConnection {
 
   /** Serves one request. */
   #serve(request: ParsedRequest | HttpRefusal): Reusable {
+    if (this.#shared.observer.isOn) this.#beganAt = this.#c.clock.now();
     if (request instanceof HttpRefusal) return this.#refuse(request);
     const exchange = prepareExchange(request, this.#setting);
     if (exchange instanceof HttpRefusal) return this.#refuse(exchange);
@@ -231,6 +240,7 @@ export class HttpConnection {
   #respond(exchange: Exchange, response: Response): Reusable {
     exchange.closeUpgrade();
     this.#responding = true;
+    this.#status = response.status;
     const { head, body } = exchange;
     const drainable = !body || body.ended || body.drainable(this.#options.maxDrainBytes);
     const plan = this.#planFor(head, drainable && !this.#stopping && wantsKeepAlive(head));
@@ -260,8 +270,18 @@ export class HttpConnection {
   }
 
   #endExchange(): void {
+    this.#report();
     this.#exchange = undefined;
     this.#watch.stop();
+  }
+
+  /** The current request has ended. */
+  #report(): void {
+    const status = this.#status;
+    this.#status = 0;
+    if (this.#beganAt === undefined) return;
+    this.#shared.observer.ended(status, this.#c.clock.now() - this.#beganAt);
+    this.#beganAt = undefined;
   }
 
   #keepWatching(): void {
@@ -290,6 +310,7 @@ export class HttpConnection {
       return false;
     }
     if (!refusal && this.#gone) return false;
+    this.#status = refusal?.status ?? 500;
     if (!refusal) return this.#writer.send(internalServerError(), plan);
     return this.#writer.send(responseOf(refusal), { ...plan, keepAlive: false });
   }
@@ -301,6 +322,7 @@ export class HttpConnection {
       this.#logFailure(exchange.head, upgradeMissing());
       return await this.#respond(exchange, internalServerError());
     }
+    this.#status = 101;
     await this.#writer.switchProtocols(response, this.#shared.date.at(this.#c.clock.now()));
     this.#endExchange();
     this.#deadlines.clearRead();
@@ -312,6 +334,7 @@ export class HttpConnection {
   /** Answers an invalid request and closes: the start of the next request is unknown. */
   async #refuse(refusal: HttpRefusal): Promise<boolean> {
     this.#responding = true;
+    this.#status = refusal.status;
     this.#phase = "serve";
     this.#deadlines.clearRead();
     this.#c.log.debug("http: request refused", { ...refusal });
@@ -319,6 +342,7 @@ export class HttpConnection {
     const headOnly = this.#exchange?.head.method === "HEAD";
     const plan = { headOnly, http11: true, keepAlive: false, date: this.#dateNow() };
     await this.#writer.send(responseOf(refusal), plan);
+    this.#report();
     this.#exchange?.body?.detach();
     await this.#linger();
     return false;
@@ -449,6 +473,7 @@ export class HttpConnection {
   #lose(error: unknown): void {
     if (this.#lost) return;
     this.#lost = true;
+    this.#report();
     this.#c.log.debug("http: connection lost", { error });
     this.#watch.stop();
     const reason = clientGone();

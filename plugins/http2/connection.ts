@@ -12,6 +12,7 @@ import type { DateField } from "../shared/http/date.ts";
 import { envOf } from "../shared/http/env.ts";
 import type { FetchApp } from "../shared/http/fetch_app.ts";
 import { Input } from "../shared/http/input.ts";
+import type { RequestObserver } from "../shared/http/request_observer.ts";
 import type { Turns } from "../shared/http/turns.ts";
 import { checkRequest, type ParsedRequest, RefusedRequest } from "./parsed_request.ts";
 import { Exchange, type ExchangeHost } from "./exchange.ts";
@@ -29,6 +30,8 @@ export interface SharedState {
   readonly date: DateField;
   /** Limits large bodies per turn of the event loop. */
   readonly turns: Turns;
+  /** Measures requests. */
+  readonly observer: RequestObserver;
 }
 
 /**
@@ -223,9 +226,10 @@ export class Http2Connection {
   #makeHost(app: FetchApp): ExchangeHost {
     const { clock, log, signal, socket } = this.#c;
     const { maxBodyBytes, bodyTimeoutMs, writeTimeoutMs } = this.#options;
-    const { date, turns } = this.#shared;
+    const { date, turns, observer } = this.#shared;
     const envFor = envOf(socket, log);
     return {
+      observer,
       maxBodyBytes,
       bodyTimeoutMs,
       writeTimeoutMs,

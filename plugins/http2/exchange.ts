@@ -21,6 +21,7 @@ import { withFileLength } from "../shared/http/file_response.ts";
 import type { RequestHead } from "../shared/http/request_head.ts";
 import { abortRequest, createRequest } from "../shared/http/request.ts";
 import { ASTERISK } from "../shared/http/request_target.ts";
+import type { RequestObserver } from "../shared/http/request_observer.ts";
 import type { Takeover, Upgrade } from "../shared/http/upgrade.ts";
 import { type ParsedRequest, RefusedRequest } from "./parsed_request.ts";
 import { ERROR, type ErrorCode } from "./frames.ts";
@@ -49,6 +50,8 @@ export interface ExchangeHost extends ResponseHost {
   run(takeover: Takeover, tunnel: StreamTunnel): Promise<void>;
   /** Logs a failure of the application. */
   logFailure(head: Pick<RequestHead, "method" | "target">, error: unknown): void;
+  /** Measures requests. */
+  readonly observer: RequestObserver;
 }
 
 /** Serves the request of one stream. */
@@ -67,6 +70,10 @@ export class Exchange implements StreamHandler {
   /** The client has sent its FIN, and is probably gone. */
   #isGone = false;
   #readAt = Infinity;
+  /** When the request began, if it is observed and has not been reported. */
+  #beganAt: number | undefined;
+  /** The status of the response; 0: there is none yet. */
+  #status = 0;
 
   /** Creates the exchange for a request. */
   constructor(host: ExchangeHost, stream: Http2Stream, parsed: ParsedRequest | RefusedRequest) {
@@ -74,6 +81,7 @@ export class Exchange implements StreamHandler {
     this.#stream = stream;
     this.#parsed = parsed;
     this.#writer = new ResponseWriter(host, stream, parsed.head.method === "HEAD");
+    if (host.observer.isOn) this.#beganAt = host.now();
   }
 
   /** The earliest deadline. */
@@ -156,6 +164,7 @@ export class Exchange implements StreamHandler {
   lost(): void {
     if (this.#isLost) return;
     this.#isLost = true;
+    this.#report();
     this.#readAt = Infinity;
     this.#body?.fail(badRequest("the stream was reset within the request body"));
     this.#tunnel?.lose();
@@ -228,7 +237,15 @@ export class Exchange implements StreamHandler {
     }
   }
 
+  /** The request has ended. */
+  #report(): void {
+    if (this.#beganAt === undefined) return;
+    this.#host.observer.ended(this.#status, this.#host.now() - this.#beganAt);
+    this.#beganAt = undefined;
+  }
+
   #sendAll(response: Response): void {
+    this.#status = response.status;
     const sending = this.#writer.send(response);
     if (sending === undefined) return this.#finish();
     sending.then(() => this.#finish(), (error) => this.#recover(error));
@@ -240,6 +257,7 @@ export class Exchange implements StreamHandler {
     // Later events do not abort the request.
     this.#request = undefined;
     this.#isLost = true;
+    this.#report();
     this.#readAt = Infinity;
     this.#body?.detach();
     this.#tunnel?.lose();
@@ -278,6 +296,8 @@ export class Exchange implements StreamHandler {
   #switchProtocols(response: Response): void {
     const tunnel = this.#tunnel;
     if (!this.#takeover || !tunnel) throw upgradeMissing();
+    this.#status = 101;
+    this.#report();
     this.#writer.switchProtocols(response);
     const over = () => {
       if (!this.#stream.isOver) this.#host.reset(this.#stream, ERROR.cancel);

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Clock, Logger } from "../environment.ts";
+import type { BindingCounts } from "../metrics/binding_counts.ts";
 import type { HandlerContext } from "../types.ts";
 import type { Generation } from "./generation.ts";
 
@@ -20,6 +21,7 @@ export interface HandlerEnvironment extends StackEnvironment {
   readonly log: Logger;
   /** The handlers that it is for. */
   readonly generation: Generation;
+  readonly counts: BindingCounts;
 }
 
 /** Called at the end of a connection or flow, with the reason if it failed. */

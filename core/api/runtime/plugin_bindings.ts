@@ -10,6 +10,9 @@ import { sleepUntil, withFields } from "../environment.ts";
 import { messageOf, stackOf } from "../error_text.ts";
 import { TcpError } from "../errors.ts";
 import { formatListenAddress, type ListenAddress } from "../listen_address.ts";
+import { BindingCountsTable } from "../metrics/binding_counts.ts";
+import type { Metric } from "../metrics/metric.ts";
+import { PluginMetrics } from "../metrics/plugin_metrics.ts";
 import { compose } from "../plugin.ts";
 import { StackSocket } from "../tcp/tcp_socket.ts";
 import type {
@@ -47,6 +50,9 @@ export class PluginBindings {
   readonly #generations = new Set<Generation>();
   /** Number of generations that contain a plugin. */
   readonly #uses = new Map<Plugin, number>();
+  /** For the metrics. */
+  readonly counts: BindingCountsTable = new BindingCountsTable();
+  readonly #pluginMetrics = new PluginMetrics();
 
   constructor(driver: Driver, datagrams: Datagrams, environment: StackEnvironment) {
     this.#driver = driver;
@@ -105,6 +111,7 @@ export class PluginBindings {
       ...this.#environment,
       log: withFields(this.#environment.log, fields),
       generation,
+      counts: this.counts.of(formatListenAddress(address), plugin),
     };
   }
 
@@ -127,7 +134,9 @@ export class PluginBindings {
 
   #enter(generation: Generation, ports: readonly Port[]): void {
     this.#generations.add(generation);
+    const listen = ports.map(({ address }) => formatListenAddress(address)).join(" ");
     for (const plugin of new Set(generation.plugins)) {
+      this.#pluginMetrics.add(plugin, listen);
       this.#uses.set(plugin, (this.#uses.get(plugin) ?? 0) + 1);
     }
     if (!isTransparent(generation)) return;
@@ -184,6 +193,11 @@ export class PluginBindings {
     }
   }
 
+  /** What the plugins have counted. */
+  get pluginMetrics(): readonly Metric[] {
+    return this.#pluginMetrics.metrics;
+  }
+
   /** Stops listening on all ports; running handlers are asked to finish. */
   close(reason: TcpError): void {
     for (const binding of this.#bindings) binding.stopListening();
@@ -199,6 +213,7 @@ export class PluginBindings {
 
   async #dispose(plugin: Plugin): Promise<void> {
     this.#uses.delete(plugin);
+    this.#pluginMetrics.remove(plugin);
     try {
       await plugin.dispose?.();
     } catch (error) {

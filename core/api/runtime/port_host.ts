@@ -57,7 +57,7 @@ export class PortHost {
 
   async #ask(
     syn: Syn,
-    { generation, stack, clock, log: outer }: HandlerEnvironment,
+    { generation, stack, clock, counts, log: outer }: HandlerEnvironment,
   ): Promise<Handler | "refuse" | "ignore"> {
     const { handle, onSyn } = generation.handlers.chain!;
     // The old plugins decided about SYNs and held this one back; the new ones do not decide.
@@ -67,10 +67,12 @@ export class PortHost {
     try {
       const decision = await onSyn(syn, { stack, log, clock });
       if (typeof decision === "function") return decision;
+      counts.refused++;
       const remote = formatHostPort(syn.remote);
       log.debug(decision === "refuse" ? "connection refused" : "connection ignored", { remote });
       return decision;
     } catch (error) {
+      counts.refused++;
       logRefusal(log, syn, error);
       return "refuse";
     } finally {
@@ -109,23 +111,31 @@ export class PortHost {
 
   /** Allocates as little as possible for a waiting handler, since there may be very many. */
   #serve(socket: StackSocket, handler: Handler, environment: HandlerEnvironment): void {
-    socket.environment = environment;
+    socket.serveIn(environment);
     environment.generation.enter();
     const context = new ConnectionContext(socket);
+    // A whole number takes less memory.
+    const began = Math.round(environment.clock.now());
     void promised(handler, context, endOfChain).then(
       () => {
         void socket.close();
-        socket.environment!.generation.leave();
+        this.#handlerEnded(socket, began);
       },
-      (error: unknown) => this.#handlerFailed(socket, error),
+      (error: unknown) => this.#handlerFailed(socket, error, began),
     );
   }
 
+  #handlerEnded(socket: StackSocket, began: number): void {
+    const { generation, counts, clock } = socket.environment!;
+    counts.durations.record((clock.now() - began) / 1000);
+    generation.leave();
+  }
+
   /** A handler that throws aborts its own connection and no other. */
-  #handlerFailed(socket: StackSocket, error: unknown): void {
+  #handlerFailed(socket: StackSocket, error: unknown, began: number): void {
     const { hasFailed } = socket;
     socket.abort(error);
-    socket.environment!.generation.leave();
+    this.#handlerEnded(socket, began);
     // The handler is not at fault if the peer disconnected or broke the protocol, or if the
     // connection was aborted for another reason.
     if (error instanceof PeerFaultError) return this.#logPeerFault(socket, error);
@@ -141,6 +151,7 @@ export class PortHost {
   }
 
   #logFailure(socket: StackSocket, error: unknown): void {
+    socket.environment!.counts.errors++;
     socket.environment!.log.error("handler failed, its connection was aborted", {
       port: socket.localAddr.port,
       remote: formatHostPort(socket.remoteAddr),

@@ -66,8 +66,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #reader: Reader | undefined;
   #writers: Writer[] = NO_WRITERS;
   #lazy: LazyProperties | undefined;
-  /** Of the handler that serves the connection; `undefined` for sockets of `accept()` and `connect()`. */
-  environment: HandlerEnvironment | undefined = undefined;
+  #environment: HandlerEnvironment | undefined = undefined;
   /** Whole seconds, which take less memory than a fraction. */
   readonly #openedSecond: number;
 
@@ -120,6 +119,23 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return this.#lazyProperties().writable ??= writableOf(this);
   }
 
+  /** Of the handler that serves the connection; `undefined` for sockets of `accept()` and `connect()`. */
+  get environment(): HandlerEnvironment | undefined {
+    return this.#environment;
+  }
+
+  /** Sets the environment of the handler that serves the connection, and counts the connection there. */
+  serveIn(environment: HandlerEnvironment): void {
+    this.#environment = environment;
+    environment.counts.served++;
+    if (this.#hasEnded) environment.counts.connectionEnded(this.#tcb);
+  }
+
+  /** Adds the bytes of an open connection to the counts of its listen address. */
+  countOpen(): void {
+    if (!this.#hasEnded) this.#environment?.counts.addOpen(this.#tcb);
+  }
+
   /** The connection as `stack.connections()` shows it; without creating properties of the socket. */
   describe(): OpenConnection {
     const tcb = this.#tcb;
@@ -131,7 +147,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
       get remoteAddr() {
         return netAddr(tcb.remote, tcb.remotePort);
       },
-      plugin: this.environment?.generation.name,
+      plugin: this.#environment?.generation.name,
       ageSeconds: Math.max(0, Math.floor(this.#driver.now() / 1000) - this.#openedSecond),
       stats: () => tcpStats(tcb),
       abort: (reason) => this.abort(reason),
@@ -551,6 +567,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   #end(): void {
     const { error } = this.#tcb;
+    this.#environment?.counts.connectionEnded(this.#tcb);
     this.#settleOpened();
     this.#settleClosed();
     for (const writer of this.#writers.splice(0)) {

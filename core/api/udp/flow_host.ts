@@ -53,7 +53,9 @@ export class FlowHost implements Owner {
   /** A handler that throws closes its own flow and no other. */
   async #serve(flow: StackFlow): Promise<void> {
     const { environment } = flow;
-    const { generation } = environment;
+    const { generation, counts, clock } = environment;
+    const began = clock.now();
+    counts.served++;
     generation.enter();
     try {
       const handler = generation.handlers.flows!;
@@ -65,11 +67,15 @@ export class FlowHost implements Owner {
       // If the flow had ended before, the handler is not at fault.
       if (wasAlive) this.#logFailure(flow, error);
     } finally {
+      const { bytesIn, bytesOut } = flow.stats();
+      counts.flowEnded(bytesIn, bytesOut);
+      counts.durations.record((clock.now() - began) / 1000);
       generation.leave();
     }
   }
 
   #logFailure({ remoteAddr, environment }: StackFlow, error: unknown): void {
+    environment.counts.errors++;
     environment.log.error("handler failed, its flow was closed", {
       remote: formatHostPort(remoteAddr),
       error: messageOf(error),

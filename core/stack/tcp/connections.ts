@@ -45,6 +45,14 @@ export interface ConnectionsOptions {
  */
 const MAX_PROBED = 128;
 
+/** Segments of connections. */
+export interface SegmentCounts {
+  received: number;
+  /** With retransmissions. */
+  sent: number;
+  retransmitted: number;
+}
+
 /** A step of a connection: an arriving segment, a timer, a call of the user. */
 type Step<A, B, C, Result> = (tcb: Tcb, a: A, b: B, c: C) => Result;
 
@@ -53,6 +61,8 @@ type Step<A, B, C, Result> = (tcb: Tcb, a: A, b: B, c: C) => Result;
  * which updates the tables and queues.
  */
 export class Connections {
+  /** Segments of connections that are no longer in the tables. */
+  readonly endedSegments: SegmentCounts = { received: 0, sent: 0, retransmitted: 0 };
   readonly #deadlines = new DeadlineHeap<Tcb>();
   /** Connections that may have segments to send. */
   readonly #output = new Queue<Tcb>();
@@ -223,6 +233,9 @@ export class Connections {
     this.#timeWait.delete(tcb);
     this.#options.demux.connections.remove(tcb);
     this.#options.stats.connectionsEnded++;
+    this.endedSegments.received += tcb.segmentsIn;
+    this.endedSegments.sent += tcb.segmentsOut;
+    this.endedSegments.retransmitted += tcb.loss.retransmits;
     if (tcb.error === "CONNECTION_RESET") this.#options.stats.connectionsReset++;
   }
 }

@@ -19,7 +19,7 @@ import type { ChecksumState } from "../link.ts";
 import type { BindRefusal, ConnectRequest, ListenRequest, SynVerdict } from "../requests.ts";
 import type { Sharding } from "../sharding/shard.ts";
 import type { Stats } from "../stats.ts";
-import type { Connections } from "./connections.ts";
+import type { Connections, SegmentCounts } from "./connections.ts";
 import { Listener } from "./listener.ts";
 import { PassiveOpen } from "./passive_open.ts";
 import { TcpInput, type TcpTables } from "./tcp_input.ts";
@@ -156,6 +156,7 @@ export class TcpLayer {
     if (!isFree(localPort)) return "ADDRESS_IN_USE";
     const tcb = this.#connections.create(local, localPort, remote, remotePort);
     this.#connections.enter(tcb);
+    this.#stats.activeOpens++;
     const iss = this.#connections.initialSequence(tcb, now);
     this.#connections.apply(calls.openActive, tcb, iss, now);
     return tcb;
@@ -242,6 +243,11 @@ export class TcpLayer {
   /** Every connection in the tables. */
   connections(): Tcb[] {
     return this.#demux.connections.all();
+  }
+
+  /** Segments of connections that are no longer listed. */
+  get endedSegments(): Readonly<SegmentCounts> {
+    return this.#connections.endedSegments;
   }
 
   get connectionCount(): number {

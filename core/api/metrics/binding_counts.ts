@@ -1,0 +1,157 @@
+/**
+ * What is counted for each listen address and its plugins.
+ *
+ * @module
+ */
+import { DurationHistogram, RTT_BOUNDS } from "./histogram.ts";
+import { type Metric, type MetricAttributes, type MetricDefinition, metricOf } from "./metric.ts";
+
+/**
+ * Maximum number of listen addresses with plugins that are counted separately; the others are counted
+ * together, as `other`.
+ */
+export const MAX_BINDINGS = 1000;
+
+const CONNECTIONS: MetricDefinition = {
+  name: "berth.binding.connections",
+  kind: "counter",
+  unit: "{connection}",
+  description: "Connections and flows that the plugins of a listen address have served.",
+};
+const OPEN: MetricDefinition = {
+  name: "berth.binding.open",
+  kind: "gauge",
+  unit: "{connection}",
+  description: "Connections and flows that are being served.",
+};
+const REFUSED: MetricDefinition = {
+  name: "berth.binding.refused",
+  kind: "counter",
+  unit: "{connection}",
+  description: "Connections that plugins have refused or ignored before the SYN was answered.",
+};
+const BYTES: MetricDefinition = {
+  name: "berth.binding.io",
+  kind: "counter",
+  unit: "By",
+  description:
+    "Bytes of payload received and sent, without retransmissions; of UDP, of flows that have ended.",
+};
+const ERRORS: MetricDefinition = {
+  name: "berth.binding.handler.errors",
+  kind: "counter",
+  unit: "{error}",
+  description: "Handlers that have failed.",
+};
+const DURATION: MetricDefinition = {
+  name: "berth.binding.handler.duration",
+  kind: "histogram",
+  unit: "s",
+  description: "How long handlers have run.",
+};
+const RTT: MetricDefinition = {
+  name: "berth.tcp.rtt",
+  kind: "histogram",
+  unit: "s",
+  description: "Smoothed round-trip times of connections at their end (RFC 6298).",
+};
+
+/** All metrics of {@link BindingCountsTable}. */
+export const BINDING_METRICS: readonly MetricDefinition[] = [
+  ...[CONNECTIONS, OPEN, REFUSED, BYTES, ERRORS, DURATION, RTT],
+];
+
+/** The part of a connection's record that is counted: a `Tcb`. */
+interface CountedConnection {
+  readonly bytesIn: number;
+  readonly bytesOut: number;
+  readonly srttUs: number;
+}
+
+/** The counts of one listen address with its plugins. */
+export class BindingCounts {
+  readonly attributes: MetricAttributes;
+  /** Served so far. */
+  served = 0;
+  refused = 0;
+  errors = 0;
+  readonly durations: DurationHistogram = new DurationHistogram();
+  readonly #rtts = new DurationHistogram(RTT_BOUNDS);
+  #bytesIn = 0;
+  #bytesOut = 0;
+  #ended = 0;
+  /** Bytes of open connections, from the last {@link clearOpen} on. */
+  #openIn = 0;
+  #openOut = 0;
+
+  constructor(attributes: MetricAttributes) {
+    this.attributes = attributes;
+  }
+
+  /** A connection has ended. */
+  connectionEnded({ bytesIn, bytesOut, srttUs }: CountedConnection): void {
+    this.flowEnded(bytesIn, bytesOut);
+    if (srttUs > 0) this.#rtts.record(srttUs / 1e6);
+  }
+
+  /** A flow has ended. */
+  flowEnded(bytesIn: number, bytesOut: number): void {
+    this.#ended++;
+    this.#bytesIn += bytesIn;
+    this.#bytesOut += bytesOut;
+  }
+
+  /** Begins to add up open connections. */
+  clearOpen(): void {
+    this.#openIn = this.#openOut = 0;
+  }
+
+  /** Adds an open connection. */
+  addOpen({ bytesIn, bytesOut }: CountedConnection): void {
+    this.#openIn += bytesIn;
+    this.#openOut += bytesOut;
+  }
+
+  /** A snapshot. */
+  get metrics(): Metric[] {
+    const { attributes } = this;
+    const direction = (direction: string) => ({
+      ...attributes,
+      "network.io.direction": direction,
+    });
+    return [
+      metricOf(CONNECTIONS, [[attributes, this.served]]),
+      metricOf(OPEN, [[attributes, this.served - this.#ended]]),
+      metricOf(REFUSED, [[attributes, this.refused]]),
+      metricOf(BYTES, [
+        [direction("receive"), this.#bytesIn + this.#openIn],
+        [direction("transmit"), this.#bytesOut + this.#openOut],
+      ]),
+      metricOf(ERRORS, [[attributes, this.errors]]),
+      metricOf(DURATION, [[attributes, this.durations.value]]),
+      metricOf(RTT, [[attributes, this.#rtts.value]]),
+    ];
+  }
+}
+
+/** The counts of all listen addresses of a stack. They stay when plugins are replaced or removed. */
+export class BindingCountsTable {
+  readonly #all = new Map<string, BindingCounts>();
+
+  /** The counts of a listen address with plugins of this name. */
+  of(listen: string, plugin: string): BindingCounts {
+    const key = `${listen}\0${plugin}`;
+    const found = this.#all.get(key);
+    if (found !== undefined) return found;
+    const isFull = this.#all.size >= MAX_BINDINGS - 1;
+    if (isFull && listen !== "other") return this.of("other", "other");
+    const counts = new BindingCounts({ listen, plugin });
+    this.#all.set(key, counts);
+    return counts;
+  }
+
+  /** In the order of creation. */
+  all(): Iterable<BindingCounts> {
+    return this.#all.values();
+  }
+}
