@@ -29,6 +29,11 @@ export { createStack, type StackOptions } from "./core/api/stack.ts";
 export { PeerFaultError, TcpError, type TcpErrorCode } from "./core/api/errors.ts";
 export type * from "./core/api/types.ts";
 export type * from "./core/api/udp/datagram.ts";
+export type * from "./core/tcp/event_log/events.ts";
+export type { EndReason } from "./core/tcp/state.ts";
+export type { DropReason } from "./core/wire/drop_reason.ts";
+export { qlogHeader, qlogLine, type QlogOptions, qlogStream } from "./core/api/tcp/qlog.ts";
+export { type ReplayedState, replayEvents } from "./core/api/tcp/event_replay.ts";
 export {
   type Random,
   silentLogger,

@@ -24,6 +24,7 @@ describe("examples", () => {
     ["rewriting_forwarder.ts", /^AHOY\n$/],
     ["middleware.ts", /received: 1000,\s+sent: 1000/],
     ["virtual_time.ts", /^after \d+ s of virtual time: CONNECTION_RESET\n$/],
+    ["event_log.ts", /lost \d+ bytes \(rack\)[\s\S]*again \(retransmission\)/],
     ["lossy_network.ts", /^0 % loss: [\d.]+ Mbit\/s, 0 retransmissions\n/],
   ])("%s runs", async (file, output) => {
     const options = process.versions["bun"] === undefined ? ["run", "-A", "--no-check"] : [];

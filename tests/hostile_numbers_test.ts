@@ -24,6 +24,8 @@ const INTERFACES: Readonly<Record<string, Give>> = {
   "core/api/lines.ts LineOptions": (options: Options) =>
     berth.readLines((async function* () {})(), options),
   "core/api/types.ts CloseOptions": (options: Options) => stack({}).close(options),
+  "core/api/types.ts EventLogOptions": (options: Options) =>
+    stack({}).connect("10.0.0.2:7").eventLog(options),
   "core/api/types.ts EndOptions": (options: Options) =>
     stack({}).use(7, berth.echo()).remove(options),
   "plugins/shared/outbound.ts OutboundOptions": (options: Options) => berth.socks5(options),

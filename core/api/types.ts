@@ -7,6 +7,7 @@
  * @module
  */
 import type { SynVerdict } from "../stack/requests.ts";
+import type { TcpEvent } from "../tcp/event_log/events.ts";
 import type { TcpState } from "../tcp/state.ts";
 import type { Clock, Logger } from "./environment.ts";
 import type { TcpErrorCode } from "./errors.ts";
@@ -72,6 +73,45 @@ export interface TcpStats {
   readonly outOfOrder: number;
   /** Unread bytes up to the end of the urgent data (RFC 9293 3.8.5). */
   readonly urgentBytes: number;
+}
+
+/** Options of {@link TcpSocket.eventLog}. */
+export interface EventLogOptions {
+  /** Maximum number of unread events; further ones are dropped and counted. Default 10,000. */
+  maxEvents?: number;
+}
+
+/**
+ * The event log of one connection: segments, acknowledgements, losses, congestion control, timers and
+ * states, as they happen. It begins with a snapshot, and ends when it is closed or the connection has
+ * ended. After dropped events it continues with `tcp:events_dropped` and another snapshot.
+ *
+ * @example
+ * ```ts
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { echo } from "@berth/berth/plugins";
+ *
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, echo());
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * await using socket = client.connect("10.0.0.1:7");
+ * using log = socket.eventLog();
+ * await socket.write(new TextEncoder().encode("ahoy"));
+ * await socket.read(new Uint8Array(4));
+ * for (const { time, name, data } of log.take()) console.log(time, name, JSON.stringify(data));
+ * ```
+ */
+export interface TcpEventLog extends AsyncIterable<TcpEvent>, Disposable {
+  /** Removes and returns all unread events. */
+  take(): TcpEvent[];
+  /** Number of events dropped so far. */
+  readonly dropped: number;
+  /** Ends the log; unread events can still be read. */
+  close(): void;
+  /** The events in order, as they happen. Leaving the loop early closes the log. */
+  [Symbol.asyncIterator](): AsyncIterableIterator<TcpEvent>;
 }
 
 /** One connection: a `Deno.TcpConn` and a WinterTC `Socket`. */
@@ -143,6 +183,12 @@ export interface TcpSocket
   readonly state: TcpState;
   /** A snapshot of the statistics. */
   stats(): TcpStats;
+  /**
+   * Starts an event log; a connection may have several. Without one, nothing is recorded.
+   *
+   * @throws {TypeError} `maxEvents` is not valid.
+   */
+  eventLog(options?: EventLogOptions): TcpEventLog;
   /**
    * With `acknowledge: "on-processed"`: acknowledges all data read so far as processed. Iteration
    * does so when it requests the next chunk; after `read()` and with `readable`, the application
@@ -424,6 +470,8 @@ export interface OpenConnection {
   readonly ageSeconds: number;
   /** A snapshot of the statistics. */
   stats(): TcpStats;
+  /** See {@link TcpSocket.eventLog}. */
+  eventLog(options?: EventLogOptions): TcpEventLog;
   /** See {@link TcpSocket.abort}. */
   abort(reason?: unknown): void;
 }

@@ -33,6 +33,7 @@ export function npmManifest(deno: DenoManifest, checkout: CheckoutManifest) {
       ...Object.entries(deno.exports).map(([entry, module]) => [entry, entryPoint(module)]),
       ["./package.json", "./package.json"],
       ["./berth.schema.json", "./berth.schema.json"],
+      ["./tcp-events.schema.json", "./tcp-events.schema.json"],
     ]),
     dependencies: checkout.dependencies,
     engines: { bun: ">=1.4", deno: ">=2.9", node: ">=24" },

@@ -24,7 +24,14 @@ import { npmManifest } from "./manifest.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const OUT = join(ROOT, "dist", "npm");
-const DOCUMENTS = ["README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "berth.schema.json"];
+const DOCUMENTS = [
+  "README.md",
+  "LICENSE",
+  "CHANGELOG.md",
+  "SECURITY.md",
+  "berth.schema.json",
+  "tcp-events.schema.json",
+];
 
 rmSync(OUT, { recursive: true, force: true });
 execFileSync(join(ROOT, "node_modules/.bin/tsc"), ["-p", join(ROOT, "release/npm")], {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { OpenConnection, TcpStats } from "../../core/api/types.ts";
+import { emptyEventLog } from "./empty_event_log.ts";
 
 /** What of a {@link fakeConnection} is not the default. */
 export interface FakeConnectionOptions {
@@ -44,6 +45,7 @@ export function fakeConnection(
     plugin,
     ageSeconds,
     stats: () => ({ ...STATS, ...stats }),
+    eventLog: emptyEventLog,
     abort() {},
   };
 }

@@ -23,11 +23,13 @@ import type {
   NetAddr,
   SocketInfo,
   Stack,
+  TcpEventLog,
   TcpSocket,
   TcpState,
   TcpStats,
 } from "../../core/api/types.ts";
 import type { EndReason } from "../../core/tcp/state.ts";
+import { emptyEventLog } from "./empty_event_log.ts";
 
 /** Options of {@link socketPair}. */
 export interface PairOptions {
@@ -339,6 +341,10 @@ export class FakeSocket implements TcpSocket {
       outOfOrder: 0,
       urgentBytes: 0,
     };
+  }
+
+  eventLog(): TcpEventLog {
+    return emptyEventLog();
   }
 
   acknowledge(): void {}

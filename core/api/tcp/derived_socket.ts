@@ -6,7 +6,15 @@
 import { TcpError } from "../errors.ts";
 import { formatHostPort } from "../host_port.ts";
 import { SerialQueue } from "../runtime/serial_queue.ts";
-import type { NetAddr, SocketInfo, TcpSocket, TcpState, TcpStats } from "../types.ts";
+import type {
+  EventLogOptions,
+  NetAddr,
+  SocketInfo,
+  TcpEventLog,
+  TcpSocket,
+  TcpState,
+  TcpStats,
+} from "../types.ts";
 import {
   bytesFault,
   emptyRead,
@@ -190,6 +198,10 @@ class DerivedSocket implements TcpSocket {
 
   stats(): TcpStats {
     return this.#base.stats();
+  }
+
+  eventLog(options?: EventLogOptions): TcpEventLog {
+    return this.#base.eventLog(options);
   }
 
   get readable(): ReadableStream<Bytes> {

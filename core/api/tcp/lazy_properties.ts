@@ -4,6 +4,7 @@
  * @module
  */
 import type { NetAddr } from "../types.ts";
+import type { ConnectionEventLog } from "./event_log.ts";
 
 /** Each is created on first use. */
 export class LazyProperties {
@@ -12,9 +13,15 @@ export class LazyProperties {
   localAddr: NetAddr | undefined;
   remoteAddr: NetAddr | undefined;
   abortReason: unknown;
+  eventLogs: Set<ConnectionEventLog> | undefined;
   /** Calls all callbacks: an array would take more memory than functions that call each other. */
   #onEnd: (() => void) | undefined;
   #onFinished: (() => void)[] | undefined;
+
+  /** There may be events to read. */
+  wakeEventLogs(): void {
+    for (const log of this.eventLogs ?? []) log.wake();
+  }
 
   /** Adds a callback for the end of the connection. */
   addOnEnd(callback: () => void): void {

@@ -14,9 +14,18 @@ import { Deferred } from "../runtime/deferred.ts";
 import type { Driver } from "../runtime/driver.ts";
 import type { HandlerEnvironment } from "../runtime/handler_context.ts";
 import type { Owner } from "../runtime/owner_notifier.ts";
-import type { NetAddr, OpenConnection, SocketInfo, TcpSocket, TcpStats } from "../types.ts";
+import type {
+  EventLogOptions,
+  NetAddr,
+  OpenConnection,
+  SocketInfo,
+  TcpEventLog,
+  TcpSocket,
+  TcpStats,
+} from "../types.ts";
 import { bytesFault, emptyRead, isBytes, notBytes, requireBytes } from "./bytes.ts";
 import { describeCloseReason } from "./close_reason.ts";
+import { ConnectionEventLog } from "./event_log.ts";
 import { LazyProperties } from "./lazy_properties.ts";
 import { socketInfo, tcpStats } from "./socket_stats.ts";
 import { readableOf, writableOf } from "./socket_streams.ts";
@@ -43,9 +52,9 @@ const DISCARDED = new Uint8Array(64 * 1024);
 const NO_WRITERS: Writer[] = [];
 
 /** Socket flags, in the bits above those of {@link TCB_EVENT}. */
-const CLOSES_WITH_PEER = 1 << 4;
-const WRITE_CLOSED = 1 << 5;
-const CLOSED = 1 << 6;
+const CLOSES_WITH_PEER = 1 << 5;
+const WRITE_CLOSED = 1 << 6;
+const CLOSED = 1 << 7;
 
 /** Options of a new socket. */
 export interface SocketOptions {
@@ -150,6 +159,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
       plugin: this.#environment?.generation.name,
       ageSeconds: Math.max(0, Math.floor(this.#driver.now() / 1000) - this.#openedSecond),
       stats: () => tcpStats(tcb),
+      eventLog: (options) => this.eventLog(options),
       abort: (reason) => this.abort(reason),
     };
   }
@@ -160,6 +170,13 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   stats(): TcpStats {
     return tcpStats(this.#tcb);
+  }
+
+  eventLog(options?: EventLogOptions): TcpEventLog {
+    const logs = this.#lazyProperties().eventLogs ??= new Set();
+    const log = new ConnectionEventLog(this.#tcb, this.#driver, options, () => logs.delete(log));
+    logs.add(log);
+    return log;
   }
 
   // ---------------------------------------------------------------- reading
@@ -535,6 +552,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
       this.#discardUnread();
       this.#closeWhenAcknowledged();
     }
+    if ((events & (TCB_EVENT.LOGGED | TCB_EVENT.ENDED)) !== 0) this.#lazy?.wakeEventLogs();
     if ((events & TCB_EVENT.ENDED) !== 0) this.#end();
     else if ((events & TCB_EVENT.WRITABLE) !== 0 && this.#writers.length > 0) this.#serveWriters();
   }

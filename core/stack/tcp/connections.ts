@@ -6,8 +6,11 @@
 import type { OutgoingPacket } from "../../buffers/outgoing_packet.ts";
 import { FairQueue } from "../../buffers/fair_queue.ts";
 import { Queue } from "../../buffers/queue.ts";
+import { segmentArrives } from "../../tcp/arrive.ts";
 import { endConnection } from "../../tcp/close_connection.ts";
 import type { TcpConfig } from "../../tcp/config.ts";
+import type { EventQueue } from "../../tcp/event_log/event_queue.ts";
+import { EventRecorder } from "../../tcp/event_log/recorder.ts";
 import { initialSequence, type KeyedHash } from "../../tcp/isn.ts";
 import { nextSegment } from "../../tcp/output.ts";
 import { Tcb, TCB_EVENT, type TcpEnvironment } from "../../tcp/tcb.ts";
@@ -15,6 +18,8 @@ import { IN_EVENT_QUEUE, IN_OUTPUT_QUEUE, IN_TABLES, RELEASED } from "../../tcp/
 import { isWithoutOwner } from "../../tcp/timers/time_wait.ts";
 import { handleTimeouts } from "../../tcp/timers/timeouts.ts";
 import type { IpAddress } from "../../wire/address.ts";
+import type { DropReason } from "../../wire/drop_reason.ts";
+import type { Segment } from "../../wire/tcp.ts";
 import { DeadlineHeap } from "../deadline_heap.ts";
 import type { Demux } from "../demux.ts";
 import { choosePort } from "../ports.ts";
@@ -53,6 +58,12 @@ export interface SegmentCounts {
   retransmitted: number;
 }
 
+/** An event log of a connection: where its events come from, and those of one reader. */
+export interface EventLogSource {
+  readonly recorder: EventRecorder;
+  readonly queue: EventQueue;
+}
+
 /** A step of a connection: an arriving segment, a timer, a call of the user. */
 type Step<A, B, C, Result> = (tcb: Tcb, a: A, b: B, c: C) => Result;
 
@@ -71,6 +82,8 @@ export class Connections {
   readonly #listenerEvents = new Queue<Listener>();
   readonly #options: ConnectionsOptions;
   readonly #timeWait = new Set<Tcb>();
+  /** Of connections with an event log; `undefined` while there are none, which is all that others check. */
+  #recorders: Map<Tcb, EventRecorder> | undefined = undefined;
   #portCounter: number;
 
   constructor(options: ConnectionsOptions) {
@@ -121,9 +134,68 @@ export class Connections {
     b?: unknown,
     c?: unknown,
   ) {
-    const result = step(tcb, a, b, c);
+    const result = this.#recorders === undefined
+      ? step(tcb, a, b, c)
+      : this.#recordStep(step, tcb, a, b, c);
     this.#settle(tcb);
     return result;
+  }
+
+  /**
+   * Steps without a time, such as calls of the user, are recorded by the next step that has one: output
+   * follows in the same turn.
+   */
+  #recordStep(
+    step: Step<unknown, unknown, unknown, unknown>,
+    tcb: Tcb,
+    a: unknown,
+    b: unknown,
+    c: unknown,
+  ): unknown {
+    const recorder = this.#recorders!.get(tcb);
+    if (recorder === undefined) return step(tcb, a, b, c);
+    if (step === segmentArrives) {
+      const now = b as number;
+      recorder.arrives(a as Segment, now);
+      const dropped = step(tcb, a, b, c) as DropReason | undefined;
+      recorder.arrived(dropped, now);
+      return dropped;
+    }
+    const result = step(tcb, a, b, c);
+    if (step === handleTimeouts) recorder.observe(a as number);
+    return result;
+  }
+
+  #recordOutput(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
+    const recorder = this.#recorders!.get(tcb);
+    if (recorder === undefined) return nextSegment(tcb, now, out);
+    const forced = recorder.sends(now);
+    const isSent = nextSegment(tcb, now, out);
+    if (isSent) recorder.sent(out, forced, now);
+    else recorder.observe(now);
+    if (tcb.events !== 0) this.#queueEvents(tcb);
+    return isSent;
+  }
+
+  /** Starts an event log of a connection, with at most `limit` unread events. */
+  openEventLog(tcb: Tcb, limit: number, now: number): EventLogSource {
+    this.#recorders ??= new Map();
+    let recorder = this.#recorders.get(tcb);
+    if (recorder === undefined) {
+      recorder = new EventRecorder(tcb);
+      if (!recorder.hasEnded) this.#recorders.set(tcb, recorder);
+    }
+    return { recorder, queue: recorder.open(limit, now) };
+  }
+
+  /** Ends an event log. */
+  closeEventLog(tcb: Tcb, { recorder, queue }: EventLogSource): void {
+    if (recorder.close(queue)) this.#forgetRecorder(tcb);
+  }
+
+  #forgetRecorder(tcb: Tcb): void {
+    this.#recorders?.delete(tcb);
+    if (this.#recorders?.size === 0) this.#recorders = undefined;
   }
 
   /** Writes the next segment to send to `out`; returns false if there is none. */
@@ -132,7 +204,10 @@ export class Connections {
       const tcb = this.#output.shift();
       if (tcb === undefined) return false;
       tcb.clear(IN_OUTPUT_QUEUE);
-      if (nextSegment(tcb, now, out)) {
+      const isSent = this.#recorders === undefined
+        ? nextSegment(tcb, now, out)
+        : this.#recordOutput(tcb, now, out);
+      if (isSent) {
         // Back to the end of the queue, so that connections take turns.
         this.#settle(tcb);
         return true;
@@ -181,10 +256,7 @@ export class Connections {
 
   #settle(tcb: Tcb): void {
     if (tcb.listener !== undefined) this.#settleListener(tcb, tcb.listener as Listener);
-    if (tcb.events !== 0 && !tcb.has(IN_EVENT_QUEUE)) {
-      tcb.set(IN_EVENT_QUEUE);
-      this.#events.push(tcb);
-    }
+    if (tcb.events !== 0) this.#queueEvents(tcb);
     if (tcb.has(RELEASED)) {
       this.#forget(tcb);
       return;
@@ -195,6 +267,12 @@ export class Connections {
       tcb.set(IN_OUTPUT_QUEUE);
       this.#output.push(tcb);
     }
+  }
+
+  #queueEvents(tcb: Tcb): void {
+    if (tcb.has(IN_EVENT_QUEUE)) return;
+    tcb.set(IN_EVENT_QUEUE);
+    this.#events.push(tcb);
   }
 
   /** Queues a listener whose owner has to be notified. */
@@ -228,6 +306,7 @@ export class Connections {
 
   #forget(tcb: Tcb): void {
     this.#deadlines.remove(tcb);
+    if (this.#recorders !== undefined) this.#forgetRecorder(tcb);
     if (!tcb.has(IN_TABLES)) return;
     tcb.clear(IN_TABLES);
     this.#timeWait.delete(tcb);

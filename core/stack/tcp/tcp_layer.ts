@@ -19,7 +19,7 @@ import type { ChecksumState } from "../link.ts";
 import type { BindRefusal, ConnectRequest, ListenRequest, SynVerdict } from "../requests.ts";
 import type { Sharding } from "../sharding/shard.ts";
 import type { Stats } from "../stats.ts";
-import type { Connections, SegmentCounts } from "./connections.ts";
+import type { Connections, EventLogSource, SegmentCounts } from "./connections.ts";
 import { Listener } from "./listener.ts";
 import { PassiveOpen } from "./passive_open.ts";
 import { TcpInput, type TcpTables } from "./tcp_input.ts";
@@ -238,6 +238,16 @@ export class TcpLayer {
         this.#connections.apply(endConnection, tcb, reason);
       }
     }
+  }
+
+  /** Starts an event log of a connection, with at most `limit` unread events. */
+  openEventLog(tcb: Tcb, limit: number, now: number): EventLogSource {
+    return this.#connections.openEventLog(tcb, limit, now);
+  }
+
+  /** Ends an event log. */
+  closeEventLog(tcb: Tcb, log: EventLogSource): void {
+    this.#connections.closeEventLog(tcb, log);
   }
 
   /** Every connection in the tables. */
