@@ -6,22 +6,11 @@
 import { realpathSync } from "node:fs";
 import * as nodeModule from "node:module";
 import { relative, sep } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { runtimeName } from "../../runtime/runtime.ts";
+import { provideHostPackages } from "./bun_sources.ts";
+import { addVersion, resolvePackagesFor } from "./deno_hooks.ts";
 import { digestOf, moduleGraph } from "./module_graph.ts";
-
-/** The used part of `node:module`, which neither runtime's types contain completely. */
-interface ModuleHooks {
-  registerHooks?(hooks: {
-    resolve(specifier: string, context: ResolveContext, next: NextResolve): { url: string };
-  }): void;
-}
-
-interface ResolveContext {
-  readonly parentURL?: string | undefined;
-}
-
-type NextResolve = (specifier: string, context: ResolveContext) => { url: string };
 
 /** The versions of a plugin's code that are in memory. */
 interface LoadedCode {
@@ -32,9 +21,6 @@ interface LoadedCode {
 }
 
 const loaded = new Map<string, LoadedCode>();
-/** The files of each version that is loaded with a query: `?v=DIGEST`. */
-const versions = new Map<string, ReadonlySet<string>>();
-let hasHooks = false;
 
 /** The files of a plugin whose changes count. `own` is the folder of this project. */
 export function pluginFiles(module: string, own: string): readonly string[] {
@@ -61,6 +47,7 @@ export function codeDigest(module: string, own: string): string {
  */
 export async function importModule(module: string, own: string): Promise<{ default?: unknown }> {
   const files = pluginFiles(module, own);
+  provideHost(files, own);
   const digest = digestOf(files);
   const url = pathToFileURL(module).href;
   const code = loaded.get(module);
@@ -77,24 +64,14 @@ export async function importModule(module: string, own: string): Promise<{ defau
   }
   code.last = digest;
   if (digest === code.first) return await import(`file:///${url.slice(8)}`);
-  versions.set(digest, new Set(files));
-  registerHooks();
+  addVersion(digest, files);
   return await import(`file:///${url.slice(8)}?v=${digest}`);
 }
 
-/** Loads the imports of a new version anew too. */
-function registerHooks(): void {
-  if (hasHooks) return;
-  hasHooks = true;
-  (nodeModule as ModuleHooks).registerHooks?.({
-    resolve(specifier, context, next) {
-      const resolved = next(specifier, context);
-      const [, digest] = /\?v=([0-9a-f]{16})$/.exec(context.parentURL ?? "") ?? [];
-      const files = digest === undefined ? undefined : versions.get(digest);
-      if (files === undefined || !resolved.url.startsWith("file:")) return resolved;
-      return files.has(fileURLToPath(resolved.url))
-        ? { ...resolved, url: `${resolved.url}?v=${digest}` }
-        : resolved;
-    },
-  });
+/** Files outside this project import packages from it. */
+function provideHost(files: readonly string[], own: string): void {
+  const outside = files.filter((file) => relative(own, file).startsWith(".."));
+  if (outside.length === 0) return;
+  if (runtimeName() === "bun") provideHostPackages(outside);
+  else resolvePackagesFor(outside);
 }

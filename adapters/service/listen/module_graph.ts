@@ -16,7 +16,7 @@ declare const Bun: {
 };
 
 /** The file extensions that Bun loads as modules, and the loader of each. */
-const LOADERS: Readonly<Record<string, string>> = {
+export const LOADERS: Readonly<Record<string, string>> = {
   ...{ ".ts": "ts", ".mts": "ts", ".cts": "ts", ".tsx": "tsx" },
   ...{ ".js": "js", ".mjs": "js", ".cjs": "js", ".jsx": "jsx" },
 };

@@ -1,5 +1,6 @@
 /**
- * Finds the imports of a module that Deno would load. Deno offers programs no parser.
+ * Finds and changes the imports of a module. Deno offers programs no parser, and Bun none that says where an
+ * import is.
  *
  * @module
  */
@@ -18,17 +19,32 @@ const TYPES = /\b(?:import|export)\s+type\b(?!\s+from\b)[^;]*$/;
  */
 export function moduleSpecifiers(code: string): string[] {
   const found: string[] = [];
+  mapSpecifiers(code, (specifier) => {
+    found.push(specifier);
+    return specifier;
+  });
+  return found;
+}
+
+/** The code with other specifiers, on the same lines; see {@link moduleSpecifiers}. */
+export function mapSpecifiers(code: string, change: (specifier: string) => string): string {
+  let result = "";
   let before = "";
   let at = 0;
   for (const { 0: token, index } of code.matchAll(TOKENS)) {
     before += code.slice(at, index);
+    result += code.slice(at, index);
     at = index + token.length;
     if (token.startsWith("/")) {
       before += " ";
+      result += token;
       continue;
     }
-    if (IMPORT.test(before) && !TYPES.test(before)) found.push(token.slice(1, -1));
+    const specifier = token.slice(1, -1);
+    const isImport = IMPORT.test(before) && !TYPES.test(before);
+    const changed = isImport ? change(specifier) : specifier;
+    result += changed === specifier ? token : JSON.stringify(changed);
     before = "";
   }
-  return found;
+  return result + code.slice(at);
 }

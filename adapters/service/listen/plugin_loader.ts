@@ -341,7 +341,7 @@ function howToInstall({ name, importer }: MissingPackage): string {
       `and import it by its name in deno.json`;
   }
   return `${importer} imports ${name}, which is not installed for it: run ` +
-    `bun add ${name === "@berth/berth" ? ROOT : name} in its folder`;
+    `bun add ${name} in its folder`;
 }
 
 /** Bun reports syntax errors in an `AggregateError`, with their positions as properties. */

@@ -9,6 +9,8 @@ import { existsSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { dirname, join } from "node:path";
 import { runtimeName } from "../../runtime/runtime.ts";
+import { isHostPackage } from "./host_packages.ts";
+import { packageName } from "./installed_packages.ts";
 import { moduleGraph, textOf } from "./module_graph.ts";
 
 /** A package that is not installed. */
@@ -47,8 +49,7 @@ function isLocked(specifier: string, own: string): boolean {
 /** The package of a specifier: `@scope/name` for `@scope/name/part`. */
 function packageOf(specifier: string): string {
   const [, scheme, rest] = /^(npm:|jsr:)?(.*)$/.exec(specifier) as unknown as string[];
-  if (scheme !== undefined) return scheme + packageOf(rest!);
-  return specifier.split("/").slice(0, specifier.startsWith("@") ? 2 : 1).join("/");
+  return (scheme ?? "") + packageName(rest!);
 }
 
 function isInstalled(specifier: string, folder: string, own: string): boolean {
@@ -56,6 +57,7 @@ function isInstalled(specifier: string, folder: string, own: string): boolean {
   if (isBuiltin(specifier) || /^(#|bun$|bun:|node:|file:|data:|https?:)/.test(specifier)) {
     return true;
   }
+  if (isHostPackage(specifier)) return true;
   const name = packageOf(specifier);
   for (let at = folder;; at = dirname(at)) {
     if (existsSync(join(at, "node_modules", name)) || isNamedBy(at, name, specifier)) return true;

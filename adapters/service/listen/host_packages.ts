@@ -1,0 +1,77 @@
+/**
+ * The packages that every plugin gets from the program that loads it, wherever its file is:
+ * `@berth/berth`, which has to be the same instance, and those that plugins are written with.
+ *
+ * @module
+ */
+import manifest from "../../../package.json" with { type: "json" };
+
+/** The entry points of `@berth/berth`, as paths from this file without their extension. */
+const ENTRY_POINTS: Readonly<Record<string, string>> = {
+  "@berth/berth": "../../../mod",
+  "@berth/berth/browser": "../../../exports/browser",
+  "@berth/berth/links": "../../../exports/links",
+  "@berth/berth/middleware": "../../../exports/middleware",
+  "@berth/berth/plugins": "../../../exports/plugins",
+  "@berth/berth/testing": "../../../exports/testing",
+};
+
+/** Packages that plugins are written with; one in a plugin's own folder has precedence. */
+const SHARED = ["hono", "zod"] as const;
+
+/** Whether a specifier names an entry point of `@berth/berth`. */
+export function isOwnEntryPoint(specifier: string): boolean {
+  return Object.hasOwn(ENTRY_POINTS, specifier);
+}
+
+/** Whether a plugin can import a specifier from the host. */
+export function isHostPackage(specifier: string): boolean {
+  return isOwnEntryPoint(specifier) ||
+    SHARED.some((name) => specifier === name || specifier.startsWith(`${name}/`));
+}
+
+/** The URL of a module of the host; `undefined` if it has none of that name. */
+export function hostModuleUrl(specifier: string): string | undefined {
+  const offered = `${OFFERED}${specifier}`;
+  if (offeredModules.has(offered)) return offered;
+  if (isOwnEntryPoint(specifier)) {
+    const extension = import.meta.url.endsWith(".js") ? ".js" : ".ts";
+    return new URL(ENTRY_POINTS[specifier] + extension, import.meta.url).href;
+  }
+  const name = SHARED.find((one) => specifier === one || specifier.startsWith(`${one}/`));
+  if (name === undefined) return undefined;
+  // A module from the net is published with versions in its specifiers, and has no other names.
+  if (!import.meta.url.startsWith("file:")) {
+    return `npm:${name}@${manifest.dependencies[name]}${specifier.slice(name.length)}`;
+  }
+  try {
+    return import.meta.resolve(specifier);
+  } catch {
+    return undefined;
+  }
+}
+
+const OFFERED = "berth-host:";
+const offeredModules = new Set<string>();
+
+declare const Bun: {
+  plugin(plugin: {
+    readonly name: string;
+    setup(build: {
+      module(name: string, load: () => { exports: object; loader: "object" }): void;
+    }): void;
+  }): void;
+};
+
+/** For a program without files, compiled by Bun: the modules in it that plugins may import. */
+export function offerModules(modules: Readonly<Record<string, object>>): void {
+  Bun.plugin({
+    name: "berth-host",
+    setup(build) {
+      for (const [name, exports] of Object.entries(modules)) {
+        offeredModules.add(OFFERED + name);
+        build.module(OFFERED + name, () => ({ exports, loader: "object" }));
+      }
+    },
+  });
+}
