@@ -11,12 +11,13 @@ import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import { Queue } from "../buffers/queue.ts";
 import { RingPool } from "../buffers/ring_pool.ts";
 import type { TcpConfig } from "../tcp/config.ts";
-import { KeyedHash, SIPHASH_KEY_LENGTH } from "../tcp/isn.ts";
+import { KeyedHash } from "../tcp/isn.ts";
 import { ScoreboardPool } from "../tcp/recovery/scoreboard_pool.ts";
 import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import { IpAddress, type Subnet } from "../wire/address.ts";
 import { readI32, readU16 } from "../wire/bytes.ts";
 import type { DropReason } from "../wire/drop_reason.ts";
+import { SIPHASH_KEY_LENGTH } from "../wire/siphash.ts";
 import {
   IpHeader,
   isGroupDestination,

@@ -42,7 +42,7 @@ describe("Readiness", () => {
 
   // The link has failed while the service is a lame duck, or before.
   test("drains at once when the time is skipped", async () => {
-    const { clock, changes, state } = readiness();
+    const { changes, state } = readiness();
     const withdrawn = state.withdraw(1000);
     state.skipLameDuck();
     await withdrawn;
