@@ -5,6 +5,8 @@
  */
 import { OutgoingPacket } from "../buffers/outgoing_packet.ts";
 import type { GenerationPacket, Generations } from "./sharding/generations.ts";
+import type { PeerMessage } from "./peers/message.ts";
+import type { PeerGroup } from "./peers/peer_group.ts";
 import type { Shard, ShardPacket } from "./sharding/shard.ts";
 
 /**
@@ -51,6 +53,12 @@ export interface LinkFeatures {
    * @internal
    */
   readonly generations?: Generations;
+  /**
+   * The other instances that serve the same addresses. Default: there are none.
+   *
+   * @internal
+   */
+  readonly peers?: PeerGroup;
 }
 
 /**
@@ -66,6 +74,8 @@ export class PacketBatch {
   readonly checksums: ChecksumState[];
   /** Payload bytes per segment or datagram if packet `i` is a super-packet; otherwise 0. */
   readonly segmentSizes: Uint32Array;
+  /** 1 if packet `i` is a message of another instance, see `LinkFeatures.peers`; otherwise 0. */
+  readonly fromPeer: Uint8Array;
   /** Maximum number of packets. */
   readonly capacity: number;
 
@@ -76,6 +86,7 @@ export class PacketBatch {
     this.sizes = new Uint32Array(capacity);
     this.checksums = new Array(capacity).fill("full");
     this.segmentSizes = new Uint32Array(capacity);
+    this.fromPeer = new Uint8Array(capacity);
   }
 }
 
@@ -116,6 +127,13 @@ export interface Link extends AsyncDisposable {
    * @internal
    */
   forwardToShard?(foreign: ShardPacket | GenerationPacket): boolean;
+  /**
+   * Sends a message to another instance. Returns false if there was no room and the message was
+   * dropped. Required with `features.peers` only.
+   *
+   * @internal
+   */
+  sendToPeer?(message: PeerMessage): boolean;
   /** Counters by name; they appear in the stack's statistics as `link.NAME`. */
   stats?(): Readonly<Record<string, number>>;
   /** Closes the link and frees its resources; a pending `ready()` resolves with false. */

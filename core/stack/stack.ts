@@ -34,6 +34,7 @@ import { OwnAddresses } from "./ip/own_addresses.ts";
 import { Reassembly } from "./ip/reassembly.ts";
 import type { ChecksumState, LinkFeatures } from "./link.ts";
 import type { Packet } from "./replies.ts";
+import { Peers } from "./peers/peers.ts";
 import type { GenerationEndpoint } from "./sharding/generations.ts";
 import { Sharding } from "./sharding/shard.ts";
 import { Stats } from "./stats.ts";
@@ -72,6 +73,8 @@ export interface CoreOptions {
 export class CoreStack {
   readonly stats: Stats = new Stats();
   readonly sharding: Sharding;
+  /** `undefined` without `features.peers`. */
+  readonly peers: Peers | undefined;
   readonly tcp: TcpLayer;
   readonly udp: UdpLayer;
   readonly icmpPolicy: IcmpPolicy;
@@ -91,12 +94,14 @@ export class CoreStack {
     this.#own = new OwnAddresses(options.subnets, options.excepted, features.insideHost);
     const policy = this.icmpPolicy = new IcmpPolicy(options.icmp ?? [], this.#own);
     this.sharding = new Sharding(features.shard, this.#own, features.generations);
-    const hash = new KeyedHash(secret);
+    const hash = new KeyedHash(features.peers?.connectionKey ?? secret);
+    const peers = this.peers = features.peers && new Peers(features.peers, hash);
     const demux = new Demux(readI32(secret, SIPHASH_KEY_LENGTH));
     const connections = new Connections({
       ...options,
       demux,
       hash,
+      peers,
       stats: this.stats,
       environment: {
         ...features,
@@ -113,6 +118,8 @@ export class CoreStack {
       connections,
       transmitQueue: this.#transmitQueue,
       sharding: this.sharding,
+      peers,
+      timestamps: tcp.timestamps,
       stats: this.stats,
     };
     this.tcp = new TcpLayer(tables, hash);
@@ -146,6 +153,19 @@ export class CoreStack {
     this.stats.packetsIn++;
     this.stats.bytesIn += size;
     const dropped = this.#receiveIp(packet, size, checksum, segmentSize, now);
+    if (dropped !== undefined) this.stats.drop(dropped);
+  }
+
+  /** Processes a message of another instance; `message` is overwritten and may be reused afterwards. */
+  receiveFromPeer(message: Uint8Array, size: number, now: number): void {
+    const received = this.peers?.receive(message, size, now);
+    if (typeof received === "string") return this.stats.drop(received);
+    if (received === undefined) return;
+    this.stats.receivedFromPeer++;
+    const { packet, segmentSize } = received;
+    // The instance that has handed it on has verified its checksum.
+    const dropped = this.#receiveIp(packet, packet.length, "verified", segmentSize, now);
+    this.peers!.finish();
     if (dropped !== undefined) this.stats.drop(dropped);
   }
 
@@ -215,8 +235,12 @@ export class CoreStack {
       this.stats.forwardedToShard++;
       return undefined;
     }
-    if (!this.sharding.generations?.forwardError(this.#ip, quoted, packet)) return drop;
-    this.stats.forwardedToGeneration++;
+    if (this.sharding.generations?.forwardError(this.#ip, quoted, packet)) {
+      this.stats.forwardedToGeneration++;
+      return undefined;
+    }
+    if (!this.peers?.handError(quoted, this.#ip, packet, now)) return drop;
+    this.stats.handedToPeer++;
     return undefined;
   }
 
@@ -303,6 +327,7 @@ export class CoreStack {
       this.tcp.nextTimeout(),
       this.udp.flows.nextTimeout(),
       this.#reassembly.nextTimeout(),
+      this.peers?.nextTimeout() ?? Infinity,
     );
   }
 
@@ -314,6 +339,7 @@ export class CoreStack {
     for (const error of this.#reassembly.expire(now)) this.#transmitQueue.push(error);
     this.tcp.handleTimeout(now);
     this.udp.flows.handleTimeout(now);
+    this.peers?.handleTimeout(now);
   }
 
   // ---------------------------------------------------------------- calls

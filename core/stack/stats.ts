@@ -40,6 +40,9 @@ export class Stats {
   forwardedToShard = 0;
   /** Packets passed to other processes during an upgrade. */
   forwardedToGeneration = 0;
+  /** Packets handed to other instances, and packets that they have handed to this one. */
+  handedToPeer = 0;
+  receivedFromPeer = 0;
   /** Packets reassembled from fragments. */
   reassembled = 0;
   readonly #drops = new Map<DropReason, number>();

@@ -57,6 +57,15 @@ export type DropReason =
   | "icmp-no-connection" // about no connection of ours, or with an invalid SEQ  RFC 5927 4
   | "icmp-rate" // the reply exceeded the rate limit
   | "icmp-ignored" // the policy does not answer echo requests to this address
+  // Messages of other instances
+  | "peer-short"
+  | "peer-version"
+  | "peer-address" // not for this instance, or not from another member
+  | "peer-hops" // the packet has crossed too many instances
+  | "peer-age" // sent too long ago, or in the future
+  | "peer-mac" // not sealed with the shared secret
+  | "peer-replay" // received before, or too late to tell
+  | "peer-rate" // a segment for another instance exceeded the rate limit
   // UDP
   | "udp-short"
   | "udp-length" // invalid length field

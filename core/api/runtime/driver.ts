@@ -57,6 +57,7 @@ export class Driver {
 
   /** Receives packets until the link is closed; rejects if it has failed. */
   async run(): Promise<void> {
+    this.#armTimer();
     while (!this.#stopped && await this.#link.ready()) {
       await (this.#isTakingTurns ? this.#turns : this.#takeTurns());
     }
@@ -100,6 +101,10 @@ export class Driver {
       for (let i = 0; i < count; i++) {
         const size = batch.sizes[i]!;
         batchBytes += size;
+        if (batch.fromPeer[i] === 1) {
+          this.core.receiveFromPeer(batch.packets[i]!, size, now);
+          continue;
+        }
         this.core.receive(
           batch.packets[i]!,
           size,

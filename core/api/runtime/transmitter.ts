@@ -50,6 +50,10 @@ export class Transmitter {
     for (let one = core.sharding.next(); one !== undefined; one = core.sharding.next()) {
       if (!this.#link.forwardToShard?.(one)) core.stats.linkFull++;
     }
+    if (core.peers === undefined) return;
+    for (let one = core.peers.next(); one !== undefined; one = core.peers.next()) {
+      if (!this.#link.sendToPeer?.(one)) core.stats.linkFull++;
+    }
   }
 
   /** Stops waiting for a full link. */

@@ -6,8 +6,12 @@
 import { IpAddress } from "../../wire/address.ts";
 import { readI32, readU16 } from "../../wire/bytes.ts";
 import { PROTOCOL } from "../../wire/ip.ts";
+import { Segment } from "../../wire/tcp.ts";
+import { parseTcpOptions } from "../../wire/tcp_options.ts";
 
 const FRAGMENT_HEADER = 44;
+/** Length of a TCP header without options, in bytes. */
+const FIXED_HEADER = 20;
 
 /** The quoted segment or datagram, which this stack seems to have sent. */
 export interface QuotedPacket {
@@ -19,6 +23,8 @@ export interface QuotedPacket {
   readonly remotePort: number;
   /** Sequence number of a TCP segment. */
   readonly seq: number;
+  /** TSval of a TCP segment, if enough of it is quoted. */
+  readonly tsVal: number | undefined;
 }
 
 /**
@@ -79,5 +85,17 @@ function parsePorts(
     localPort: readU16(packet, ports),
     remotePort: readU16(packet, ports + 2),
     seq: readI32(packet, ports + 4),
+    tsVal: protocol === PROTOCOL.TCP ? quotedTsVal(packet, ports, end) : undefined,
   };
 }
+
+function quotedTsVal(packet: Uint8Array, header: number, end: number): number | undefined {
+  const options = header + FIXED_HEADER;
+  if (options > end) return undefined;
+  const optionsEnd = header + (packet[header + 12]! >>> 4) * 4;
+  if (optionsEnd <= options || optionsEnd > end) return undefined;
+  parseTcpOptions(packet, options, optionsEnd, SEGMENT);
+  return SEGMENT.hasTimestamps ? SEGMENT.tsVal : undefined;
+}
+
+const SEGMENT = new Segment();

@@ -22,6 +22,7 @@ import type { DropReason } from "../../wire/drop_reason.ts";
 import type { Segment } from "../../wire/tcp.ts";
 import { DeadlineHeap } from "../deadline_heap.ts";
 import type { Demux } from "../demux.ts";
+import type { Peers } from "../peers/peers.ts";
 import { choosePort } from "../ports.ts";
 import type { Stats } from "../stats.ts";
 import type { Listener } from "./listener.ts";
@@ -33,6 +34,8 @@ export interface ConnectionsOptions {
   readonly stats: Stats;
   readonly environment: TcpEnvironment;
   readonly tcp: TcpConfig;
+  /** The other instances, if there are any. */
+  readonly peers: Peers | undefined;
   /** Maximum number of connections. */
   readonly maxConnections: number;
   /**
@@ -97,9 +100,10 @@ export class Connections {
 
   /** Creates a connection that is not in the tables yet. */
   create(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): Tcb {
-    const { tcp, environment, hash } = this.#options;
+    const { tcp, environment, hash, peers } = this.#options;
     const tcb = new Tcb(tcp, environment, local, localPort, remote, remotePort);
-    tcb.tsOffset = hash.connection(remote, remotePort, local, localPort);
+    const offset = hash.connection(remote, remotePort, local, localPort);
+    tcb.tsOffset = peers === undefined ? offset : (offset + peers.markOffset) | 0;
     return tcb;
   }
 
@@ -111,7 +115,10 @@ export class Connections {
   }
 
   initialSequence({ local, localPort, remote, remotePort }: Tcb, now: number): number {
-    return initialSequence(this.#options.hash, local, localPort, remote, remotePort, now);
+    const { hash, peers } = this.#options;
+    // All instances share the clock, as they share the key (RFC 6528 3).
+    const clock = peers?.wallNow(now) ?? now;
+    return initialSequence(hash, local, localPort, remote, remotePort, clock);
   }
 
   /** Chooses an ephemeral port (RFC 6056); `offset` is a hash of the destination. */

@@ -15,6 +15,7 @@ import type { DropReason } from "../../wire/drop_reason.ts";
 import type { IpHeader } from "../../wire/ip.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import { destinationOf, sourceOf } from "../replies.ts";
+import type { Peers } from "../peers/peers.ts";
 import type { Stats } from "../stats.ts";
 import type { TransmitQueue } from "../transmit_queue.ts";
 import type { Connections } from "./connections.ts";
@@ -27,6 +28,7 @@ export class PassiveOpen {
   readonly #transmitQueue: TransmitQueue;
   readonly #stats: Stats;
   readonly #cookies: SynCookies;
+  readonly #peers: Peers | undefined;
   /** Addresses of the previous connection, shared by the next if they are equal. */
   #lastLocal: IpAddress | undefined = undefined;
   #lastRemote: IpAddress | undefined = undefined;
@@ -37,11 +39,13 @@ export class PassiveOpen {
     stats: Stats,
     hash: KeyedHash,
     sharesKey: boolean,
+    peers: Peers | undefined,
   ) {
     this.#connections = connections;
     this.#transmitQueue = transmitQueue;
     this.#stats = stats;
-    this.#cookies = new SynCookies(hash, sharesKey);
+    this.#cookies = new SynCookies(hash, sharesKey, peers);
+    this.#peers = peers;
   }
 
   /** Handles a segment other than RST, from a unicast source. */
@@ -135,9 +139,13 @@ export class PassiveOpen {
   }
 
   #openFromCookie(listener: Listener, ip: IpHeader, segment: Segment, now: number): boolean {
-    if (listener.decides && !listener.hasSentCookies) return false;
-    if (!this.#cookies.isInUse(now)) return false;
+    // Which listeners have sent cookies, and when, each instance knows of itself alone.
+    const sender = this.#peers?.deadSender(ip, segment, now);
+    if (listener.decides && (!listener.hasSentCookies || sender !== undefined)) return false;
+    if (sender === undefined && !this.#cookies.isInUse(now)) return false;
     const tcb = this.#create(ip, segment);
+    // TSval must not go back (RFC 7323 5.3), so the connection keeps the mark of its sender.
+    if (sender !== undefined) tcb.tsOffset += this.#peers!.markDifference(sender);
     if (!this.#cookies.restore(tcb, segment, now)) return false;
     // With a full accept queue the ACK is dropped; the peer retransmits its data, and the ACK with
     // it.

@@ -17,6 +17,7 @@ import { ECN, SACK_PERMITTED, TIMESTAMPS, WINDOW_SCALING } from "../../tcp/tcb_f
 import { writeU16 } from "../../wire/bytes.ts";
 import { addBytes, finish } from "../../wire/checksum.ts";
 import { FLAG, Segment } from "../../wire/tcp.ts";
+import type { Peers } from "../peers/peers.ts";
 
 /** A cookie is valid in its own time slot and the next. */
 const SLOT_MS = 64_000;
@@ -40,11 +41,16 @@ export class SynCookies {
   readonly #hash: KeyedHash;
   readonly #syn = new Segment();
   readonly #out = new OutgoingPacket();
+  readonly #peers: Peers | undefined;
   #usedAt = -Infinity;
 
-  /** `isShared`: another stack with the same key may have sent cookies. */
-  constructor(hash: KeyedHash, isShared = false) {
+  /**
+   * `isShared`: another stack with the same key may have sent cookies. With `peers`, all instances share the slots as
+   * they share the key.
+   */
+  constructor(hash: KeyedHash, isShared = false, peers?: Peers) {
     this.#hash = hash;
+    this.#peers = peers;
     if (isShared) this.#usedAt = Infinity;
   }
 
@@ -99,8 +105,12 @@ export class SynCookies {
     return true;
   }
 
+  #slotAt(now: number): number {
+    return Math.floor((this.#peers?.wallNow(now) ?? now) / SLOT_MS);
+  }
+
   #sequence(tcb: Tcb, now: number): number {
-    const slot = Math.floor(now / SLOT_MS);
+    const slot = this.#slotAt(now);
     const table = tcb.local.isV4 ? MSS_V4 : MSS_V6;
     let index = table.length - 1;
     while (index > 0 && table[index]! > tcb.peerMss) index--;
@@ -109,7 +119,7 @@ export class SynCookies {
 
   /** The MSS encoded in `cookie`, or `undefined` if the cookie is invalid. */
   #check(ends: Ends, irs: number, cookie: number, now: number): number | undefined {
-    const current = Math.floor(now / SLOT_MS);
+    const current = this.#slotAt(now);
     const age = (current - (cookie >>> 27)) & 31;
     const index = (cookie >>> 24) & 7;
     if (age > 1) return undefined;

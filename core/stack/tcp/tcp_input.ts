@@ -14,6 +14,7 @@ import type { Demux } from "../demux.ts";
 import type { OwnAddresses } from "../ip/own_addresses.ts";
 import type { ChecksumState } from "../link.ts";
 import { sourceOf } from "../replies.ts";
+import type { Peers } from "../peers/peers.ts";
 import type { Sharding } from "../sharding/shard.ts";
 import type { Stats } from "../stats.ts";
 import type { TransmitQueue } from "../transmit_queue.ts";
@@ -27,8 +28,20 @@ export interface TcpTables {
   readonly connections: Connections;
   readonly transmitQueue: TransmitQueue;
   readonly sharding: Sharding;
+  /** The other instances, if there are any. */
+  readonly peers: Peers | undefined;
+  /** Whether connections use timestamps if the peer does. */
+  readonly timestamps: boolean;
   readonly stats: Stats;
 }
+
+/** Why a connection refuses a segment of another one with the same 4-tuple. */
+const MISPLACED: ReadonlySet<DropReason> = new Set<DropReason>([
+  "tcp-ack-unsent",
+  "tcp-ack-old",
+  "tcp-sequence",
+  "tcp-paws",
+]);
 
 /** SEGMENT ARRIVES (RFC 9293 3.10.7), up to the choice of the connection. */
 export class TcpInput {
@@ -72,7 +85,9 @@ export class TcpInput {
         stats.forwardedToGeneration++;
         return undefined;
       }
-      return this.#withoutConnection(ip, segment, now);
+      const handed = this.#hand(ip, packet, segmentSize, now);
+      if (handed === true) return undefined;
+      return handed === false ? this.#withoutConnection(ip, segment, now) : handed;
     }
     if (isReopening(tcb, segment)) {
       const listener = demux.findListener(ip, segment.destinationPort);
@@ -82,6 +97,9 @@ export class TcpInput {
     }
     const state = tcb.state;
     const dropped = connections.apply(segmentArrives, tcb, segment, now);
+    if (dropped !== undefined && this.#handMisplaced(dropped, ip, packet, segmentSize, now)) {
+      return undefined;
+    }
     if (dropped === "tcp-ack-unsent" && (state === "SYN-SENT" || state === "SYN-RECEIVED")) {
       transmitQueue.reset(ip, segment);
     }
@@ -91,6 +109,35 @@ export class TcpInput {
   #mayOpen(ip: IpHeader, segment: Segment): boolean {
     return segment.has(FLAG.SYN) && !segment.has(FLAG.ACK) &&
       this.#tables.demux.findListener(ip, segment.destinationPort) !== undefined;
+  }
+
+  /** Hands a segment without a connection to another instance; false: it belongs here. */
+  #hand(
+    ip: IpHeader,
+    packet: Uint8Array,
+    segmentSize: number,
+    now: number,
+  ): boolean | DropReason {
+    const { peers, own, stats, timestamps } = this.#tables;
+    if (peers === undefined || !own.isUnicast(sourceOf(ip))) return false;
+    const handed = peers.handSegment(ip, this.#segment, packet, segmentSize, now, timestamps);
+    if (handed === true) stats.handedToPeer++;
+    return handed;
+  }
+
+  /** Whether a segment that the connection has refused belongs to one of another instance. */
+  #handMisplaced(
+    dropped: DropReason,
+    ip: IpHeader,
+    packet: Uint8Array,
+    segmentSize: number,
+    now: number,
+  ): boolean {
+    const { peers, stats } = this.#tables;
+    if (peers === undefined || !MISPLACED.has(dropped)) return false;
+    if (!peers.handMisplaced(ip, this.#segment, packet, segmentSize, now)) return false;
+    stats.handedToPeer++;
+    return true;
   }
 
   /** RFC 9293 3.10.7.1 and 3.10.7.2. */

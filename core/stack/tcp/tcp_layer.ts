@@ -35,7 +35,7 @@ export class TcpLayer {
   readonly #input: TcpInput;
 
   constructor(tables: TcpTables, hash: KeyedHash) {
-    const { own, demux, connections, transmitQueue, sharding, stats } = tables;
+    const { own, demux, connections, transmitQueue, sharding, peers, stats } = tables;
     const sharesKey = (sharding.generations?.number ?? 1) > 1;
     this.#own = own;
     this.#hash = hash;
@@ -45,7 +45,7 @@ export class TcpLayer {
     this.#stats = stats;
     this.#input = new TcpInput(
       tables,
-      new PassiveOpen(connections, transmitQueue, stats, hash, sharesKey),
+      new PassiveOpen(connections, transmitQueue, stats, hash, sharesKey, peers),
     );
   }
 

@@ -1,0 +1,137 @@
+/**
+ * The instances that share the addresses of a stack, and which of them owns a connection whose segments do not tell.
+ *
+ * @module
+ */
+import { MAX_INSTANCES } from "./instance_mark.ts";
+
+/**
+ * A member from which nothing has been heard for this long is dead, in milliseconds. Until then its segments are
+ * still sent to it: a stall must not end its connections.
+ */
+export const DEAD_MS = 3000;
+
+interface Member {
+  /** When a message of it arrived last; `-Infinity`: never. */
+  heardAt: number;
+  /** Whether it accepts new connections. */
+  isServing: boolean;
+}
+
+/** The two instances that may own a connection, the likelier one first. */
+export type Candidates = readonly [first?: number, second?: number];
+
+/** The members of this epoch and of the previous one, and what has been heard from them. */
+export class Membership {
+  readonly #self: number;
+  readonly #startedAt: number;
+  readonly #heard: Member[] = Array.from(
+    { length: MAX_INSTANCES },
+    () => ({ heardAt: -Infinity, isServing: true }),
+  );
+  #current: readonly number[];
+  #previous: readonly number[] = [];
+  /** Whether this instance accepts new connections. */
+  isServing = true;
+
+  /** Starts alone, at `now` in milliseconds. */
+  constructor(self: number, now: number) {
+    this.#self = self;
+    this.#startedAt = now;
+    this.#current = [self];
+  }
+
+  /** Begins an epoch with these members, to which this instance always belongs. Equal members change nothing. */
+  setMembers(members: readonly number[]): void {
+    const next = [...new Set([...members, this.#self])].sort((one, other) => one - other);
+    if (next.join() === this.#current.join()) return;
+    this.#previous = this.#current;
+    this.#current = next;
+  }
+
+  /** All others of this epoch and the previous one. */
+  others(): number[] {
+    return this.#both().filter((member) => member !== this.#self);
+  }
+
+  /** Whether messages of `member` are accepted. */
+  isOther(member: number): boolean {
+    return member !== this.#self &&
+      (this.#current.includes(member) || this.#previous.includes(member));
+  }
+
+  /** A message of a member has arrived. */
+  heard(member: number, isServing: boolean, now: number): void {
+    const known = this.#heard[member]!;
+    known.heardAt = now;
+    known.isServing = isServing;
+  }
+
+  /** Whether a member may answer. Right after the start nothing has been heard from anybody. */
+  isReachable(member: number, now: number): boolean {
+    return this.isOther(member) &&
+      now - Math.max(this.#heard[member]!.heardAt, this.#startedAt) < DEAD_MS;
+  }
+
+  /** The instance for a new connection, which may be this one; `undefined`: none accepts any. */
+  ownerOfNew(hash: number, now: number): number | undefined {
+    return bestOf(this.#accepting(now), hash);
+  }
+
+  /**
+   * Which other instances may have a connection that did not come with a mark: the one that new connections with its
+   * 4-tuple go to, the one that they went to in the previous epoch, the one that they would go to if draining
+   * instances accepted them, and the one that they went to while the first was dead.
+   */
+  candidates(hash: number, now: number): Candidates {
+    const mayHave = (member: number) => member === this.#self || this.isReachable(member, now);
+    const accepting = this.#accepting(now);
+    const first = bestOf(accepting, hash);
+    const found = new Set([
+      first,
+      bestOf(this.#previous.filter(mayHave), hash),
+      bestOf(this.#both().filter(mayHave), hash),
+      bestOf(accepting.filter((member) => member !== first), hash),
+    ]);
+    found.delete(undefined);
+    found.delete(this.#self);
+    return [...found] as number[] as unknown as Candidates;
+  }
+
+  #both(): number[] {
+    return [...new Set([...this.#current, ...this.#previous])];
+  }
+
+  /** A member gets new connections once it has been heard. */
+  #accepting(now: number): number[] {
+    return this.#current.filter((member) => {
+      if (member === this.#self) return this.isServing;
+      const { heardAt, isServing } = this.#heard[member]!;
+      return isServing && now - heardAt < DEAD_MS;
+    });
+  }
+}
+
+/**
+ * Rendezvous hashing: the member with the highest score. Without a member, only the connections that it had get
+ * another.
+ */
+function bestOf(members: readonly number[], hash: number): number | undefined {
+  let best: number | undefined;
+  let highest = -1;
+  for (const member of members) {
+    const score = scoreOf(member, hash);
+    if (score <= highest) continue;
+    highest = score;
+    best = member;
+  }
+  return best;
+}
+
+/** 32 bits in which every bit of both arguments counts; `hash` is keyed. */
+function scoreOf(member: number, hash: number): number {
+  let mixed = hash ^ Math.imul(member + 1, 0x9e3779b1);
+  mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);
+  mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 16)) >>> 0;
+}

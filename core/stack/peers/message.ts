@@ -1,0 +1,159 @@
+/**
+ * Messages between the instances of a service, as payloads of UDP datagrams: a packet that is handed on, or only the
+ * state of the sender.
+ *
+ *     0  version   1  from      2  to        3  hops      4  second    5  state     6  segment size (16 bits)
+ *     8  sequence (64 bits)    16  sent at (64 bits)      24  MAC (64 bits)         32  IP packet, if any
+ *
+ * The MAC is SipHash-2-4 of everything else. `sequence` counts the messages of the sender and starts at its clock, so
+ * that it is higher after a restart; `sent at` is the wall clock in milliseconds, which bounds how long a message can
+ * be replayed to a receiver that has restarted.
+ *
+ * @module
+ */
+import { readU16, readU32, writeU16, writeU32 } from "../../wire/bytes.ts";
+import type { DropReason } from "../../wire/drop_reason.ts";
+import { SipHash } from "../../wire/siphash.ts";
+import { MAX_INSTANCES } from "./instance_mark.ts";
+import type { Membership } from "./membership.ts";
+import { ReplayWindow } from "./replay_window.ts";
+
+/** The first byte; a change of the format changes it. */
+const VERSION = 0xb1;
+/** Length of a message without its packet, in bytes. */
+export const MESSAGE_HEADER = 32;
+const MAC_AT = 24;
+/** In the place of an instance: there is none. */
+const NONE = 255;
+const ACCEPTS = 1;
+
+/** A packet crosses at most this many instances after the one that received it. */
+export const MAX_HOPS = 2;
+/** A message older than this, or from further in the future, is dropped, in milliseconds. */
+export const MAX_MESSAGE_AGE = 10_000;
+/**
+ * The sequence starts at the clock in milliseconds times this: a sender that has restarted is ahead unless it had sent
+ * more than this in each millisecond.
+ */
+const PER_MS = 1024;
+
+/** What the sender decides about a message. */
+export interface Envelope {
+  readonly to: number;
+  /** 1: the sender has received the packet from the network. 0: there is no packet. */
+  readonly hops: number;
+  /** The instance that the receiver passes the packet on to if it has no connection either. */
+  readonly second: number | undefined;
+  /** Payload bytes per segment of a super-packet; otherwise 0. */
+  readonly segmentSize: number;
+}
+
+/** A message for another instance. */
+export interface PeerMessage {
+  readonly to: number;
+  readonly bytes: Uint8Array<ArrayBuffer>;
+}
+
+/** A verified message; the object is reused. */
+export interface ReceivedMessage extends Envelope {
+  readonly from: number;
+  /** Whether the sender accepts new connections. */
+  readonly isServing: boolean;
+}
+
+/** Seals and opens the messages of one instance. */
+export class Messages {
+  readonly #self: number;
+  readonly #hash: SipHash;
+  readonly #membership: Membership;
+  readonly #windows = new Map<number, ReplayWindow>();
+  #sequence = 0;
+  readonly #received = {
+    from: 0,
+    to: 0,
+    hops: 0,
+    second: undefined as number | undefined,
+    segmentSize: 0,
+    isServing: false,
+  };
+
+  /** `key` has 16 bytes, which all instances share. */
+  constructor(self: number, key: Uint8Array, membership: Membership) {
+    this.#self = self;
+    this.#hash = new SipHash(key);
+    this.#membership = membership;
+  }
+
+  /** A message with a copy of `packet[0, length)`; `wallNow` is in milliseconds. */
+  seal(envelope: Envelope, packet: Uint8Array, length: number, wallNow: number): PeerMessage {
+    const bytes = new Uint8Array(MESSAGE_HEADER + length);
+    this.#sequence = this.#sequence === 0 ? Math.floor(wallNow) * PER_MS : this.#sequence + 1;
+    bytes[0] = VERSION;
+    bytes[1] = this.#self;
+    bytes[2] = envelope.to;
+    bytes[3] = envelope.hops;
+    bytes[4] = envelope.second ?? NONE;
+    bytes[5] = this.#membership.isServing ? ACCEPTS : 0;
+    writeU16(bytes, 6, envelope.segmentSize);
+    writeU53(bytes, 8, this.#sequence);
+    writeU53(bytes, 16, Math.floor(wallNow));
+    bytes.set(packet.subarray(0, length), MESSAGE_HEADER);
+    this.#sign(bytes, bytes.length);
+    writeU32(bytes, MAC_AT, this.#hash.high);
+    writeU32(bytes, MAC_AT + 4, this.#hash.low);
+    return { to: envelope.to, bytes };
+  }
+
+  /** Verifies `message[0, length)`, whose packet begins at {@link MESSAGE_HEADER}; the MAC is overwritten. */
+  open(
+    message: Uint8Array,
+    length: number,
+    now: number,
+    wallNow: number,
+  ): ReceivedMessage | DropReason {
+    if (length < MESSAGE_HEADER) return "peer-short";
+    if (message[0] !== VERSION) return "peer-version";
+    const from = message[1]!;
+    if (message[2] !== this.#self || !this.#membership.isOther(from)) return "peer-address";
+    const hops = message[3]!;
+    if (hops > MAX_HOPS) return "peer-hops";
+    if (!(Math.abs(readU53(message, 16) - wallNow) <= MAX_MESSAGE_AGE)) return "peer-age";
+    const high = readU32(message, MAC_AT) | 0;
+    const low = readU32(message, MAC_AT + 4) | 0;
+    this.#sign(message, length);
+    if (((this.#hash.high ^ high) | (this.#hash.low ^ low)) !== 0) return "peer-mac";
+    if (!this.#windowOf(from).take(readU53(message, 8))) return "peer-replay";
+    const second = message[4]!;
+    const received = this.#received;
+    received.from = from;
+    received.to = this.#self;
+    received.hops = hops;
+    received.second = second < MAX_INSTANCES ? second : undefined;
+    received.segmentSize = readU16(message, 6);
+    received.isServing = (message[5]! & ACCEPTS) !== 0;
+    this.#membership.heard(from, received.isServing, now);
+    return received;
+  }
+
+  /** The hash covers the message with zeros in the place of the MAC. */
+  #sign(bytes: Uint8Array, length: number): void {
+    bytes.fill(0, MAC_AT, MESSAGE_HEADER);
+    this.#hash.hash(bytes, 0, length);
+  }
+
+  #windowOf(from: number): ReplayWindow {
+    let window = this.#windows.get(from);
+    if (window === undefined) this.#windows.set(from, window = new ReplayWindow());
+    return window;
+  }
+}
+
+function writeU53(bytes: Uint8Array, at: number, value: number): void {
+  writeU32(bytes, at, Math.floor(value / 2 ** 32));
+  writeU32(bytes, at + 4, value % 2 ** 32 | 0);
+}
+
+/** Not a safe integer if a peer sends more than 53 bits; comparisons still hold. */
+function readU53(bytes: Uint8Array, at: number): number {
+  return readU32(bytes, at) * 2 ** 32 + readU32(bytes, at + 4);
+}

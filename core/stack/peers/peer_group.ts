@@ -1,0 +1,38 @@
+/**
+ * What the link of an instance and its stack share about the other instances.
+ *
+ * @module
+ */
+import { Membership } from "./membership.ts";
+
+/** The parameters of a {@link PeerGroup}. Times are in milliseconds. */
+export interface PeerGroupOptions {
+  /** The number of this instance, less than `MAX_INSTANCES`. */
+  readonly self: number;
+  /** 16 bytes that all instances share: the key of sequence numbers, timestamps and SYN cookies. */
+  readonly connectionKey: Uint8Array;
+  /** 16 other bytes that all instances share: the key of messages. */
+  readonly messageKey: Uint8Array;
+  /** The time of the stack's clock. */
+  readonly now: number;
+  /** The wall clock minus the clock of the stack. */
+  readonly wallOffset: number;
+}
+
+/** The instances that serve the same addresses, as one of them sees them. */
+export class PeerGroup {
+  readonly self: number;
+  readonly connectionKey: Uint8Array;
+  readonly messageKey: Uint8Array;
+  readonly membership: Membership;
+  /** The wall clock minus the clock of the stack, in milliseconds; may be corrected at any time. */
+  wallOffset: number;
+
+  constructor({ self, connectionKey, messageKey, now, wallOffset }: PeerGroupOptions) {
+    this.self = self;
+    this.connectionKey = connectionKey;
+    this.messageKey = messageKey;
+    this.membership = new Membership(self, now);
+    this.wallOffset = wallOffset;
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * Which messages of a sender have been received (RFC 4303 3.4.3).
+ *
+ * @module
+ */
+
+/** Messages that may arrive out of order. */
+export const REPLAY_WINDOW = 1024;
+
+/** The sequence numbers received from one sender; they are integers below 2^53. */
+export class ReplayWindow {
+  readonly #seen = new Uint32Array(REPLAY_WINDOW / 32);
+  #highest = -1;
+
+  /** Notes a number; false: it has been seen, or is too old to tell. */
+  take(sequence: number): boolean {
+    const ahead = sequence - this.#highest;
+    if (ahead <= -REPLAY_WINDOW) return false;
+    if (ahead > 0) {
+      this.#advance(ahead);
+      this.#highest = sequence;
+    }
+    const bit = sequence % REPLAY_WINDOW;
+    const mask = 1 << (bit & 31);
+    if ((this.#seen[bit >>> 5]! & mask) !== 0) return false;
+    this.#seen[bit >>> 5]! |= mask;
+    return true;
+  }
+
+  /** Clears the numbers between the highest so far and the next. */
+  #advance(count: number): void {
+    if (count >= REPLAY_WINDOW) return void this.#seen.fill(0);
+    for (let i = 1; i <= count; i++) {
+      const bit = (this.#highest + i) % REPLAY_WINDOW;
+      this.#seen[bit >>> 5]! &= ~(1 << (bit & 31));
+    }
+  }
+}

@@ -1,0 +1,285 @@
+/**
+ * Clients, a router and instances of a service in memory, in virtual time. The router chooses an instance by a hash of
+ * the 4-tuple modulo their number, as plain multipath routing does: each change moves most connections.
+ *
+ * @module
+ */
+import { bindingOf } from "../../../../core/api/listen_address.ts";
+import { OutgoingPacket } from "../../../../core/buffers/outgoing_packet.ts";
+import { PeerGroup } from "../../../../core/stack/peers/peer_group.ts";
+import { CoreStack, SECRET_LENGTH } from "../../../../core/stack/stack.ts";
+import type { Listener } from "../../../../core/stack/tcp/listener.ts";
+import { PROFILES, type TcpConfig } from "../../../../core/tcp/config.ts";
+import type { Tcb } from "../../../../core/tcp/tcb.ts";
+import { IpAddress, Subnet } from "../../../../core/wire/address.ts";
+import { IpHeader, parseIp } from "../../../../core/wire/ip.ts";
+
+export type Bytes = Uint8Array<ArrayBuffer>;
+
+export const PORT = 80;
+const SERVICE = ["10.0.0.2/24", "fd00::2/64"];
+const CLIENT = ["10.0.0.1/24", "fd00::1/64"];
+/** Milliseconds from one host to the next. */
+const DELAY = 1;
+
+interface Flight {
+  readonly at: number;
+  deliver(): void;
+}
+
+/** An instance of the service, which echoes. */
+export class Instance {
+  readonly group: PeerGroup;
+  readonly core: CoreStack;
+  readonly number: number;
+  readonly listener: Listener;
+  readonly #accepted = new Set<Tcb>();
+  isAlive = true;
+  /** The application does not accept or read. */
+  isFrozen = false;
+
+  constructor(number: number, tcp: TcpConfig, now: number, backlog: number, wallOffset: number) {
+    this.number = number;
+    this.group = new PeerGroup({
+      self: number,
+      connectionKey: new Uint8Array(16).fill(3),
+      messageKey: new Uint8Array(16).fill(4),
+      now,
+      wallOffset,
+    });
+    this.core = stack(SERVICE, tcp, number, this.group);
+    const request = { ...bindingOf(PORT), backlog, decides: false };
+    this.listener = this.core.tcp.listen(request) as Listener;
+  }
+
+  /** The next packet of a connection, which does not reach the network. */
+  nextPacket(tcb: Tcb, now: number): Bytes {
+    this.core.tcp.send(tcb, new Uint8Array(10), 0, now);
+    return packetsOf(this.core, now)[0]!;
+  }
+
+  /** Accepts connections and echoes. */
+  work(now: number): void {
+    if (this.isFrozen) return;
+    for (let tcb = this.listener.takeReady(); tcb; tcb = this.listener.takeReady()) {
+      this.#accepted.add(tcb);
+    }
+    while (this.core.tcp.pollConnection() !== undefined) { /* their state is read below */ }
+    const buffer = new Uint8Array(4096);
+    for (const tcb of this.#accepted) {
+      if (tcb.state === "CLOSED") this.#accepted.delete(tcb);
+      const size = this.core.tcp.read(tcb, buffer, now);
+      if (size > 0) this.core.tcp.send(tcb, buffer.subarray(0, size), 0, now);
+    }
+  }
+}
+
+/** A connection of the client with the position in its pattern. */
+export interface Conversation {
+  readonly tcb: Tcb;
+  sent: number;
+  received: number;
+  wrong: number;
+}
+
+/** Options of a {@link Cluster}. */
+export interface ClusterOptions {
+  readonly instances: number;
+  readonly profile: "local" | "internet";
+  /** Whether the client offers timestamps. */
+  readonly clientTimestamps: boolean;
+  readonly backlog?: number;
+}
+
+/** Everything together. */
+export class Cluster {
+  now = 0;
+  readonly client: CoreStack;
+  readonly instances: Instance[] = [];
+  readonly conversations: Conversation[] = [];
+  /** Instances that the router sends packets to. */
+  routed: Instance[] = [];
+  /** Messages between instances pass through this. */
+  onMessage: (bytes: Bytes, from: Instance) => Bytes[] = (bytes) => [bytes];
+  readonly #options: ClusterOptions;
+  #flights: Flight[] = [];
+
+  constructor(options: ClusterOptions) {
+    this.#options = options;
+    const timestamps = options.clientTimestamps;
+    this.client = stack(CLIENT, { ...PROFILES.internet, timestamps }, 99);
+    for (let i = 0; i < options.instances; i++) this.start(i);
+    this.setMembers();
+    this.routed = [...this.instances];
+    this.advance(300);
+  }
+
+  /** Starts an instance, which the router does not know yet. */
+  start(number: number): Instance {
+    const { profile, backlog = 1000 } = this.#options;
+    const tcp = { ...PROFILES[profile], timestamps: true };
+    // Clocks of stacks start at different times, wall clocks agree to within 100 ms.
+    const wallOffset = 1_796_000_000_000 + 37 * number;
+    const instance = new Instance(number, tcp, this.now, backlog, wallOffset);
+    this.instances.push(instance);
+    return instance;
+  }
+
+  /** All instances learn of these members. */
+  setMembers(members: readonly Instance[] = this.instances): void {
+    const numbers = members.map(({ number }) => number);
+    for (const { group } of this.instances) group.membership.setMembers(numbers);
+  }
+
+  /** Ends an instance without a word; the router stops sending to it. */
+  kill(instance: Instance): void {
+    instance.isAlive = false;
+    this.routed = this.routed.filter((one) => one !== instance);
+  }
+
+  /** Opens connections. */
+  connect(count: number, remote = "10.0.0.2", localPort = 0): Conversation[] {
+    const opened = Array.from({ length: count }, () => {
+      const request = { remote: IpAddress.parse(remote)!, remotePort: PORT, local: undefined };
+      const tcb = this.client.tcp.connect({ ...request, localPort }, this.now) as Tcb;
+      if (typeof tcb === "string") throw new Error(tcb);
+      return { tcb, sent: 0, received: 0, wrong: 0 };
+    });
+    this.conversations.push(...opened);
+    return opened;
+  }
+
+  /** Each connection sends bytes of its pattern. */
+  say(size: number, among: readonly Conversation[] = this.conversations): void {
+    for (const one of among) {
+      const bytes = Uint8Array.from({ length: size }, (_, i) => patternAt(one, one.sent + i));
+      one.sent += this.client.tcp.send(one.tcb, bytes, 0, this.now);
+    }
+  }
+
+  /** Runs for so many milliseconds. */
+  advance(ms: number): void {
+    for (const end = this.now + ms; this.now < end; this.now++) this.#step();
+  }
+
+  /** Talks for `ms` milliseconds, so that every connection sends now and then. */
+  talk(ms: number, size = 50): void {
+    for (let passed = 0; passed < ms; passed += 100) {
+      this.say(size, this.conversations.filter(({ tcb }) => tcb.state === "ESTABLISHED"));
+      this.advance(100);
+    }
+  }
+
+  /** Connections that were reset or timed out, or got other bytes than they sent. */
+  get broken(): Conversation[] {
+    return this.conversations.filter((one) =>
+      one.tcb.state !== "ESTABLISHED" || one.wrong > 0 || one.received !== one.sent
+    );
+  }
+
+  /** The connections that an instance has. */
+  count(instance: Instance): number {
+    return instance.core.tcp.connectionCount;
+  }
+
+  sum(counter: "handedToPeer" | "receivedFromPeer" | "resetsSent"): number {
+    return this.instances.reduce((sum, { core }) => sum + core.stats[counter], 0);
+  }
+
+  /** The instance that the router sends a packet of the client to. */
+  route(packet: Bytes): Instance | undefined {
+    const ip = new IpHeader();
+    if (parseIp(packet, packet.length, ip) !== undefined) throw new Error("not an IP packet");
+    const ports = (packet[ip.payloadStart]! << 8 | packet[ip.payloadStart + 1]!) * 0x9e37;
+    return this.routed[(ports >>> 3) % this.routed.length];
+  }
+
+  /** The next packet of a connection of the client, which is lost and sent again later. */
+  lastSent(tcb: Tcb): Bytes {
+    this.say(1, this.conversations.filter((one) => one.tcb === tcb));
+    return packetsOf(this.client, this.now)[0]!;
+  }
+
+  /** Delivers a packet to an instance at once. */
+  deliver(packet: Bytes, to: Instance, segmentSize = 0): void {
+    if (to.isAlive) to.core.receive(packet, packet.length, "full", segmentSize, this.now);
+  }
+
+  #step(): void {
+    const due = this.#flights.filter(({ at }) => at <= this.now);
+    this.#flights = this.#flights.filter(({ at }) => at > this.now);
+    for (const { deliver } of due) deliver();
+    this.client.handleTimeout(this.now);
+    this.#read();
+    for (const packet of packetsOf(this.client, this.now)) {
+      const to = this.route(packet);
+      if (to !== undefined) this.#fly(() => this.deliver(packet, to));
+    }
+    for (const instance of this.instances.filter(({ isAlive }) => isAlive)) this.#run(instance);
+  }
+
+  #run(instance: Instance): void {
+    const { core } = instance;
+    core.handleTimeout(this.now);
+    instance.work(this.now);
+    for (const packet of packetsOf(core, this.now)) {
+      this.#fly(() => this.client.receive(packet, packet.length, "full", 0, this.now));
+    }
+    for (let one = core.peers!.next(); one !== undefined; one = core.peers!.next()) {
+      const to = this.instances.find(({ number }) => number === one!.to);
+      for (const bytes of this.onMessage(one.bytes, instance)) {
+        if (to?.isAlive) {
+          this.#fly(() => to.core.receiveFromPeer(bytes, bytes.length, this.now));
+        }
+      }
+    }
+  }
+
+  #read(): void {
+    while (this.client.tcp.pollConnection() !== undefined) { /* read below */ }
+    const buffer = new Uint8Array(4096);
+    for (const one of this.conversations) {
+      const size = this.client.tcp.read(one.tcb, buffer, this.now);
+      for (let i = 0; i < size; i++) {
+        if (buffer[i] !== patternAt(one, one.received + i)) one.wrong++;
+      }
+      one.received += size;
+    }
+  }
+
+  #fly(deliver: () => void): void {
+    this.#flights.push({ at: this.now + DELAY, deliver });
+  }
+}
+
+function patternAt({ tcb }: Conversation, position: number): number {
+  return (tcb.localPort * 31 + position * 7) & 255;
+}
+
+function packetsOf(core: CoreStack, now: number): Bytes[] {
+  const packets: Bytes[] = [];
+  const out = new OutgoingPacket();
+  while (core.pollTransmit(out, now)) {
+    const packet = new Uint8Array(out.byteLength);
+    out.copyTo(packet, 0);
+    packets.push(packet);
+  }
+  return packets;
+}
+
+function stack(
+  subnets: readonly string[],
+  tcp: TcpConfig,
+  seed: number,
+  peers?: PeerGroup,
+): CoreStack {
+  const features = { mtu: 1500, maxSuperPacket: 0, checksumOffload: false };
+  return new CoreStack({
+    features: peers === undefined ? features : { ...features, peers },
+    subnets: subnets.map((text) => Subnet.parse(text)!),
+    tcp,
+    secret: new Uint8Array(SECRET_LENGTH).fill(7 + seed),
+    maxConnections: 20_000,
+    maxTimeWait: 1000,
+  });
+}

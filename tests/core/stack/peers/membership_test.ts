@@ -1,0 +1,86 @@
+import { describe, expect, test } from "bun:test";
+import { DEAD_MS, Membership } from "../../../../core/stack/peers/membership.ts";
+
+/** 32-bit values without a pattern. */
+const HASHES = Array.from({ length: 3000 }, (_, i) => Math.imul(i + 1, 0x9e3779b1) | 0);
+
+/** Instance 0, which has heard from `members` at 0. */
+function membership(members: readonly number[], self = 0): Membership {
+  const made = new Membership(self, 0);
+  made.setMembers(members);
+  for (const member of members) if (member !== self) made.heard(member, true, 0);
+  return made;
+}
+
+describe("Membership", () => {
+  // All instances agree, and each gets its share.
+  test("distributes new connections evenly", () => {
+    const counts = [0, 0, 0, 0];
+    const one = membership([0, 1, 2, 3]);
+    const other = membership([0, 1, 2, 3], 2);
+    for (const hash of HASHES) {
+      const owner = one.ownerOfNew(hash, 100)!;
+      expect(other.ownerOfNew(hash, 100)).toBe(owner);
+      counts[owner]!++;
+    }
+    for (const count of counts) expect(Math.abs(count / 750 - 1)).toBeLessThan(0.15);
+  });
+
+  // Rendezvous hashing: a fifth moves, all of it to the new member.
+  test("moves only connections that go to a new member", () => {
+    const before = membership([0, 1, 2, 3]);
+    const after = membership([0, 1, 2, 3, 4]);
+    const moved = HASHES.filter((hash) => before.ownerOfNew(hash, 0) !== after.ownerOfNew(hash, 0));
+    expect(Math.abs(moved.length / 600 - 1)).toBeLessThan(0.15);
+    expect(moved.every((hash) => after.ownerOfNew(hash, 0) === 4)).toBe(true);
+  });
+
+  // A draining instance keeps its connections, a dead one is asked for nothing.
+  test("asks draining members, not dead ones", () => {
+    const members = membership([0, 1, 2]);
+    members.heard(1, false, 100);
+    for (const hash of HASHES.slice(0, 200)) {
+      expect(members.ownerOfNew(hash, 200)).not.toBe(1);
+    }
+    expect(HASHES.some((hash) => members.candidates(hash, 200).includes(1))).toBe(true);
+    const later = 100 + DEAD_MS;
+    members.heard(2, true, later);
+    expect(members.isReachable(1, later)).toBe(false);
+    expect(HASHES.some((hash) => members.candidates(hash, later).includes(1))).toBe(false);
+  });
+
+  // The connections of the previous epoch are still found, also where two members were added at once.
+  test("asks the owner of the previous epoch second", () => {
+    const members = membership([0, 1, 2]);
+    const owners = HASHES.map((hash) => members.ownerOfNew(hash, 0));
+    members.setMembers([0, 1, 2, 3, 4]);
+    for (const member of [3, 4]) members.heard(member, true, 0);
+    for (const [i, hash] of HASHES.entries()) {
+      const asked = [members.ownerOfNew(hash, 0), 0, ...members.candidates(hash, 0).slice(0, 2)];
+      expect(asked).toContain(owners[i]);
+    }
+  });
+
+  // Removed from the configuration while it drains.
+  test("accepts messages of a member that was removed, for one epoch", () => {
+    const members = membership([0, 1, 2]);
+    members.setMembers([0, 2]);
+    expect(members.others()).toEqual([2, 1]);
+    expect(members.isOther(1)).toBe(true);
+    members.setMembers([0, 2]);
+    expect(members.isOther(1)).toBe(true);
+    members.setMembers([0, 2, 3]);
+    expect(members.isOther(1)).toBe(false);
+  });
+
+  // At the start nobody has been heard, but connections of others may arrive.
+  test("asks members that have not been heard yet, but gives them no connections", () => {
+    const members = new Membership(0, 1000);
+    members.setMembers([0, 1, 2]);
+    expect(HASHES.every((hash) => members.ownerOfNew(hash, 1001) === 0)).toBe(true);
+    expect(members.isReachable(1, 1001)).toBe(true);
+    expect(members.isReachable(1, 1000 + DEAD_MS)).toBe(false);
+    members.isServing = false;
+    expect(members.ownerOfNew(1, 1001)).toBeUndefined();
+  });
+});

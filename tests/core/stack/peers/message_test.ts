@@ -1,0 +1,102 @@
+import { describe, expect, test } from "bun:test";
+import { seededRandom } from "../../../../adapters/runtime/seeded_random.ts";
+import { Membership } from "../../../../core/stack/peers/membership.ts";
+import {
+  MAX_HOPS,
+  MAX_MESSAGE_AGE,
+  MESSAGE_HEADER,
+  Messages,
+} from "../../../../core/stack/peers/message.ts";
+
+const KEY = new Uint8Array(16).fill(9);
+const WALL = 1_796_000_000_000;
+const PACKET = Uint8Array.from({ length: 100 }, (_, i) => i);
+const ENVELOPE = { to: 1, hops: 1, second: undefined, segmentSize: 0 };
+
+function messages(self: number, key = KEY): Messages {
+  const membership = new Membership(self, 0);
+  membership.setMembers([0, 1, 2]);
+  return new Messages(self, key, membership);
+}
+
+function open(receiver: Messages, bytes: Uint8Array, wall = WALL) {
+  return receiver.open(bytes.slice(), bytes.length, 0, wall);
+}
+
+describe("Messages", () => {
+  // What goes in comes out, with the sender's state.
+  test("carry a packet and what the sender has decided", () => {
+    const envelope = { to: 1, hops: 2, second: 2, segmentSize: 1448 };
+    const { to, bytes } = messages(0).seal(envelope, PACKET, 100, WALL);
+    expect(to).toBe(1);
+    expect(bytes.subarray(MESSAGE_HEADER)).toEqual(PACKET);
+    expect(open(messages(1), bytes)).toEqual({ from: 0, isServing: true, ...envelope });
+  });
+
+  // Every single bit is covered.
+  test("are dropped if any bit was changed", () => {
+    const { bytes } = messages(0).seal(ENVELOPE, PACKET, 100, WALL);
+    const receiver = messages(1);
+    for (let bit = 0; bit < bytes.length * 8; bit++) {
+      const forged = bytes.slice();
+      forged[bit >>> 3]! ^= 1 << (bit & 7);
+      expect(typeof open(receiver, forged)).toBe("string");
+    }
+    expect(typeof open(receiver, bytes)).toBe("object");
+  });
+
+  // Each fault has a reason of its own.
+  test("are dropped by a named reason", () => {
+    const seal = (envelope = {}, wall = WALL, self = 0, key = KEY) =>
+      messages(self, key).seal({ ...ENVELOPE, ...envelope }, PACKET, 100, wall).bytes;
+    const receiver = messages(1);
+    expect(open(receiver, new Uint8Array(MESSAGE_HEADER - 1))).toBe("peer-short");
+    expect(open(receiver, new Uint8Array(MESSAGE_HEADER))).toBe("peer-version");
+    expect(open(receiver, seal({ to: 2 }))).toBe("peer-address");
+    expect(open(receiver, seal({}, WALL, 3))).toBe("peer-address");
+    expect(open(receiver, seal({}, WALL, 1))).toBe("peer-address");
+    expect(open(receiver, seal({ hops: MAX_HOPS + 1 }))).toBe("peer-hops");
+    expect(open(receiver, seal({}, WALL - MAX_MESSAGE_AGE - 1))).toBe("peer-age");
+    expect(open(receiver, seal({}, WALL + MAX_MESSAGE_AGE + 1))).toBe("peer-age");
+    expect(open(receiver, seal({}, WALL, 0, new Uint8Array(16)))).toBe("peer-mac");
+    expect(typeof open(receiver, seal())).toBe("object");
+  });
+
+  // Recorded and sent again, at once or after the receiver has restarted.
+  test("are accepted once", () => {
+    const { bytes } = messages(0).seal(ENVELOPE, PACKET, 100, WALL);
+    const receiver = messages(1);
+    expect(typeof open(receiver, bytes)).toBe("object");
+    expect(open(receiver, bytes)).toBe("peer-replay");
+    expect(open(messages(1), bytes, WALL + MAX_MESSAGE_AGE + 1)).toBe("peer-age");
+  });
+
+  // Its numbers start at its clock again.
+  test("are accepted after the sender has restarted", () => {
+    const receiver = messages(1);
+    const before = messages(0);
+    for (let i = 0; i < 2000; i++) {
+      expect(typeof open(receiver, before.seal(ENVELOPE, PACKET, 100, WALL).bytes)).toBe("object");
+    }
+    const { bytes } = messages(0).seal(ENVELOPE, PACKET, 100, WALL + 1000);
+    expect(typeof open(receiver, bytes, WALL + 1000)).toBe("object");
+  });
+
+  // 100,000 forged datagrams of any length, one half with a plausible header: none passes, none throws.
+  test("withstand a flood of forged datagrams", () => {
+    const random = seededRandom(7);
+    const receiver = messages(1);
+    const genuine = messages(0).seal(ENVELOPE, PACKET, 100, WALL).bytes;
+    const reasons = new Map<string, number>();
+    for (let i = 0; i < 100_000; i++) {
+      const bytes = new Uint8Array(random.uint32() % 200);
+      random.fill(bytes);
+      if (i % 2 === 0) bytes.set(genuine.subarray(0, Math.min(24, bytes.length)));
+      const opened = open(receiver, bytes);
+      expect(typeof opened).toBe("string");
+      reasons.set(opened as string, (reasons.get(opened as string) ?? 0) + 1);
+    }
+    expect(reasons.get("peer-mac")).toBeGreaterThan(30_000);
+    expect(typeof open(receiver, genuine)).toBe("object");
+  });
+});
