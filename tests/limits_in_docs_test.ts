@@ -30,7 +30,7 @@ function valuesOf(text: string, name: string): number[] {
   const number = "([0-9][0-9_]*(?: \\* [0-9_]+)*)";
   const patterns = [
     `\\b${name}(?:: number)? = ${number}`,
-    `\\b${name}: \\w+\\([^)]*\\)\\.default\\(${number}\\)`,
+    `\\b${name}: \\w+(?:\\([^)]*\\))?\\.default\\(${number}\\)`,
     `\\b${name}: ${number}`,
     `\\b${name}: number\\(.*?\\.default\\(${number}\\)`,
   ];

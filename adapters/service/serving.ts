@@ -81,8 +81,6 @@ export class Serving {
     this.#flowLog = limitLines(log);
     this.#readiness = new Readiness(systemClock, (state) => this.#onState(state));
     setReadiness(network.stack, this.#readiness);
-    // Without its link nothing more can be accepted.
-    network.stack.finished.finally(() => this.#readiness.skipLameDuck()).catch(() => {});
   }
 
   /**
@@ -105,6 +103,8 @@ export class Serving {
       await serving.abandon();
       throw error;
     }
+    // Without its link nothing more can be accepted.
+    network.stack.finished.finally(() => serving.#readiness.skipLameDuck()).catch(() => {});
     return serving;
   }
 
