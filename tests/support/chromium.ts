@@ -56,13 +56,7 @@ export class Chromium implements AsyncDisposable {
   async visit(url: string): Promise<Tab> {
     const { targetId } = await this.#ask("Target.createTarget", { url });
     const { sessionId } = await this.#ask("Target.attachToTarget", { targetId, flatten: true });
-    const tab: Tab = {
-      evaluate: async (expression) => {
-        const parameters = { expression, awaitPromise: true, returnByValue: true };
-        const { result } = await this.#ask("Runtime.evaluate", parameters, sessionId as string);
-        return (result as { value: unknown }).value;
-      },
-    };
+    const tab = new Tab((method, params) => this.#ask(method, params, sessionId as string));
     // Until then the tab has an empty page, which is replaced.
     const hasLoaded = `location.href !== "about:blank" && document.readyState === "complete"`;
     while (await tab.evaluate(hasLoaded).catch(() => false) !== true) {
@@ -93,10 +87,97 @@ export class Chromium implements AsyncDisposable {
   }
 }
 
+/** A command of the DevTools protocol. */
+type Ask = (
+  method: string,
+  params: Record<string, unknown>,
+) => Promise<Record<string, unknown>>;
+
+/** How a page is shown. */
+export interface Appearance {
+  readonly width: number;
+  readonly height: number;
+  readonly dark: boolean;
+}
+
+const KEYS: Readonly<Record<string, { code: number; text?: string }>> = {
+  Tab: { code: 9 },
+  Enter: { code: 13, text: "\r" },
+  Escape: { code: 27 },
+  " ": { code: 32, text: " " },
+  ArrowRight: { code: 39 },
+};
+const SHIFT = 8;
+const POLL_MS = 20;
+
 /** A tab with a page. */
-export interface Tab {
+export class Tab {
+  readonly #ask: Ask;
+
+  constructor(ask: Ask) {
+    this.#ask = ask;
+  }
+
   /** Evaluates an expression in the page; a promise is awaited. */
-  evaluate(expression: string): Promise<unknown>;
+  async evaluate(expression: string): Promise<unknown> {
+    const parameters = { expression, awaitPromise: true, returnByValue: true };
+    const { result, exceptionDetails } = await this.#ask("Runtime.evaluate", parameters);
+    if (exceptionDetails !== undefined) {
+      const { exception } = exceptionDetails as { exception?: { description?: string } };
+      throw new Error(exception?.description ?? "exception in the page");
+    }
+    return (result as { value: unknown }).value;
+  }
+
+  /** Resolves when an expression is true; with its value. */
+  async until(expression: string, limitMs = 15_000): Promise<unknown> {
+    for (let waited = 0; waited < limitMs; waited += POLL_MS) {
+      const value = await this.evaluate(expression).catch(() => undefined);
+      if (value) return value;
+      await new Promise((resolve) => setTimeout(resolve, POLL_MS));
+    }
+    const text = await this.evaluate("document.body.innerText");
+    throw new Error(`not within ${limitMs} ms: ${expression}\n${text}`);
+  }
+
+  /** Presses a key. */
+  async press(key: string, { shift = false }: { readonly shift?: boolean } = {}): Promise<void> {
+    const { code, text } = KEYS[key]!;
+    const common = { key, code: key, windowsVirtualKeyCode: code, modifiers: shift ? SHIFT : 0 };
+    await this.#ask("Input.dispatchKeyEvent", {
+      ...common,
+      type: text === undefined ? "rawKeyDown" : "keyDown",
+      ...text !== undefined && { text },
+    });
+    await this.#ask("Input.dispatchKeyEvent", { ...common, type: "keyUp" });
+  }
+
+  /** Types text where the focus is. */
+  async type(text: string): Promise<void> {
+    await this.#ask("Input.insertText", { text });
+  }
+
+  /** Sets the size of the page and the colours that its reader prefers. */
+  async show({ width, height, dark }: Appearance): Promise<void> {
+    await this.#ask("Emulation.setDeviceMetricsOverride", {
+      width,
+      height,
+      deviceScaleFactor: 1,
+      mobile: width < 600,
+    });
+    await this.#ask("Emulation.setEmulatedMedia", {
+      features: [{ name: "prefers-color-scheme", value: dark ? "dark" : "light" }],
+    });
+  }
+
+  /** The visible part as a PNG. */
+  async screenshot(): Promise<Uint8Array<ArrayBuffer>> {
+    const { data } = await this.#ask("Page.captureScreenshot", {
+      format: "png",
+      optimizeForSpeed: false,
+    });
+    return Uint8Array.fromBase64(data as string);
+  }
 }
 
 interface Answer {

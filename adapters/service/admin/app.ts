@@ -5,15 +5,19 @@
  */
 import { type Context, Hono } from "hono";
 import { z } from "zod";
-import { describeIssues } from "../../../core/api/options.ts";
 import { LOG_LEVELS, type LogLevel } from "../log/logger.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import type { Changes } from "../reload/changes.ts";
+import type { LiveUpdates } from "../dashboard/live.ts";
+import { liveRoute } from "../dashboard/live_route.ts";
+import { dashboardRoutes } from "../dashboard/routes.ts";
 import type { Service } from "../service.ts";
+import { selectionSchema } from "./connections.ts";
 import type { EventHub, Follower } from "./event_hub.ts";
 import { guard, type GuardOptions } from "./guard.ts";
-import { openApi, type RouteDescription } from "./open_api.ts";
+import { openApi } from "./open_api.ts";
 import { redact } from "./redact.ts";
+import { EVENT_STREAM, queryOf, type Route } from "./route.ts";
 
 /** The service, as the API uses it. */
 export interface AdminTarget {
@@ -29,6 +33,7 @@ export interface AdminTarget {
   use(text: string): Promise<Changes>;
   readonly log: { level: LogLevel };
   readonly events: EventHub;
+  readonly live: LiveUpdates;
 }
 
 /** Maximum size of a configuration for `PUT /config`, in bytes. */
@@ -36,26 +41,20 @@ const MAX_CONFIG = 1024 * 1024;
 /** Rows of `/connections` in one answer. */
 const MAX_ROWS = 10_000;
 
-interface Route extends RouteDescription {
-  readonly handle: (c: Context) => Response | Promise<Response>;
-}
-
-const digits = z.string().regex(/^\d{1,9}$/, "expected a whole number").transform(Number);
-const selection = z.strictObject({
-  filter: z.string().optional(),
-  sort: z.string().regex(/^-?[a-zA-Z]+$/, "expected a field such as bytesIn, or -bytesIn")
-    .optional(),
-  limit: digits.refine((rows) => rows <= MAX_ROWS, `expected at most ${MAX_ROWS}`).default(100),
-  offset: digits.default(0),
-});
+const selection = selectionSchema(MAX_ROWS, 100);
 const level = z.strictObject({
   level: z.enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(", ")}`),
 });
 
 /** Makes the application. Answers are JSON; an error is `{ "error": MESSAGE }`. */
-export function adminApp(target: AdminTarget, options: GuardOptions = {}): Hono {
+export function adminApp(
+  target: AdminTarget,
+  options: Omit<GuardOptions, "dashboard"> = {},
+): Hono {
   const app = new Hono();
-  app.use(guard(options));
+  const dashboard = options.token === undefined ? undefined : dashboardRoutes(options.token);
+  app.use(guard({ ...options, dashboard: dashboard?.access }));
+  if (dashboard !== undefined) app.route("/", dashboard.routes);
   const routes = routesOf(target);
   const document = openApi(routes);
   app.get("/openapi.json", (c) => c.json(document));
@@ -74,6 +73,12 @@ export function adminApp(target: AdminTarget, options: GuardOptions = {}): Hono 
 
 function routesOf(target: AdminTarget): Route[] {
   const { service, events, log } = target;
+  const readiness = () => {
+    const reason = service.state === "serving" && target.isReloading()
+      ? "reloading"
+      : service.state;
+    return reason === "serving" ? { ready: true } : { ready: false, reason };
+  };
   return [
     {
       method: "GET",
@@ -86,12 +91,8 @@ function routesOf(target: AdminTarget): Route[] {
       path: "/readyz",
       summary: "503 while the service is a lame duck, draining or reloading",
       handle(c) {
-        const reason = service.state === "serving" && target.isReloading()
-          ? "reloading"
-          : service.state;
-        return reason === "serving"
-          ? c.json({ ready: true })
-          : c.json({ ready: false, reason }, 503);
+        const answer = readiness();
+        return c.json(answer, answer.ready ? 200 : 503);
       },
     },
     {
@@ -151,18 +152,11 @@ function routesOf(target: AdminTarget): Route[] {
         offset: "number of connections before them",
       },
       async handle(c) {
-        const given = c.req.query();
-        const checked = selection.safeParse(given);
-        if (!checked.success) {
-          const error = describeIssues(checked.error.issues, [], {
-            value: given,
-            schema: selection,
-          });
-          return c.json({ error }, 400);
-        }
-        return c.json(await service.select(checked.data));
+        const checked = queryOf(c, selection);
+        return checked instanceof Response ? checked : c.json(await service.select(checked));
       },
     },
+    liveRoute({ ...target, readiness }),
     {
       method: "GET",
       path: "/connections/{id}",
@@ -236,9 +230,7 @@ function routesOf(target: AdminTarget): Route[] {
           return c.json({ error: "too many clients follow the events" }, 503);
         }
         c.req.raw.signal.addEventListener("abort", () => follower.close());
-        return new Response(eventStream(follower), {
-          headers: { "Content-Type": "text/event-stream", "Cache-Control": "no-store" },
-        });
+        return new Response(eventStream(follower), { headers: EVENT_STREAM });
       },
     },
   ];

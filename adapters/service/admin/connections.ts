@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { z } from "zod";
 import { formatHostPort } from "../../../core/api/host_port.ts";
 import type { OpenConnection, TcpStats } from "../../../core/api/types.ts";
 
@@ -16,6 +17,20 @@ export interface ConnectionRow extends TcpStats {
   readonly plugin?: string | undefined;
   readonly ageSeconds: number;
 }
+
+/** A whole number in a query. */
+export const digits: z.ZodType<number, string> = z.string()
+  .regex(/^\d{1,9}$/, "expected a whole number").transform(Number);
+
+/** Criteria in a query, for at most `most` rows, `usual` if it does not say how many. */
+export const selectionSchema = (most: number, usual: number) =>
+  z.strictObject({
+    filter: z.string().optional(),
+    sort: z.string().regex(/^-?[a-zA-Z]+$/, "expected a field such as bytesIn, or -bytesIn")
+      .optional(),
+    limit: digits.refine((rows) => rows <= most, `expected at most ${most}`).default(usual),
+    offset: digits.default(0),
+  });
 
 /** The criteria of {@link selectConnections}. */
 export interface Selection {

@@ -1,10 +1,10 @@
 /**
- * Who may use the admin API: refuses requests from web pages, and requests without the token.
+ * Who may use the admin API: refuses requests of foreign web pages, and requests without the token.
  *
  * @module
  */
 import { createHash, timingSafeEqual } from "node:crypto";
-import type { MiddlewareHandler } from "hono";
+import type { Context, MiddlewareHandler } from "hono";
 
 /** Options of {@link guard}. */
 export interface GuardOptions {
@@ -12,37 +12,74 @@ export interface GuardOptions {
   readonly token?: string | undefined;
   /** Names and addresses, besides those of the loopback, that `Host` may have. */
   readonly hosts?: readonly string[] | undefined;
+  /** The dashboard; absent: requests of every web page are refused. */
+  readonly dashboard?: DashboardAccess | undefined;
+}
+
+/** What the API's own page may do. */
+export interface DashboardAccess {
+  /** Whether a request needs no token: the page's files and its sign-in, which hold no data of the service. */
+  isPublic(method: string, path: string): boolean;
+  /** Whether a token that is not the API's own is that of a page that has signed in. */
+  isSignedIn(token: string): boolean;
+  /** Whether such a page may send the request. */
+  mayAsk(method: string, path: string): boolean;
 }
 
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
+const MARKS = ["origin", "sec-fetch-site", "sec-fetch-mode"];
 
 /**
  * A page can make a browser send requests to any address that the browser can reach, also under a name that
  * the page's owner points to that address (DNS rebinding). Browsers mark them: with `Origin`, with
- * `Sec-Fetch-Site`, and with a `Host` that the API does not have. No such request is needed.
+ * `Sec-Fetch-Site`, and with a `Host` that the API does not have. Only those of the API's own page are
+ * answered. Its token is in a header field that no browser sends by itself, unlike a cookie: a request that
+ * another page causes is without it.
  */
-export function guard({ token, hosts = [] }: GuardOptions): MiddlewareHandler {
+export function guard({ token, hosts = [], dashboard }: GuardOptions): MiddlewareHandler {
   const allowed = new Set([...LOOPBACK, ...hosts]);
   return async (c, next) => {
-    const name = (c.req.header("host") ?? new URL(c.req.url).host).replace(/:\d+$/, "")
-      .toLowerCase();
+    const name = hostOf(c).replace(/:\d+$/, "");
     if (!allowed.has(name)) {
       return c.json({ error: `the host ${name} is not that of the admin API` }, 403);
     }
-    for (const header of ["origin", "sec-fetch-site", "sec-fetch-mode"]) {
-      if (c.req.header(header) === undefined) continue;
+    const isFromPage = MARKS.some((header) => c.req.header(header) !== undefined);
+    if (isFromPage && (dashboard === undefined || !(isSameOrigin(c) || isOpening(c)))) {
       return c.json({ error: "the admin API accepts no requests from web pages" }, 403);
     }
-    if (token !== undefined && !isSame(c.req.header("authorization") ?? "", `Bearer ${token}`)) {
-      c.header("WWW-Authenticate", 'Bearer realm="berth"');
-      return c.json({ error: "expected the token in Authorization: Bearer TOKEN" }, 401);
+    const { method, path } = c.req;
+    if (token === undefined || dashboard?.isPublic(method, path)) return await next();
+    const [, given = ""] = /^Bearer (.*)$/.exec(c.req.header("authorization") ?? "") ?? [];
+    if (isSame(given, token)) return await next();
+    if (dashboard?.isSignedIn(given)) {
+      if (dashboard.mayAsk(method, path)) return await next();
+      return c.json({ error: `the dashboard may not ask for ${method} ${path}` }, 403);
     }
-    return await next();
+    c.header("WWW-Authenticate", 'Bearer realm="berth"');
+    return c.json({ error: "expected the token in Authorization: Bearer TOKEN" }, 401);
   };
 }
 
 /** Compares in a time that does not depend on where they differ. */
-function isSame(one: string, other: string): boolean {
+export function isSame(one: string, other: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(one), digest(other));
+}
+
+function hostOf(c: Context): string {
+  return (c.req.header("host") ?? new URL(c.req.url).host).toLowerCase();
+}
+
+/** Everything that the browser says about the page has to agree. */
+function isSameOrigin(c: Context): boolean {
+  const site = c.req.header("sec-fetch-site");
+  const origin = c.req.header("origin");
+  if (site !== undefined && site !== "same-origin") return false;
+  return origin === undefined ? site !== undefined : URL.parse(origin)?.host === hostOf(c);
+}
+
+/** The page is opened in a tab: by its address, or by a link. In a frame it is not. */
+function isOpening(c: Context): boolean {
+  return c.req.method === "GET" && c.req.path === "/" && c.req.header("origin") === undefined &&
+    c.req.header("sec-fetch-mode") === "navigate" && c.req.header("sec-fetch-dest") === "document";
 }

@@ -14,17 +14,22 @@ import type { AdminSetting } from "../settings/admin_setting.ts";
 type Fetch = (request: Request) => Response | Promise<Response>;
 
 declare const Bun: {
-  serve(options: Readonly<Record<string, unknown>>): { stop(closeActive: boolean): Promise<void> };
+  serve(options: Readonly<Record<string, unknown>>): {
+    readonly port?: number;
+    stop(closeActive: boolean): Promise<void>;
+  };
 };
 declare const Deno: {
   serve(
     options: Readonly<Record<string, unknown>>,
     fetch: Fetch,
-  ): { shutdown(): Promise<void>; readonly finished: Promise<void> };
+  ): { readonly addr: { readonly port?: number }; readonly finished: Promise<void> };
 };
 
 /** A server of the runtime. */
 export interface AdminServer {
+  /** The TCP port, also one that was chosen for port 0; `undefined` for a Unix socket. */
+  readonly port: number | undefined;
   /** Ends it, and removes its socket. */
   close(): Promise<void>;
 }
@@ -42,7 +47,7 @@ export async function listenForAdmin(
 ): Promise<AdminServer> {
   if (!("path" in address)) {
     try {
-      return { close: serve({ hostname: address.hostname, port: address.port }, fetch) };
+      return serve({ hostname: address.hostname, port: address.port }, fetch);
     } catch (error) {
       throw new Error(`--admin ${formatHostPort(address)}: ${messageLine(error)}`);
     }
@@ -52,10 +57,11 @@ export async function listenForAdmin(
   // Bound in a folder that nobody else can enter, and moved when only the owner can use it.
   const folder = mkdtempSync(join(dirname(path), `.${basename(path)}-`));
   try {
-    const close = serve({ path: join(folder, "s") }, fetch);
+    const { close } = serve({ path: join(folder, "s") }, fetch);
     chmodSync(join(folder, "s"), 0o600);
     renameSync(join(folder, "s"), path);
     return {
+      port: undefined,
       async close() {
         await close();
         rmSync(path, { force: true });
@@ -68,7 +74,7 @@ export async function listenForAdmin(
   }
 }
 
-function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): () => Promise<void> {
+function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): AdminServer {
   if (runtimeName() === "bun") {
     const { path: unix, ...tcp } = where;
     const server = Bun.serve({
@@ -77,13 +83,16 @@ function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): () =
       // The next line of `/events` may be hours away.
       idleTimeout: 0,
     });
-    return () => server.stop(true);
+    return { port: server.port, close: () => server.stop(true) };
   }
   const aborting = new AbortController();
   const server = Deno.serve({ ...where, signal: aborting.signal, onListen() {} }, fetch);
-  return async () => {
-    aborting.abort();
-    await server.finished;
+  return {
+    port: server.addr.port,
+    async close() {
+      aborting.abort();
+      await server.finished;
+    },
   };
 }
 

@@ -5,12 +5,13 @@
  */
 import { resolve } from "node:path";
 import process from "node:process";
-import type { Logger } from "../../../core/api/environment.ts";
+import { type Logger, systemClock } from "../../../core/api/environment.ts";
 import { formatHostPort } from "../../../core/api/host_port.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { adminApp, type AdminTarget } from "../admin/app.ts";
 import { EventHub } from "../admin/event_hub.ts";
 import { type AdminServer, listenForAdmin } from "../admin/listen.ts";
+import { LiveUpdates } from "../dashboard/live.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { modulesOf } from "../listen/plugin_loader.ts";
 import { Reloader } from "../reload/reloader.ts";
@@ -24,6 +25,7 @@ import { requireWorkerModule, startWorkers } from "../workers/supervisor.ts";
 import { announce } from "./announce.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { completionFor } from "./completion.ts";
+import { runDashboard } from "./dashboard.ts";
 import { helpText } from "./help.ts";
 import {
   createLogger,
@@ -62,6 +64,7 @@ async function runCommand(args: readonly string[]): Promise<number> {
   try {
     const [command = "", ...rest] = args;
     if (Object.hasOwn(COMMANDS, command)) return print(await runRemote(command, rest));
+    if (command === "dashboard") return await runDashboard(rest, print);
     if (command === "completion") return print(completionFor(rest[0]));
     const given = parseArguments(args);
     if (given.help) return print(helpText());
@@ -168,6 +171,7 @@ async function serve(given: Arguments): Promise<0> {
       },
     },
     events,
+    live: new LiveUpdates(systemClock),
   });
   const asked = waitForShutdownSignal(() => reload("SIGHUP"));
   onStatsSignal(async () => log.info("stats", await service.stats()));
@@ -201,8 +205,10 @@ async function serveAdmin(
   try {
     const server = await listenForAdmin(listen, adminApp(target, { token, hosts }).fetch);
     return {
+      port: server.port,
       close() {
         target.events.close();
+        target.live.close();
         return server.close();
       },
     };

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { UsageError } from "../errors.ts";
 import { SETTINGS } from "../settings/settings.ts";
+import { DASHBOARD_HELP } from "./dashboard.ts";
 import { COMMANDS } from "./remote.ts";
 
 /** A flag as a shell completes it. */
@@ -57,6 +58,9 @@ function flags(): Flag[] {
 function commands(): [name: string, help: string][] {
   const remote = Object.entries(COMMANDS).map(([name, { help }]): [string, string] => [name, help]);
   return [["check", "look for faults in a configuration file"], ...remote, [
+    "dashboard",
+    DASHBOARD_HELP,
+  ], [
     "completion",
     "print a script for bash, zsh or fish",
   ]];

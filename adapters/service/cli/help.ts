@@ -4,6 +4,7 @@
  * @module
  */
 import { SETTINGS } from "../settings/settings.ts";
+import { DASHBOARD_HELP } from "./dashboard.ts";
 import { COMMANDS } from "./remote.ts";
 
 /** The widest line. */
@@ -47,6 +48,7 @@ export function helpText(): string {
     entry("--version", "print the version"),
     `\n${FOOTER}\n\nCommands for a running service, over its admin API:`,
     ...Object.entries(COMMANDS).map(([name, { help }]) => entry(name, help)),
+    entry("dashboard", DASHBOARD_HELP),
     "\ncompletion bash|zsh|fish prints a script that completes the command line of a program called berth.",
   ].join("\n");
 }

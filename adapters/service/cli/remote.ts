@@ -14,7 +14,7 @@ import { parseConfig, readConfigText } from "../settings/config.ts";
 import { tableOf } from "./table.ts";
 
 /** The flags of the commands. */
-interface RemoteFlags {
+export interface RemoteFlags {
   readonly admin?: string | undefined;
   readonly config?: string | undefined;
   readonly json?: boolean | undefined;
@@ -25,7 +25,8 @@ interface RemoteFlags {
 
 type Ask = (method: string, path: string) => Promise<Answer>;
 
-interface Answer {
+/** The answer of the service. */
+export interface Answer {
   readonly status: number;
   readonly body: unknown;
 }
@@ -147,7 +148,12 @@ export async function runRemote(name: string, args: readonly string[]): Promise<
   return flags.json ? asJson(answer) : command.show(answer);
 }
 
-function flagsOf(name: string, args: readonly string[]): RemoteFlags {
+/**
+ * The flags of a command.
+ *
+ * @throws {UsageError} There is no such flag.
+ */
+export function flagsOf(name: string, args: readonly string[]): RemoteFlags {
   const text = { type: "string" } as const;
   try {
     const own = name === "connections" ? { filter: text, sort: text, limit: text } : {};
@@ -159,7 +165,12 @@ function flagsOf(name: string, args: readonly string[]): RemoteFlags {
   }
 }
 
-function adminOf({ admin, config }: RemoteFlags): AdminSetting {
+/**
+ * The admin API that flags name.
+ *
+ * @throws {UsageError} None does, or the token is missing.
+ */
+export function adminOf({ admin, config }: RemoteFlags): AdminSetting {
   const token = process.env["BERTH_ADMIN_TOKEN"];
   if (admin !== undefined) {
     const given = admin.startsWith("unix:") || token === undefined
@@ -180,8 +191,12 @@ function adminOf({ admin, config }: RemoteFlags): AdminSetting {
   );
 }
 
-/** @throws {Error} The service cannot be reached, or answers with an error. */
-function askService(
+/**
+ * Sends a request without a body.
+ *
+ * @throws {Error} The service cannot be reached, or answers with an error.
+ */
+export function askService(
   { listen, token }: AdminSetting,
   method: string,
   path: string,

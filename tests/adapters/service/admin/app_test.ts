@@ -2,9 +2,10 @@ import { describe, expect, test } from "bun:test";
 import { adminApp, type AdminTarget } from "../../../../adapters/service/admin/app.ts";
 import { rowOf, selectConnections } from "../../../../adapters/service/admin/connections.ts";
 import { EventHub } from "../../../../adapters/service/admin/event_hub.ts";
+import { LiveUpdates } from "../../../../adapters/service/dashboard/live.ts";
 import { UsageError } from "../../../../adapters/service/errors.ts";
 import type { Settings } from "../../../../adapters/service/settings/settings.ts";
-import { silentLogger } from "../../../../core/api/environment.ts";
+import { silentLogger, systemClock } from "../../../../core/api/environment.ts";
 import { fakeConnection } from "../../../support/fake_connection.ts";
 
 const TOKEN = "0123456789abcdef";
@@ -56,6 +57,7 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
     },
     log: { level: "info" },
     events,
+    live: new LiveUpdates(systemClock),
   };
   const app = adminApp(target, options);
   const send = async (method: string, path: string, init: RequestInit = {}) => {
@@ -163,7 +165,7 @@ describe("the admin API", () => {
     const { body } = await send("GET", "/openapi.json");
     const paths = body["paths"] as Record<string, Record<string, unknown>>;
     expect(Object.keys(paths)).toEqual(
-      ("/livez /readyz /config /reload /listeners /connections /connections/{id} /stats /drain " +
+      ("/livez /readyz /config /reload /listeners /connections /live /connections/{id} /stats /drain " +
         "/log-level /events").split(" "),
     );
     for (const [path, methods] of Object.entries(paths)) {

@@ -1,0 +1,77 @@
+/**
+ * Which pages have signed in to the dashboard.
+ *
+ * @module
+ */
+import type { Clock, Random } from "../../../core/api/environment.ts";
+
+/** Maximum number of sessions; the one that has been idle longest ends for a new one. */
+export const MAX_SESSIONS = 64;
+/** A session ends after this time without a request, in milliseconds. */
+export const SESSION_IDLE_MS: number = 12 * 3_600_000;
+/** Maximum number of keys that have not been used; the oldest is forgotten for a new one. */
+export const MAX_KEYS = 16;
+/** A key can be used for this time, in milliseconds. */
+export const KEY_MS = 120_000;
+
+/**
+ * Keys for signing in, each for one use, and the tokens of sessions. A key is part of a URL, so it may stay
+ * in the history of a shell or browser; by then it has no value.
+ */
+export class Sessions {
+  readonly #clock: Clock;
+  readonly #random: Random;
+  /** Both by text, with the time until which they are valid; in the order of these times. */
+  readonly #keys = new Map<string, number>();
+  readonly #sessions = new Map<string, number>();
+
+  constructor(clock: Clock, random: Random) {
+    this.#clock = clock;
+    this.#random = random;
+  }
+
+  /** A key for one {@link start}. */
+  issueKey(): string {
+    return this.#issue(this.#keys, KEY_MS, MAX_KEYS);
+  }
+
+  /** Whether a key is valid; it is not any more. */
+  useKey(key: string): boolean {
+    return this.#isValid(this.#keys, key) && this.#keys.delete(key);
+  }
+
+  /** Starts a session; returns its token. */
+  start(): string {
+    return this.#issue(this.#sessions, SESSION_IDLE_MS, MAX_SESSIONS);
+  }
+
+  /** Whether a token is that of a session, which then lasts longer. */
+  renew(token: string): boolean {
+    if (!this.#isValid(this.#sessions, token)) return false;
+    this.#sessions.delete(token);
+    this.#sessions.set(token, this.#clock.now() + SESSION_IDLE_MS);
+    return true;
+  }
+
+  /** Ends a session. */
+  end(token: string): void {
+    this.#sessions.delete(token);
+  }
+
+  #issue(all: Map<string, number>, forMs: number, most: number): string {
+    const bytes = new Uint8Array(24);
+    this.#random.fill(bytes);
+    const text = bytes.toBase64({ alphabet: "base64url" });
+    all.set(text, this.#clock.now() + forMs);
+    if (all.size > most) all.delete(all.keys().next().value!);
+    return text;
+  }
+
+  #isValid(all: Map<string, number>, text: string): boolean {
+    const until = all.get(text);
+    if (until === undefined) return false;
+    if (this.#clock.now() <= until) return true;
+    all.delete(text);
+    return false;
+  }
+}

@@ -1,0 +1,59 @@
+import { describe, expect, test } from "bun:test";
+import { seededRandom } from "../../../../adapters/runtime/seeded_random.ts";
+import { VirtualClock } from "../../../../adapters/runtime/virtual_clock.ts";
+import {
+  KEY_MS,
+  MAX_KEYS,
+  MAX_SESSIONS,
+  SESSION_IDLE_MS,
+  Sessions,
+} from "../../../../adapters/service/dashboard/sessions.ts";
+
+function sessionsAtTime(): { clock: VirtualClock; sessions: Sessions } {
+  const clock = new VirtualClock();
+  return { clock, sessions: new Sessions(clock, seededRandom(1)) };
+}
+
+describe("keys of Sessions", () => {
+  // A URL with a used key may be found in a history.
+  test("can be used once, within two minutes", async () => {
+    const { clock, sessions } = sessionsAtTime();
+    const [first, late] = [sessions.issueKey(), sessions.issueKey()];
+    expect(first).toMatch(/^[\w-]{32}$/);
+    expect(late).not.toBe(first);
+    expect([sessions.useKey(first), sessions.useKey(first), sessions.useKey("")])
+      .toEqual([true, false, false]);
+    await clock.advance(KEY_MS + 1);
+    expect(sessions.useKey(late)).toBe(false);
+  });
+
+  test("are few: the oldest is forgotten", () => {
+    const { sessions } = sessionsAtTime();
+    const keys = Array.from({ length: MAX_KEYS + 1 }, () => sessions.issueKey());
+    expect(sessions.useKey(keys[0]!)).toBe(false);
+    expect(keys.slice(1).every((key) => sessions.useKey(key))).toBe(true);
+  });
+});
+
+describe("sessions", () => {
+  // Each request makes a session last longer; a key is none.
+  test("end when they are idle or signed out", async () => {
+    const { clock, sessions } = sessionsAtTime();
+    const [kept, idle, ended] = [sessions.start(), sessions.start(), sessions.start()];
+    expect(sessions.renew(sessions.issueKey())).toBe(false);
+    sessions.end(ended);
+    expect(sessions.renew(ended)).toBe(false);
+    await clock.advance(SESSION_IDLE_MS - 1);
+    expect(sessions.renew(kept)).toBe(true);
+    await clock.advance(2);
+    expect([sessions.renew(kept), sessions.renew(idle)]).toEqual([true, false]);
+  });
+
+  test("are few: the one that was idle longest ends", () => {
+    const { sessions } = sessionsAtTime();
+    const [first, second] = [sessions.start(), sessions.start()];
+    sessions.renew(first);
+    for (let i = 2; i <= MAX_SESSIONS; i++) sessions.start();
+    expect([sessions.renew(first), sessions.renew(second)]).toEqual([true, false]);
+  });
+});

@@ -1,0 +1,301 @@
+import { readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { listenForAdmin } from "../../adapters/service/admin/listen.ts";
+import type { OpenConnection } from "../../core/api/types.ts";
+import { Chromium, type Tab } from "../support/chromium.ts";
+import { TestDashboard } from "../support/dashboard.ts";
+import { fakeConnection } from "../support/fake_connection.ts";
+import { requires, testRequiring } from "../support/requirements.ts";
+import { endRuns, start } from "../support/service_run.ts";
+import { TemporaryFolder } from "../support/temporary_folder.ts";
+
+const CHROMIUM = "program:chromium";
+/** Another name for the loopback, as after DNS rebinding. */
+const FOREIGN = "foreign.test";
+const DESKTOP = { width: 1280, height: 900, dark: false };
+
+let browser: Chromium;
+beforeAll(async () => {
+  if (!requires(CHROMIUM).ok) return;
+  browser = await Chromium.open(
+    `--host-resolver-rules=MAP ${FOREIGN} 127.0.0.1, MAP * ~NOTFOUND, EXCLUDE 127.0.0.1`,
+  );
+});
+afterAll(async () => {
+  await browser?.[Symbol.asyncDispose]();
+  await endRuns();
+});
+
+/** Connections whose counters grow each time they are looked at. */
+function growing(count: number): readonly OpenConnection[] {
+  return Array.from({ length: count }, (_, index) => {
+    let looked = 0;
+    const fake = fakeConnection({
+      port: index % 65_536,
+      plugin: index % 3 === 0 ? "echo" : "http",
+    });
+    return {
+      ...fake,
+      localAddr: { transport: "tcp", hostname: `10.0.${index >> 16}.1`, port: 80 },
+      ageSeconds: index % 5000,
+      stats: () => ({ ...fake.stats(), bytesIn: index * 100 + looked++, srttMs: 20 + index % 9 }),
+    };
+  });
+}
+
+const open = (connections: readonly OpenConnection[]) =>
+  TestDashboard.open({
+    connections: () => connections,
+    stats: () => ({
+      packetsIn: 1,
+      packetsOut: 1,
+      bytesIn: 1,
+      bytesOut: 1,
+      connections: connections.length,
+      "drop.tcp.checksum": 3,
+    }),
+  });
+
+/** A tab with the dashboard, signed in. */
+async function visit(dashboard: TestDashboard): Promise<Tab> {
+  const tab = await browser.visit(await dashboard.url());
+  await tab.show(DESKTOP);
+  return tab;
+}
+
+const ROWS = "document.querySelectorAll('section .scroll tbody tr').length";
+const TEXT = "document.body.innerText";
+/** The page does not scroll sideways. */
+const FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
+
+/** What axe-core finds wrong. */
+async function violations(tab: Tab): Promise<unknown> {
+  await tab.evaluate(
+    readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8") + ";0",
+  );
+  return await tab.evaluate(`axe.run().then(({ violations }) =>
+    violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ": " + html)))`);
+}
+
+/** What has the focus. */
+const focused = (tab: Tab) =>
+  tab.evaluate("document.activeElement.ariaLabel ?? document.activeElement.innerText");
+
+/** Presses Tab until the focus is on an element with this text. */
+async function tabTo(tab: Tab, name: string): Promise<void> {
+  for (let i = 0; i < 80; i++) {
+    await tab.press("Tab");
+    if (await focused(tab) === name) return;
+  }
+  throw new Error(`no Tab reaches ${name}`);
+}
+
+describe("the dashboard in Chromium", () => {
+  // The page gets 50 of them; sorted and filtered by the service.
+  testRequiring([CHROMIUM], "shows 100,000 connections in pages", async () => {
+    await using dashboard = await open(growing(100_000));
+    const tab = await visit(dashboard);
+    await tab.until(`${ROWS} === 50`);
+    expect(await tab.evaluate(TEXT)).toContain("1–50 of 100,000");
+    const click = (text: string) =>
+      tab.evaluate(`[...document.querySelectorAll("button")]
+        .find((button) => button.innerText.startsWith(${JSON.stringify(text)})).click()`);
+    const first = "document.querySelector('.scroll tbody tr').innerText";
+    await click("In");
+    await tab.until(`${first}.includes("10.0 MB")`);
+    await click("Next");
+    await tab.until(`${TEXT}.includes("51–100 of 100,000")`);
+    await tab.evaluate("document.querySelector('input[type=search]').focus()");
+    await tab.type("10.0.1.1:80");
+    await tab.until(`${TEXT}.includes("of 34,464")`);
+    await tab.until(`${ROWS} === 50`);
+  }, 60_000);
+
+  // Reading in the page: header, table, a connection and back, a dialog, and signing out.
+  testRequiring([CHROMIUM], "is used with the keyboard alone", async () => {
+    await using dashboard = await open(growing(3));
+    const tab = await browser.visit(dashboard.origin);
+    await tab.show(DESKTOP);
+    await tab.until("document.activeElement.name === 'token'");
+    await tab.type("a token for the tests");
+    await tab.press("Enter");
+    await tab.until(`${ROWS} === 3`);
+    await tabTo(tab, "Filter connections");
+    await tab.type("10.0.0.2:2");
+    await tab.until(`${ROWS} === 1`);
+    await tabTo(tab, "10.0.0.2:2");
+    await tab.press("Enter");
+    await tab.until(`${TEXT}.includes("Round-trip time")`);
+    await tabTo(tab, "Reset");
+    await tab.press("Enter");
+    await tab.until("document.querySelector('dialog[open]')");
+    await tabTo(tab, "Reset");
+    await tab.press("Enter");
+    await tab.until(`${TEXT}.includes("The connection is reset.")`);
+    await tab.press("Escape");
+    await tab.until("!document.querySelector('dialog')");
+    await tabTo(tab, "All connections");
+    await tab.press("Enter");
+    await tabTo(tab, "Drain");
+    await tab.press("Enter");
+    // The safe choice has the focus.
+    await tab.until("document.activeElement.innerText === 'Cancel'");
+    await tab.press("Enter");
+    expect(dashboard.did).toEqual(["reset 10.0.0.1:80-10.0.0.2:2"]);
+    await tabTo(tab, "Reload");
+    await tab.press(" ");
+    await tabTo(tab, "Reload");
+    await tab.press("Enter");
+    await tab.until(`${TEXT}.includes("listen changed: 80")`);
+    await tab.press("Escape");
+    await tabTo(tab, "Sign out");
+    await tab.press("Enter");
+    await tab.until("document.querySelector('input[name=token]')");
+    expect(dashboard.did).toEqual(["reset 10.0.0.1:80-10.0.0.2:2", "reload"]);
+  }, 60_000);
+
+  testRequiring([CHROMIUM], "is accessible in both colour schemes and widths", async () => {
+    await using dashboard = await open(growing(60));
+    const tab = await visit(dashboard);
+    await tab.until(`${ROWS} === 50`);
+    for (const width of [1280, 390]) {
+      for (const dark of [false, true]) {
+        await tab.show({ width, height: 900, dark });
+        expect([width, dark, await violations(tab)]).toEqual([width, dark, []]);
+        expect(await tab.evaluate(FITS)).toBe(true);
+      }
+    }
+    await tab.evaluate("document.querySelector('.scroll tbody a').click()");
+    await tab.until(`${TEXT}.includes("Round-trip time")`);
+    expect(await violations(tab)).toEqual([]);
+    expect(await tab.evaluate(FITS)).toBe(true);
+    const signedOut = await browser.visit(dashboard.origin);
+    await signedOut.until("document.querySelector('input')");
+    expect(await violations(signedOut)).toEqual([]);
+  }, 60_000);
+
+  // A key is not left in the address bar; a reload of the page stays signed in, another tab is not.
+  testRequiring([CHROMIUM], "keeps its session in its tab", async () => {
+    await using dashboard = await open(growing(3));
+    const tab = await visit(dashboard);
+    await tab.until(`${ROWS} === 3`);
+    expect(await tab.evaluate("location.href")).toBe(`${dashboard.origin}/`);
+    await tab.evaluate("location.reload()");
+    await tab.until(`${ROWS} === 3`);
+    expect(await tab.evaluate("document.cookie")).toBe("");
+    const other = await browser.visit(dashboard.origin);
+    await other.until("document.querySelector('input[name=token]')");
+  }, 60_000);
+
+  // Two pages: one of another port of the loopback, which is of the same site; and one whose name leads to
+  // the dashboard's own port. While a tab is signed in, neither reads anything nor changes anything.
+  testRequiring([CHROMIUM], "is out of the reach of other pages", async () => {
+    await using dashboard = await open(growing(3));
+    const tab = await visit(dashboard);
+    await tab.until(`${ROWS} === 3`);
+    const page = () =>
+      new Response("<!doctype html><title>x</title>", {
+        headers: { "Content-Type": "text/html" },
+      });
+    const { port, close } = await listenForAdmin({ hostname: "127.0.0.1", port: 0 }, page);
+    try {
+      const target = JSON.stringify(dashboard.origin);
+      for (const host of [`127.0.0.1:${port}`, `${FOREIGN}:${port}`]) {
+        const attacker = await browser.visit(`http://${host}/`);
+        expect(
+          await attacker.evaluate(`(async (target) => {
+          const tried = {};
+          const attempt = async (name, act) => tried[name] = await act().catch((error) => error.name);
+          const ask = (path, init) => async () => {
+            const answer = await fetch(target + path, init);
+            return answer.type + " " + (await answer.text()).length;
+          };
+          await attempt("read", ask("/connections"));
+          await attempt("read with credentials", ask("/connections", { credentials: "include" }));
+          await attempt("blind", ask("/drain", { method: "POST", mode: "no-cors" }));
+          await attempt("json", ask("/config", { method: "PUT", body: "{}" }));
+          await attempt("sign in", ask("/session", { method: "POST", mode: "no-cors", body: "x" }));
+          await attempt("live", ask("/live", { mode: "no-cors" }));
+          await attempt("script", () => new Promise((resolve) => {
+            const script = document.createElement("script");
+            script.src = target + "/assets/shared/format.ts";
+            script.type = "module";
+            script.onload = () => resolve("loaded");
+            script.onerror = () => resolve("refused");
+            document.head.append(script);
+          }));
+          await attempt("form", () => new Promise((resolve) => {
+            const frame = document.createElement("iframe");
+            frame.name = "f";
+            const form = document.createElement("form");
+            Object.assign(form, { method: "POST", action: target + "/drain", target: "f" });
+            document.body.append(frame, form);
+            frame.onload = () => {
+              try {
+                if (frame.contentWindow.location.href !== "about:blank") resolve("readable");
+              } catch {
+                resolve("not readable");
+              }
+            };
+            form.submit();
+          }));
+          await attempt("frame", () => new Promise((resolve) => {
+            const frame = document.createElement("iframe");
+            frame.src = target + "/";
+            frame.onload = () => resolve(frame.contentDocument === null ? "not readable" : "readable");
+            document.body.append(frame);
+          }));
+          return tried;
+        })(${target})`),
+        ).toEqual({
+          "read": "TypeError",
+          "read with credentials": "TypeError",
+          "blind": expect.stringMatching(/^(opaque 0|TypeError)$/),
+          "json": "TypeError",
+          "sign in": expect.stringMatching(/^(opaque 0|TypeError)$/),
+          "live": expect.stringMatching(/^(opaque 0|TypeError)$/),
+          "script": "refused",
+          "form": "not readable",
+          "frame": "not readable",
+        });
+      }
+      const rebound = await browser.visit(dashboard.origin.replace("127.0.0.1", FOREIGN));
+      expect(await rebound.evaluate(TEXT)).toContain("is not that of the admin API");
+      expect(dashboard.did).toEqual([]);
+      await tab.until(`${ROWS} === 3`);
+    } finally {
+      await close();
+    }
+  }, 60_000);
+});
+
+describe("berth dashboard", () => {
+  // A service of its own, at a port with a token and at a Unix socket; the URL that is printed signs in.
+  testRequiring([CHROMIUM], "prints a URL for a port and for a socket", async () => {
+    using folder = new TemporaryFolder();
+    for (
+      const admin of ["unix:berth.sock", { listen: "127.0.0.1:25107", token: "0123456789abcdef" }]
+    ) {
+      const config = folder.write(
+        "berth.json",
+        JSON.stringify({ listen: { "7": "echo" }, publish: ["0=10.7.0.2:7"], admin }),
+      );
+      const service = start("--config", config);
+      await service.printed(/Ctrl\+C/);
+      const command = start("dashboard", "--config", config);
+      const [, url] = await command.printed(/open (\S+)/);
+      const tab = await browser.visit(url!);
+      await tab.until(`${TEXT}.includes("Listening") && ${TEXT}.includes("echo")`);
+      await tab.until(`${TEXT}.includes("serving")`);
+      await endRuns();
+    }
+  }, 60_000);
+
+  test("says that there is no service", async () => {
+    using folder = new TemporaryFolder();
+    const run = start("dashboard", "--admin", `unix:${folder.file("none")}`);
+    expect(await run.exit).toBe(1);
+    expect(run.log).toContain("cannot reach the service at unix:");
+  });
+});

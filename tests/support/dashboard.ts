@@ -1,0 +1,109 @@
+/**
+ * A dashboard whose service is two stacks with traffic between them, or a list of connections.
+ *
+ * @module
+ */
+import { adminApp, type AdminTarget } from "../../adapters/service/admin/app.ts";
+import { rowOf, selectConnections } from "../../adapters/service/admin/connections.ts";
+import { EventHub } from "../../adapters/service/admin/event_hub.ts";
+import { listenForAdmin } from "../../adapters/service/admin/listen.ts";
+import { LiveUpdates } from "../../adapters/service/dashboard/live.ts";
+import type { Settings } from "../../adapters/service/settings/settings.ts";
+import { systemClock } from "../../core/api/environment.ts";
+import type { OpenConnection } from "../../core/api/types.ts";
+
+/** The token of the API. */
+export const DASHBOARD_TOKEN = "a token for the tests";
+
+/** What the service of a {@link TestDashboard} consists of. */
+export interface DashboardSource {
+  connections(): readonly OpenConnection[];
+  stats(): Readonly<Record<string, number>>;
+}
+
+/** A dashboard at a port of the loopback. */
+export class TestDashboard implements AsyncDisposable {
+  /** Without a path. */
+  readonly origin: string;
+  /** What the service was asked to do. */
+  readonly did: readonly string[];
+  readonly live: LiveUpdates;
+  readonly #close: () => Promise<void>;
+
+  private constructor(
+    origin: string,
+    did: readonly string[],
+    live: LiveUpdates,
+    close: () => Promise<void>,
+  ) {
+    this.origin = origin;
+    this.did = did;
+    this.live = live;
+    this.#close = close;
+  }
+
+  /** Serves it. */
+  static async open({ connections, stats }: DashboardSource): Promise<TestDashboard> {
+    const did: string[] = [];
+    const live = new LiveUpdates(systemClock);
+    let state: "serving" | "draining" = "serving";
+    const settings = {
+      listen: [
+        { where: "80", plugin: "http:./app.ts", before: [{ plugin: "limit:100" }] },
+        { where: "7", plugin: "echo" },
+        { where: "udp/53", plugin: "dns" },
+        { where: "10.7.1.0/24:8000-8999", plugin: "forward:127.0.0.1:3000" },
+      ],
+    } as unknown as Settings;
+    const nothing = { added: [], removed: [], changed: [] };
+    const changes = { listen: { ...nothing, changed: ["80"] }, publish: nothing };
+    const target: AdminTarget = {
+      service: {
+        settings,
+        get state() {
+          return state;
+        },
+        published: [{
+          address: { hostname: "127.0.0.1", port: 8080 },
+          to: { hostname: "10.7.0.2", port: 80 },
+        }],
+        select: (selection) => selectConnections(connections(), selection),
+        connection(id) {
+          const found = connections().map(rowOf).find((row) => row.id === id);
+          return Promise.resolve(found);
+        },
+        reset: (id) => Promise.resolve(did.push(`reset ${id}`) > 0),
+        stats: () => Promise.resolve(stats()),
+        drain() {
+          did.push("drain");
+          state = "draining";
+          return Promise.resolve();
+        },
+      },
+      isReloading: () => false,
+      reload: () => Promise.resolve((did.push("reload"), changes as never)),
+      use: () => Promise.reject(new Error("no configuration")),
+      log: { level: "info" },
+      events: new EventHub(),
+      live,
+    };
+    const app = adminApp(target, { token: DASHBOARD_TOKEN });
+    const { close, port } = await listenForAdmin({ hostname: "127.0.0.1", port: 0 }, app.fetch);
+    return new TestDashboard(`http://127.0.0.1:${port}`, did, live, close);
+  }
+
+  /** A URL that signs in. */
+  async url(): Promise<string> {
+    const answer = await fetch(`${this.origin}/session/key`, {
+      method: "POST",
+      headers: { Authorization: `Bearer ${DASHBOARD_TOKEN}` },
+    });
+    const { key } = await answer.json();
+    return `${this.origin}/#key=${key}`;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.live.close();
+    await this.#close();
+  }
+}
