@@ -64,6 +64,12 @@ export {
 export type { CheckedOptions, OptionsSchema, SchemaIssue } from "./core/api/options.ts";
 export { type LineOptions, type LineReader, readLines } from "./core/api/lines.ts";
 export { deriveSocket, type SocketOverrides, unread } from "./core/api/tcp/derived_socket.ts";
+export {
+  type Addresses,
+  createFetch,
+  type FetchFunction,
+  type FetchOptions,
+} from "./plugins/fetch.ts";
 export { type Duplex, type NonBlockingReader, relay } from "./plugins/shared/relay.ts";
 export { relayDatagrams } from "./plugins/shared/relay_datagrams.ts";
 export type { DatagramChannel } from "./plugins/shared/host_network.ts";

@@ -38,6 +38,12 @@ export {
 } from "../core/api/plugin.ts";
 export { type LineOptions, type LineReader, readLines } from "../core/api/lines.ts";
 export { deriveSocket, type SocketOverrides, unread } from "../core/api/tcp/derived_socket.ts";
+export {
+  type Addresses,
+  createFetch,
+  type FetchFunction,
+  type FetchOptions,
+} from "../plugins/fetch.ts";
 export { type Duplex, type NonBlockingReader, relay } from "../plugins/shared/relay.ts";
 export {
   type ChecksumState,

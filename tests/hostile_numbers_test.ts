@@ -57,6 +57,7 @@ const INTERFACES: Readonly<Record<string, Give>> = {
     berth.ethernet(berth.framePortPair()[0], { addresses: ["10.0.0.1/24"], ...options }),
   "adapters/host/connect.ts ConnectHostOptions": (options: Options) =>
     berth.connectHost("127.0.0.1:1", options),
+  "plugins/fetch.ts FetchOptions": (options: Options) => berth.createFetch(stack({}), options),
   "plugins/http2/options.ts Http2Options": (options: Options) => berth.http2(app, options),
   "adapters/links/qemu_dgram.ts QemuDgramOptions": (options: Options) =>
     berth.openQemuDgram({ local: "127.0.0.1:0", remote: "127.0.0.1:1", ...options }),

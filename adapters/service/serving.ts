@@ -66,6 +66,7 @@ export class Serving {
   #settings: Settings;
   readonly #readiness: Readiness;
   readonly #places = new Map<string, Place>();
+  #hasStarted = false;
   #published: readonly Published[] = [];
   /** Closed publications with connections that continue. */
   readonly #closing = new Set<Publication>();
@@ -81,6 +82,8 @@ export class Serving {
     this.#flowLog = limitLines(log);
     this.#readiness = new Readiness(systemClock, (state) => this.#onState(state));
     setReadiness(network.stack, this.#readiness);
+    // Without its link nothing more can be accepted.
+    network.stack.finished.finally(() => this.#readiness.skipLameDuck()).catch(() => {});
   }
 
   /**
@@ -103,8 +106,7 @@ export class Serving {
       await serving.abandon();
       throw error;
     }
-    // Without its link nothing more can be accepted.
-    network.stack.finished.finally(() => serving.#readiness.skipLameDuck()).catch(() => {});
+    serving.#hasStarted = true;
     return serving;
   }
 
@@ -173,7 +175,7 @@ export class Serving {
       this.#log.info("not ready: new connections are accepted for a time", { ms: lameDuckMs });
       return;
     }
-    this.#log.info("draining: new connections are refused");
+    if (this.#hasStarted) this.#log.info("draining: new connections are refused");
     for (const { publication } of this.#published) publication.stopListening();
     for (const { binding } of this.#places.values()) void binding.remove({ graceMs: Infinity });
   }

@@ -4,7 +4,7 @@
  * @module
  */
 import type { BodyFraming } from "./body_framing.ts";
-import { ChunkedDecoder, type ChunkedLimits } from "./chunked.ts";
+import { ChunkedDecoder, type ChunkedLimits } from "../shared/http/chunked.ts";
 import type { Input } from "../shared/http/input.ts";
 import {
   bodyTooLarge,

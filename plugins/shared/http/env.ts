@@ -85,6 +85,6 @@ function refuseBunUpgrade(request: Request): false {
   if (!request.headers.has("upgrade")) return false;
   throw new TypeError(
     "server.upgrade(), which upgradeWebSocket of hono/bun calls, needs Bun.serve: " +
-      "import upgradeWebSocket from @berth/berth instead",
+      "import upgradeWebSocket from @berth/berth/plugins instead",
   );
 }

@@ -6,8 +6,8 @@
  *
  * @module
  */
-import { CR, FIELD_VALUE, LF, TOKEN } from "../shared/http/characters.ts";
-import { badRequest, HttpRefusal } from "../shared/http/refusal.ts";
+import { CR, FIELD_VALUE, LF, TOKEN } from "./characters.ts";
+import { badRequest, HttpRefusal } from "./refusal.ts";
 
 /** Limits of a chunked body apart from its data. */
 export interface ChunkedLimits {

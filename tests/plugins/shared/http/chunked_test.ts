@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { ChunkedDecoder } from "../../../plugins/http/chunked.ts";
-import { latin1, seeded, textOf } from "./support.ts";
+import { ChunkedDecoder } from "../../../../plugins/shared/http/chunked.ts";
+import { latin1, seeded, textOf } from "../../http/support.ts";
 
 const LIMITS = { maxChunkExtensionBytes: 20, maxTrailerBytes: 30 };
 
