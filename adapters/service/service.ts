@@ -6,6 +6,7 @@
 import { type Logger, silentLogger } from "../../core/api/environment.ts";
 import { linkPair } from "../links/memory.ts";
 import type { ConnectionPage, ConnectionRow, Selection } from "./admin/connections.ts";
+import type { OpenedStream, StreamSource } from "./inspection/stream_source.ts";
 import { checkAddresses, networkOn, openNetwork } from "./links/network.ts";
 import { loadPlugins } from "./listen/plugins.ts";
 import type { LogLevel } from "./log/logger.ts";
@@ -33,6 +34,8 @@ export interface Service {
   connection(id: string): Promise<ConnectionRow | undefined>;
   /** Resets a connection; false if there is none with this ID. */
   reset(id: string): Promise<boolean>;
+  /** Opens a stream; `undefined` if it is not there. */
+  open(source: StreamSource): Promise<OpenedStream | undefined>;
   /** Whether new clients should be sent here. */
   readonly state: ServingState;
   /**
@@ -92,6 +95,7 @@ export async function startService(settings: Settings, log: Logger): Promise<Ser
       select: (selection) => serving.select(selection),
       connection: (id) => Promise.resolve(serving.connection(id)),
       reset: (id) => Promise.resolve(serving.reset(id)),
+      open: (source) => Promise.resolve(serving.open(source)),
       drain: () => Promise.resolve(serving.drain()),
       setLogLevel() {},
       stats: () => Promise.resolve(serving.stats()),

@@ -21,6 +21,8 @@ import {
   type Selection,
 } from "./admin/connections.ts";
 import { UsageError } from "./errors.ts";
+import { streamEventLog } from "./inspection/event_log.ts";
+import type { OpenedStream, StreamSource } from "./inspection/stream_source.ts";
 import { checkAddresses, type Network } from "./links/network.ts";
 import { ownAddresses } from "./links/own_addresses.ts";
 import { Readiness, type ServingState, setReadiness } from "./readiness/readiness.ts";
@@ -155,6 +157,12 @@ export class Serving {
     const found = this.#find(id);
     found?.abort(new TcpError("CONNECTION_ABORTED", "Reset by the administrator"));
     return found !== undefined;
+  }
+
+  /** Opens a stream; `undefined` if it is not there. */
+  open(source: StreamSource): OpenedStream | undefined {
+    const connection = this.#find(source.id);
+    return connection && streamEventLog(connection, source, systemClock);
   }
 
   /** Whether new clients should be sent here. */

@@ -73,6 +73,7 @@ export class TestDashboard implements AsyncDisposable {
           return Promise.resolve(found);
         },
         reset: (id) => Promise.resolve(did.push(`reset ${id}`) > 0),
+        open: () => Promise.resolve(undefined),
         stats: () => Promise.resolve(stats()),
         drain() {
           did.push("drain");

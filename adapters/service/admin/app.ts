@@ -13,6 +13,7 @@ import { liveRoute } from "../dashboard/live_route.ts";
 import { dashboardRoutes } from "../dashboard/routes.ts";
 import type { Service } from "../service.ts";
 import { selectionSchema } from "./connections.ts";
+import { eventLogRoute } from "./event_log_route.ts";
 import type { EventHub, Follower } from "./event_hub.ts";
 import { guard, type GuardOptions } from "./guard.ts";
 import { openApi } from "./open_api.ts";
@@ -23,7 +24,15 @@ import { EVENT_STREAM, queryOf, type Route } from "./route.ts";
 export interface AdminTarget {
   readonly service: Pick<
     Service,
-    "settings" | "published" | "select" | "connection" | "reset" | "stats" | "state" | "drain"
+    | "settings"
+    | "published"
+    | "select"
+    | "connection"
+    | "reset"
+    | "open"
+    | "stats"
+    | "state"
+    | "drain"
   >;
   /** Whether a reload is in progress. */
   readonly isReloading: () => boolean;
@@ -179,6 +188,7 @@ function routesOf(target: AdminTarget): Route[] {
         return c.json({ error: `there is no connection ${id}` }, 404);
       },
     },
+    eventLogRoute(service),
     {
       method: "GET",
       path: "/stats",

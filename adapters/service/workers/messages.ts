@@ -10,6 +10,7 @@ import type { LogLevel } from "../log/logger.ts";
 import type { Changes } from "../reload/changes.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { MailboxEnds } from "./mailboxes.ts";
+import type { StreamEvent, StreamRequest } from "./streams.ts";
 import type { WaitingLines, WorkerLine } from "./worker_log.ts";
 
 /** Counters of a stack, as `stack.stats()` returns them. */
@@ -50,6 +51,8 @@ export type WorkerRequest =
   | { readonly type: "find"; readonly id: string }
   /** Reset a connection; answered with `"reset"`. */
   | { readonly type: "reset"; readonly id: string }
+  /** About a stream; only `"open"` and `"pull"` are answered. */
+  | StreamRequest
   /** Accept no new connections and go on with the others; answered with `"refusing"`. */
   | { readonly type: "refuse" }
   /** Answered with `"counters"`. */
@@ -77,6 +80,7 @@ export type WorkerEvent =
   | { readonly type: "selected"; readonly page: ConnectionPage }
   | { readonly type: "found"; readonly connection: ConnectionRow | undefined }
   | { readonly type: "reset"; readonly found: boolean }
+  | StreamEvent
   | { readonly type: "refusing" }
   | { readonly type: "counters"; readonly counters: Counters }
   | { readonly type: "drained" }

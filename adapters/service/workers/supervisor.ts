@@ -99,6 +99,10 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
           );
           return answers.some(({ found }) => found);
         }),
+      async open(source) {
+        const opened = await Promise.all(workers.map(({ streams }) => streams.open(source)));
+        return opened.find((stream) => stream !== undefined);
+      },
       get state() {
         return readiness.state;
       },

@@ -15,6 +15,7 @@ import type { PublishedPort } from "../publish/publish.ts";
 import { type PreparedChanges, Serving } from "../serving.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { Refused, WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
+import { ServedStreams } from "./streams.ts";
 import { ShardLink } from "./shard_link.ts";
 import { workerLogger } from "./worker_log.ts";
 
@@ -29,6 +30,7 @@ let plugins: LoadedPlugins = [];
 let serving: Serving | undefined;
 let prepared: PreparedChanges | undefined;
 let close = () => {};
+const streams = new ServedStreams((source) => serving?.open(source), report);
 
 logUncaughtErrors(log);
 parentPort!.on("message", (order: WorkerRequest) => reportFailure(() => handleRequest(order)));
@@ -53,6 +55,10 @@ function handleRequest(order: WorkerRequest): void | Promise<void> {
       return report({ type: "found", connection: serving!.connection(order.id) });
     case "reset":
       return report({ type: "reset", found: serving!.reset(order.id) });
+    case "open":
+    case "pull":
+    case "cancel":
+      return void streams.handle(order).catch(fail);
     case "refuse":
       serving!.drain();
       return report({ type: "refusing" });

@@ -7,6 +7,7 @@ import { type MessagePort, Worker } from "node:worker_threads";
 import type { Logger } from "../../../core/api/environment.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import type { WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
+import { RemoteStreams } from "./streams.ts";
 import { writeWorkerLine } from "./worker_log.ts";
 
 type Answer<Type extends WorkerEvent["type"]> = WorkerEvent & { type: Type };
@@ -25,6 +26,10 @@ export const WORKER_MODULE: URL = new URL(
 
 /** Starts a worker, sends it requests and detects its failure. */
 export class WorkerHandle {
+  /** Streams from the worker. */
+  readonly streams: RemoteStreams = new RemoteStreams((request) =>
+    this.#worker.postMessage(request)
+  );
   readonly #worker: Worker;
   readonly #index: number;
   readonly #log: Logger;
@@ -82,6 +87,7 @@ export class WorkerHandle {
   /** Terminates the worker. */
   async end(): Promise<void> {
     this.#isEnding = true;
+    this.streams.end();
     await this.#worker.terminate();
   }
 
@@ -89,6 +95,7 @@ export class WorkerHandle {
     if (report.type === "line") {
       return writeWorkerLine(report.line, this.#waitingLines, this.#index, this.#log);
     }
+    if (report.type === "opened" || report.type === "chunk") return this.streams.take(report);
     if (report.type === "failed") {
       const { message, isUsage } = report;
       return this.#fail(isUsage ? new UsageError(message) : new Error(message));
@@ -107,6 +114,7 @@ export class WorkerHandle {
     this.#failure = error;
     for (const { reject } of this.#pending.values()) reject(error);
     this.#pending.clear();
+    this.streams.end();
     this.#onFailure(error);
   }
 }

@@ -20,7 +20,7 @@ export interface QlogOptions {
   format?: "json-seq" | "ndjson";
   /** Shown by tools, such as the addresses of the connection. */
   title?: string;
-  /** The side whose log it is. */
+  /** The side whose log it is. Default for {@link qlogStream}: as the snapshot says. */
   vantagePoint?: "client" | "server";
   /** The time of day at which the stack's clock was 0. */
   clockStarted?: Date;
@@ -56,6 +56,12 @@ export function qlogLine(event: TcpEvent, options: Pick<QlogOptions, "format"> =
   return lineOf(event, options);
 }
 
+function headerFor(first: TcpEvent, options: QlogOptions): string {
+  return qlogHeader(
+    first.name === "tcp:snapshot" ? { vantagePoint: first.data.role, ...options } : options,
+  );
+}
+
 function lineOf(value: object, { format }: Pick<QlogOptions, "format">): string {
   return `${format === "ndjson" ? "" : "\x1e"}${JSON.stringify(value)}\n`;
 }
@@ -88,7 +94,8 @@ export function qlogStream(
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
   const encoder = new TextEncoder();
   const events = log[Symbol.asyncIterator]();
-  let text = qlogHeader(options);
+  let text = "";
+  let hasBegun = false;
   let waiting: TcpEvent[] = [];
   return new ReadableStream({
     async pull(controller) {
@@ -98,6 +105,8 @@ export function qlogStream(
           if (done) return controller.close();
           waiting = [value, ...log.take()];
         }
+        if (!hasBegun) controller.enqueue(encoder.encode(headerFor(waiting[0]!, options)));
+        hasBegun = true;
         text = waiting.splice(0, MAX_LINES).map((event) => qlogLine(event, options)).join("");
       }
       controller.enqueue(encoder.encode(text));

@@ -186,12 +186,8 @@ export class Connections {
 
   /** Starts an event log of a connection, with at most `limit` unread events. */
   openEventLog(tcb: Tcb, limit: number, now: number): EventLogSource {
-    this.#recorders ??= new Map();
-    let recorder = this.#recorders.get(tcb);
-    if (recorder === undefined) {
-      recorder = new EventRecorder(tcb);
-      if (!recorder.hasEnded) this.#recorders.set(tcb, recorder);
-    }
+    const recorder = this.#recorders?.get(tcb) ?? new EventRecorder(tcb);
+    if (!recorder.hasEnded) (this.#recorders ??= new Map()).set(tcb, recorder);
     return { recorder, queue: recorder.open(limit, now) };
   }
 

@@ -42,6 +42,7 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
       select: (selection) => selectConnections(OPEN, selection),
       connection: (id) => Promise.resolve(OPEN.map(rowOf).find((row) => row.id === id)),
       reset: (id) => Promise.resolve(did.push(`reset ${id}`) > 0 && id === "a b"),
+      open: () => Promise.resolve(new ReadableStream()),
       stats: () => Promise.resolve({ packetsIn: 7 }),
       get state() {
         return did.includes("drain") ? "draining" as const : "serving" as const;
@@ -165,8 +166,8 @@ describe("the admin API", () => {
     const { body } = await send("GET", "/openapi.json");
     const paths = body["paths"] as Record<string, Record<string, unknown>>;
     expect(Object.keys(paths)).toEqual(
-      ("/livez /readyz /config /reload /listeners /connections /live /connections/{id} /stats /drain " +
-        "/log-level /events").split(" "),
+      ("/livez /readyz /config /reload /listeners /connections /live /connections/{id} " +
+        "/connections/{id}/events /stats /drain /log-level /events").split(" "),
     );
     for (const [path, methods] of Object.entries(paths)) {
       for (const method of Object.keys(methods)) {

@@ -1,0 +1,21 @@
+/**
+ * What can be streamed from a running stack.
+ *
+ * @module
+ */
+
+/** The event log of a connection; its lines are those of a qlog file. */
+export interface EventLogSource {
+  readonly type: "event-log";
+  /** The `id` of its row. */
+  readonly id: string;
+  readonly format: "json-seq" | "ndjson";
+  /** Maximum number of events that wait for the reader. */
+  readonly maxEvents: number;
+}
+
+/** What {@link StreamSource} names, opened: a stream that is read as slowly as its reader likes. */
+export type OpenedStream = ReadableStream<Uint8Array<ArrayBuffer>>;
+
+/** A source; it can be sent to another thread. */
+export type StreamSource = EventLogSource;
