@@ -44,6 +44,33 @@ describe("exports", () => {
     expect([...reached].filter((path) => path.startsWith("adapters/service/"))).toEqual([]);
   });
 
+  // OpenTelemetry is for those who import it; the SDK, for a service that is scraped.
+  test("only the telemetry entry point loads OpenTelemetry, and nothing loads the SDK at once", () => {
+    const files = sourceFiles("mod.ts", "main.ts", "exports", "core", "adapters", "plugins");
+    const byPath = new Map(files.map((one) => [one.path, one]));
+    const packagesOf = (...entries: string[]) => {
+      const reached = new Set(entries);
+      for (const path of reached) {
+        const file = byPath.get(path);
+        const imported = file === undefined ? [] : importsOf(file);
+        const loaded = imported.filter(({ typeOnly, line }) =>
+          !typeOnly && !file!.text.split("\n")[line - 1]!.includes("import(")
+        );
+        for (const { target } of loaded) reached.add(target);
+      }
+      return [...reached].filter((target) => target.startsWith("@opentelemetry/"));
+    };
+    const entries = sourceFiles("exports").map(({ path }) => path);
+    const library = entries.filter((path) => path !== "exports/telemetry.ts");
+    expect(packagesOf("mod.ts", ...library)).toEqual([]);
+    expect(packagesOf("exports/telemetry.ts")).toEqual(["@opentelemetry/api"]);
+    expect(packagesOf("main.ts")).toEqual(["@opentelemetry/api"]);
+    expect(packagesOf("adapters/service/metrics/prometheus.ts").sort()).toEqual([
+      "@opentelemetry/exporter-prometheus",
+      "@opentelemetry/sdk-metrics",
+    ]);
+  });
+
   // A page has no other entry point that its bundler could follow to node: modules.
   test("the browser's entry point has the stack", () => {
     expect(browser.createStack).toBe(main.createStack);

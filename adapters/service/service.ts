@@ -4,12 +4,14 @@
  * @module
  */
 import { type Logger, silentLogger } from "../../core/api/environment.ts";
+import type { Metric } from "../../core/api/metrics/metric.ts";
 import { linkPair } from "../links/memory.ts";
 import type { ConnectionPage, ConnectionRow, Selection } from "./admin/connections.ts";
 import type { OpenedStream, StreamSource } from "./inspection/stream_source.ts";
 import { checkAddresses, networkOn, openNetwork } from "./links/network.ts";
 import { loadPlugins } from "./listen/plugins.ts";
 import type { LogLevel } from "./log/logger.ts";
+import { processMetrics } from "./metrics/process_metrics.ts";
 import type { PublishedPort } from "./publish/publish.ts";
 import type { ServingState } from "./readiness/readiness.ts";
 import type { Changes } from "./reload/changes.ts";
@@ -45,6 +47,8 @@ export interface Service {
   drain(): Promise<void>;
   /** Tells the workers which levels are logged; without workers `log` decides by itself. */
   setLogLevel(level: LogLevel): void;
+  /** Metrics of the stack, its plugins and the process, or the sums of all workers'. */
+  metrics(): Promise<readonly Metric[]>;
   /** Counters of the stack, or the sums of all workers'. */
   stats(): Promise<Readonly<Record<string, number>>>;
   /**
@@ -98,6 +102,7 @@ export async function startService(settings: Settings, log: Logger): Promise<Ser
       open: (source) => Promise.resolve(serving.open(source)),
       drain: () => Promise.resolve(serving.drain()),
       setLogLevel() {},
+      metrics: () => Promise.resolve([...processMetrics(), ...serving.metrics()]),
       stats: () => Promise.resolve(serving.stats()),
       reload: async (next) => (await serving.prepare(next)).apply(),
       stop: () => serving.stop(),

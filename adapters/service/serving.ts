@@ -7,11 +7,13 @@ import { type Logger, systemClock } from "../../core/api/environment.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import { parseListenAddress } from "../../core/api/listen_address.ts";
+import type { Metric } from "../../core/api/metrics/metric.ts";
 import type { EndOptions, OpenConnection, Plugin, PluginBinding } from "../../core/api/types.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { logConnection, logFlow } from "../../plugins/shared/connection_log.ts";
 import { nativeSockets } from "../host/native/sockets.ts";
 import { limitLines } from "./log/flow_log.ts";
+import { ThreadMetrics } from "./metrics/process_metrics.ts";
 import {
   type ConnectionPage,
   type ConnectionRow,
@@ -65,6 +67,7 @@ export class Serving {
   readonly #network: Network;
   readonly #log: Logger;
   readonly #flowLog: Logger;
+  readonly #threadMetrics = new ThreadMetrics();
   #settings: Settings;
   readonly #readiness: Readiness;
   readonly #places = new Map<string, Place>();
@@ -186,6 +189,11 @@ export class Serving {
     if (this.#hasStarted) this.#log.info("draining: new connections are refused");
     for (const { publication } of this.#published) publication.stopListening();
     for (const { binding } of this.#places.values()) void binding.remove({ graceMs: Infinity });
+  }
+
+  /** Metrics of the stack, its plugins and the thread. */
+  metrics(): readonly Metric[] {
+    return [...this.#network.stack.metrics(), ...this.#threadMetrics.metrics];
   }
 
   /** Counters of the stack. */

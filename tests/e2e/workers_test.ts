@@ -97,6 +97,27 @@ describe("--workers", () => {
     expect((await service.finish(15_000)).exit).toBe(0);
   }, 60_000);
 
+  // The metrics of both shards are added: each connection once, and the memory of the process once.
+  testRequiring([...NEEDS, "program:curl"], "add up their metrics", async () => {
+    await using namespace = await Namespace.open();
+    using folder = new TemporaryFolder();
+    const socket = folder.file("admin");
+    const admin = ["--admin", `unix:${socket}`, "--metrics", "on"];
+    const service = await startService(namespace, ...WORKERS, ...admin);
+    await runEchoClients(namespace, { connections: 50, atOnce: 10, least: 100, most: 100 }, 30_000);
+    const url = "http://localhost/metrics";
+    const text = await namespace.run(["curl", "-s", "--unix-socket", socket, url]);
+    const valueOf = (series: string) => Number(text.split(`\n${series} `)[1]?.split("\n")[0]);
+    const labels = 'listen="7",plugin="echo"';
+    expect(valueOf(`berth_binding_connections_total{${labels}}`)).toBe(50);
+    const direction = 'network_io_direction="receive"';
+    expect(valueOf(`berth_binding_io_bytes_total{${labels},${direction}}`)).toBe(5000);
+    expect(valueOf(`berth_binding_handler_duration_seconds_count{${labels}}`)).toBe(50);
+    expect(valueOf("process_memory_usage_bytes")).toBeLessThan(2e9);
+    service.signal("SIGTERM");
+    expect((await service.finish(15_000)).exit).toBe(0);
+  }, 60_000);
+
   // The lines of all threads are in the one log and in the events, and a level that the admin API
   // sets is that of all threads.
   testRequiring([...NEEDS, "program:curl"], "write one log", async () => {

@@ -81,6 +81,7 @@ export class TestDashboard implements AsyncDisposable {
           return Promise.resolve();
         },
       },
+      metrics: () => Promise.resolve(""),
       isReloading: () => false,
       reload: () => Promise.resolve((did.push("reload"), changes as never)),
       use: () => Promise.reject(new Error("no configuration")),

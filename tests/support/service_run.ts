@@ -28,8 +28,8 @@ export class Run {
   log = "";
   #looking: (() => void)[] = [];
 
-  constructor(program: string, args: readonly string[]) {
-    this.#child = spawn(program, args, { cwd: ROOT });
+  constructor(program: string, args: readonly string[], env: NodeJS.ProcessEnv = process.env) {
+    this.#child = spawn(program, args, { cwd: ROOT, env });
     this.#child.stdout!.on("data", (chunk) => this.#hear(() => this.out += chunk));
     this.#child.stderr!.on("data", (chunk) => this.#hear(() => this.log += chunk));
     this.exit = new Promise((resolve) =>

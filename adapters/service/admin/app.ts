@@ -40,6 +40,8 @@ export interface AdminTarget {
   reload(): Promise<Changes>;
   /** Changes to the configuration in `text`, whose syntax is that of the file. */
   use(text: string): Promise<Changes>;
+  /** The metrics as text, with the names of berth or of node_exporter. */
+  metrics(names?: "node_exporter"): Promise<string>;
   readonly log: { level: LogLevel };
   readonly events: EventHub;
   readonly live: LiveUpdates;
@@ -194,6 +196,28 @@ function routesOf(target: AdminTarget): Route[] {
       path: "/stats",
       summary: "Counters of the stack",
       handle: async (c) => c.json(await service.stats()),
+    },
+    {
+      method: "GET",
+      path: "/metrics",
+      summary: "Metrics for Prometheus, as text; 404 unless the setting metrics is true",
+      query: {
+        names: "node_exporter: counters of TCP, IP, UDP and ICMP by the names of node_exporter",
+      },
+      async handle(c) {
+        const names = c.req.query("names");
+        if (names !== undefined && names !== "node_exporter") {
+          return c.json({ error: `names: expected node_exporter, got ${names}` }, 400);
+        }
+        if (!service.settings.metrics) {
+          return c.json({
+            error: 'metrics are off: set "metrics": true, or start with --metrics on',
+          }, 404);
+        }
+        return c.body(await target.metrics(names), 200, {
+          "Content-Type": "text/plain; version=0.0.4; charset=utf-8",
+        });
+      },
     },
     {
       method: "POST",

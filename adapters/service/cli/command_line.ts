@@ -14,6 +14,7 @@ import { type AdminServer, listenForAdmin } from "../admin/listen.ts";
 import { LiveUpdates } from "../dashboard/live.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { modulesOf } from "../listen/plugin_loader.ts";
+import { exportMetrics } from "../metrics/service_metrics.ts";
 import { Reloader } from "../reload/reloader.ts";
 import { readSavedConfig, saveConfig, type SavedConfig } from "../reload/state_folder.ts";
 import { watchFiles } from "../reload/watcher.ts";
@@ -162,6 +163,7 @@ async function serve(given: Arguments): Promise<0> {
     isReloading: () => reloader.isReloading,
     reload: () => reloader.reload("POST /reload"),
     use: useText,
+    metrics: exportMetrics(service),
     log: {
       get level() {
         return log.level;

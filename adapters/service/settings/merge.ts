@@ -40,6 +40,7 @@ export function mergeSettings(flags: PartialSettings, file: PartialSettings): Se
   const onMemory = merged.tun === undefined && merged.link === undefined;
   checkLink(merged);
   checkWorkers(merged);
+  checkMetrics(merged);
   const publish = both("publish", flags, file);
   const given = publish.flatMap((each) => isStackPublish(each) ? [] : [each]);
   const said = [
@@ -68,6 +69,14 @@ export function mergeSettings(flags: PartialSettings, file: PartialSettings): Se
 function checkLink({ tun, link }: Pick<Settings, "tun" | "link">): void {
   if (tun === undefined || link === undefined) return;
   throw new UsageError("--tun and --link exclude each other: use one of them");
+}
+
+/** They are a route of the admin API. */
+function checkMetrics({ metrics, admin }: Pick<Settings, "metrics" | "admin">): void {
+  if (!metrics || admin !== undefined) return;
+  throw new UsageError(
+    "--metrics on needs --admin, whose route /metrics serves them: add --admin unix:/run/berth.sock",
+  );
 }
 
 /** Each worker needs a queue of a device; the memory link has none. */

@@ -83,6 +83,8 @@ export interface Settings {
   readonly publish: readonly PublishSetting[];
   /** Where the admin API is served; absent: nowhere. */
   readonly admin?: AdminSetting | undefined;
+  /** Whether the admin API serves metrics. */
+  readonly metrics: boolean;
   /** The least severe level that is logged. */
   readonly logLevel: LogLevel;
   /** Milliseconds between the end of readiness and the first refused connection. */
@@ -299,6 +301,17 @@ socket of the host:
     help: "serve the admin API on a Unix socket that only its owner can use",
     details: "The address of the [admin API](admin.md): `unix:PATH`, or on a TCP port " +
       '`{ "listen": "127.0.0.1:9000", "token": "${BERTH_ADMIN_TOKEN}" }`',
+  },
+  metrics: {
+    flag: "--metrics on|off",
+    schema: z.boolean("expected true or false"),
+    text: z.enum(["on", "off"], {
+      error: ({ input }) => `expected on or off, got ${input}`,
+    }).transform((text) => text === "on"),
+    default: false,
+    help: "serve metrics for Prometheus at /metrics of the admin API",
+    details: "Whether the [admin API](admin.md) serves [metrics](metrics.md) for Prometheus at " +
+      "`/metrics`; requires `admin`. On the command line `on` or `off`",
   },
   logLevel: {
     flag: "--log-level LEVEL",

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { Metric } from "../../../core/api/metrics/metric.ts";
 import type { ConnectionPage, ConnectionRow, Selection } from "../admin/connections.ts";
 import type { Device } from "../../links/tun/device.ts";
 import type { PublishedPort } from "../publish/publish.ts";
@@ -55,6 +56,8 @@ export type WorkerRequest =
   | StreamRequest
   /** Accept no new connections and go on with the others; answered with `"refusing"`. */
   | { readonly type: "refuse" }
+  /** Answered with `"metrics"`. */
+  | { readonly type: "measure" }
   /** Answered with `"counters"`. */
   | { readonly type: "count" }
   /** Change the least severe level that is logged; not answered. */
@@ -82,6 +85,7 @@ export type WorkerEvent =
   | { readonly type: "reset"; readonly found: boolean }
   | StreamEvent
   | { readonly type: "refusing" }
+  | { readonly type: "metrics"; readonly metrics: readonly Metric[] }
   | { readonly type: "counters"; readonly counters: Counters }
   | { readonly type: "drained" }
   | { readonly type: "closed"; readonly counters: Counters }

@@ -6,10 +6,12 @@
  */
 import { existsSync } from "node:fs";
 import { type Logger, systemClock, systemRandom } from "../../../core/api/environment.ts";
+import { MetricSums } from "../../../core/api/metrics/metric_sums.ts";
 import { SerialQueue } from "../../../core/api/runtime/serial_queue.ts";
 import { readI32 } from "../../../core/wire/bytes.ts";
 import { openTunQueues } from "../../links/tun/queues.ts";
 import { UsageError } from "../errors.ts";
+import { processMetrics } from "../metrics/process_metrics.ts";
 import type { PublishedPort } from "../publish/publish.ts";
 import { Readiness } from "../readiness/readiness.ts";
 import { type Changes, sumChanges } from "../reload/changes.ts";
@@ -112,6 +114,15 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
       },
       setLogLevel(level) {
         for (const worker of workers) worker.tell({ type: "log", level });
+      },
+      async metrics() {
+        const sums = new MetricSums();
+        sums.add(processMetrics());
+        const answers = await Promise.all(
+          workers.map((each) => each.ask({ type: "measure" }, "metrics")),
+        );
+        for (const { metrics } of answers) sums.add(metrics);
+        return sums.metrics;
       },
       stats: async () => sumCounters(await countersOf(workers, log)),
       async stop() {

@@ -62,6 +62,8 @@ function handleRequest(order: WorkerRequest): void | Promise<void> {
     case "refuse":
       serving!.drain();
       return report({ type: "refusing" });
+    case "measure":
+      return report({ type: "metrics", metrics: serving!.metrics() });
     case "count":
       return report({ type: "counters", counters: counters() });
     case "log":

@@ -135,7 +135,7 @@ const UNITS: Readonly<Record<string, string>> = {
   Tcp: "{segment}",
   TcpExt: "{connection}",
   Ip: "{packet}",
-  IpExt: "By",
+  IpExt: "{octet}",
   Icmp: "{message}",
   Udp: "{datagram}",
 };

@@ -7,7 +7,8 @@ import type { Plugin } from "../types.ts";
 import { type Metric, type MetricDefinition, metricOf } from "./metric.ts";
 import { MetricSums } from "./metric_sums.ts";
 
-const UNREADABLE: MetricDefinition = {
+/** Counts plugins that have thrown. */
+export const UNREADABLE: MetricDefinition = {
   name: "berth.plugin.metrics.errors",
   kind: "gauge",
   unit: "{error}",

@@ -4,7 +4,7 @@
  * @module
  */
 import type { CoreStack } from "../../stack/stack.ts";
-import type { TcpState } from "../../tcp/state.ts";
+import { STATES as TCP_STATES, type TcpState } from "../../tcp/state.ts";
 import { StackSocket } from "../tcp/tcp_socket.ts";
 import type { BindingCountsTable } from "./binding_counts.ts";
 import { type Metric, type MetricDefinition, metricOf } from "./metric.ts";
@@ -38,6 +38,8 @@ const LINK: MetricDefinition = {
 /** The metrics of {@link stackMetrics} besides those of the MIBs. */
 export const STACK_METRICS: readonly MetricDefinition[] = [STATES, FLOWS, DROPPED, LINK];
 
+const ALL_STATES = Object.keys(TCP_STATES) as TcpState[];
+
 /** A snapshot. Adds up the open connections of each binding on the way. */
 export function stackMetrics(
   core: CoreStack,
@@ -47,7 +49,7 @@ export function stackMetrics(
   const { stats, tcp } = core;
   const { endedSegments } = tcp;
   let { received, sent, retransmitted } = endedSegments;
-  const states = new Map<TcpState, number>();
+  const states = new Map(ALL_STATES.map((state) => [state, 0]));
   for (const counts of bindings.all()) counts.clearOpen();
   for (const tcb of tcp.connections()) {
     received += tcb.segmentsIn;

@@ -56,6 +56,7 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
       did.push(text);
       return Promise.resolve(changes);
     },
+    metrics: (names = "berth" as never) => Promise.resolve(`names of ${names}\n`),
     log: { level: "info" },
     events,
     live: new LiveUpdates(systemClock),
@@ -71,6 +72,21 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
 const JSON_BODY = { "Content-Type": "application/json" };
 
 describe("the admin API", () => {
+  // Text for Prometheus where the setting turns it on; otherwise the answer says how.
+  test("serves metrics if they are on", async () => {
+    const { app, target } = admin();
+    const off = await app.request("http://localhost/metrics");
+    expect(off.status).toBe(404);
+    expect((await off.json() as { error: string }).error).toContain("--metrics on");
+    (target.service as { settings: Settings }).settings = { ...SETTINGS, metrics: true };
+    const text = await app.request("http://localhost/metrics");
+    expect(text.headers.get("content-type")).toBe("text/plain; version=0.0.4; charset=utf-8");
+    expect(await text.text()).toBe("names of berth\n");
+    const other = await app.request("http://localhost/metrics?names=node_exporter");
+    expect(await other.text()).toBe("names of node_exporter\n");
+    expect((await app.request("http://localhost/metrics?names=x")).status).toBe(400);
+  });
+
   // Alive in any case; ready unless it is reloading or draining.
   test("says whether the service is ready", async () => {
     const { send, reloading, did } = admin();
@@ -162,12 +178,13 @@ describe("the admin API", () => {
 
   // Each route is in the document, and what it names exists.
   test("describes itself", async () => {
-    const { app, send } = admin();
+    const { app, send, target } = admin();
+    (target.service as { settings: Settings }).settings = { ...SETTINGS, metrics: true };
     const { body } = await send("GET", "/openapi.json");
     const paths = body["paths"] as Record<string, Record<string, unknown>>;
     expect(Object.keys(paths)).toEqual(
       ("/livez /readyz /config /reload /listeners /connections /live /connections/{id} " +
-        "/connections/{id}/events /stats /drain /log-level /events").split(" "),
+        "/connections/{id}/events /stats /metrics /drain /log-level /events").split(" "),
     );
     for (const [path, methods] of Object.entries(paths)) {
       for (const method of Object.keys(methods)) {

@@ -24,7 +24,7 @@ describe("helpText", () => {
         "host-address",
       ],
       ...["except-address", "mtu", "workers", "profile", "listen", "publish"],
-      ...["admin", "log-level", "help", "version"],
+      ...["admin", "metrics", "log-level", "help", "version"],
     ]);
   });
 

@@ -137,6 +137,15 @@ describe("mergeSettings", () => {
     );
   });
 
+  // They are a route of the admin API.
+  test("refuses metrics without the admin API", () => {
+    const admin = { listen: { path: "/run/berth.sock" } };
+    expect(mergeSettings({ metrics: true }, { admin }).metrics).toBe(true);
+    expect(() => mergeSettings({ metrics: true }, {})).toThrow(
+      "--metrics on needs --admin, whose route /metrics serves them",
+    );
+  });
+
   // A memory link has no queues.
   test("refuses workers without a device", () => {
     expect(mergeSettings({ workers: 1 }, {}).workers).toBe(1);

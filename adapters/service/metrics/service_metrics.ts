@@ -1,0 +1,30 @@
+/**
+ * The metrics of the service: for the provider of OpenTelemetry that is registered, and for Prometheus.
+ *
+ * @module
+ */
+import type { MetricDefinition } from "../../../core/api/metrics/metric.ts";
+import { DEFINITIONS } from "../../telemetry/definitions.ts";
+import { registerSource } from "../../telemetry/register_metrics.ts";
+import type { Service } from "../service.ts";
+import type { PrometheusText } from "./prometheus.ts";
+import { PROCESS_METRICS } from "./process_metrics.ts";
+
+/** In the order of the documentation. */
+export const SERVICE_METRICS: readonly MetricDefinition[] = [...DEFINITIONS, ...PROCESS_METRICS];
+
+/** Exports the metrics of a service; the result makes the text for Prometheus. */
+export function exportMetrics(
+  service: Pick<Service, "metrics">,
+): (names?: "node_exporter") => Promise<string> {
+  const source = () => service.metrics();
+  registerSource(source, SERVICE_METRICS);
+  let prometheus: Promise<PrometheusText> | undefined;
+  return async (names) => {
+    // The SDK is loaded only by services that are scraped.
+    prometheus ??= import("./prometheus.ts").then(({ PrometheusText }) =>
+      new PrometheusText(SERVICE_METRICS, source)
+    );
+    return await (await prometheus).text(names);
+  };
+}

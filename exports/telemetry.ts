@@ -1,0 +1,20 @@
+/**
+ * Metrics and traces for OpenTelemetry: for Deno's own exporter (`OTEL_DENO=true`), or for an SDK.
+ *
+ * @example
+ * ```ts
+ * import { createStack } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { registerMetrics } from "@berth/berth/telemetry";
+ *
+ * const [here] = linkPair();
+ * await using stack = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * using _metrics = registerMetrics(stack);
+ * ```
+ *
+ * @module
+ */
+export {
+  type MetricsRegistration,
+  registerMetrics,
+} from "../adapters/telemetry/register_metrics.ts";
