@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
+import { isOwnEntryPoint } from "../adapters/service/listen/host_packages.ts";
 import * as browser from "../exports/browser.ts";
 import * as host from "../exports/host.ts";
 import * as links from "../exports/links.ts";
@@ -29,6 +30,13 @@ describe("exports", () => {
     expect(Object.values(manifest("deno.json").exports)).toEqual(
       expect.arrayContaining(["./mod.ts", "./main.ts", ...files]),
     );
+  });
+
+  // A plugin can import each of them from the service that loads it.
+  test("the entry points are those that a plugin gets", () => {
+    const names = Object.keys(manifest("deno.json").exports)
+      .filter((entry) => entry !== "./cli").map((entry) => `@berth/berth${entry.slice(1)}`);
+    expect(names.filter((name) => !isOwnEntryPoint(name))).toEqual([]);
   });
 
   // A library user pays for the service's dependencies neither in start time nor in memory.

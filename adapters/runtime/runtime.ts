@@ -1,3 +1,6 @@
+/** Whether this is a single program that Bun compiled, whose modules are not on disk. */
+export const isCompiled: boolean = import.meta.url.startsWith("file:///$bunfs/");
+
 /** The supported runtimes. */
 export type RuntimeName = "deno" | "bun";
 

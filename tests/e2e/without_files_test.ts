@@ -1,16 +1,16 @@
 import { describe, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, realpathSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
+import { type AddressInfo, connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join, relative } from "node:path";
 import process from "node:process";
+import { Namespace } from "../support/namespace.ts";
 import { Program } from "../support/program.ts";
+import { testRequiring } from "../support/requirements.ts";
 import { ROOT } from "../support/source_files.ts";
 
 const isBun = process.versions["bun"] !== undefined;
-/** A device that is never opened, because the flags are refused first. */
-const WITH_WORKERS = ["--workers", "2", "--tun", "berth0", "--address", "10.7.0.2/24"];
 
 /** The command that runs a copy of the service without its files, made in `folder`. */
 type Make = (folder: string) => Promise<{ command: string[]; clean(): void }>;
@@ -48,44 +48,72 @@ const remoteModule: Make = async (folder) => {
   };
 };
 
-/** Bun compiles it into a single executable. */
+/** Bun compiles it into a single program, as `deno task binary` does. */
 const compiledProgram: Make = async (folder) => {
   const program = join(folder, "berth");
-  const build = [
-    process.execPath,
-    "build",
-    "--compile",
-    join(ROOT, "main.ts"),
-    "--outfile",
-    program,
-  ];
-  expect((await new Program(build, folder).finish(60_000)).exit).toBe(0);
+  const build = [process.execPath, "build", ...BINARY_OPTIONS, "--outfile", program];
+  expect((await new Program(build, ROOT).finish(60_000)).exit).toBe(0);
   return { command: [program], clean() {} };
 };
 
+/** After `bun build`, as in deno.json. */
+const BINARY_OPTIONS = /bun@1 build (.*) --outfile/
+  .exec(readFileSync(join(ROOT, "deno.json"), "utf8"))![1]!.split(" ");
+
+/** A plugin in the folder of a user. */
+const PLUGIN = `import { deriveSocket } from "@berth/berth";
+import { echo } from "@berth/berth/plugins";
+${isBun ? 'import { z } from "zod"; import { Hono } from "hono"; import own from "own";' : ""}
+if (!deriveSocket || !echo ${isBun ? "|| !z.object || !Hono || own !== 1" : ""}) throw new Error();
+export default async ({ socket }) => await socket.write(new TextEncoder().encode("ahoy"));
+`;
+
 describe(isBun ? "a compiled program" : "a module from the net", () => {
-  // Threads need files, of which there are none: one line says so, and nothing is opened. With a
-  // single thread it works.
-  test("serves in one thread and refuses --workers with one line", async () => {
-    const folder = mkdtempSync(join(tmpdir(), "berth-without-files-"));
-    const { command, clean } = await (isBun ? compiledProgram : remoteModule)(folder);
-    try {
-      const refused = await new Program([...command, ...WITH_WORKERS], folder).finish(60_000);
-      expect(refused).toEqual({
-        exit: 2,
-        out: "",
-        log:
-          "berth: --workers: threads need berth's files on this machine, which neither a remote " +
-          "module nor a compiled binary has: run main.ts from a checkout, or omit --workers\n",
-      });
-      const publish = ["--listen", "7=echo", "--publish", "127.0.0.1:0=10.7.0.2:7"];
+  // The plugin is a file on disk, the program is not.
+  test("serves, with plugins from any folder", async () => {
+    await withProgram(async (command, folder) => {
+      const publish = ["--listen", "9=./greeting.ts", "--publish", "127.0.0.1:0=10.7.0.2:9"];
       const serving = new Program([...command, ...publish], folder);
-      await serving.printed(/connect to 127\.0\.0\.1:\d+ for 10\.7\.0\.2:7, echo/);
+      const [, port] = await serving.printed(/connect to 127\.0\.0\.1:(\d+) for 10\.7\.0\.2:9/);
+      const socket = connect(Number(port), "127.0.0.1");
+      let text = "";
+      for await (const chunk of socket) text += chunk;
+      expect(text).toBe("ahoy");
       serving.signal("SIGTERM");
       expect((await serving.finish(15_000)).exit).toBe(0);
-    } finally {
-      clean();
-      rmSync(folder, { recursive: true, force: true });
-    }
+    });
+  }, 120_000);
+
+  if (!isBun) return; // a namespace cannot reach the server; `deno task packages` has threads
+  // Each thread loads the program and the plugin again.
+  testRequiring(["tun", "program:nsenter"], "serves in several threads", async () => {
+    await using namespace = await Namespace.open();
+    await withProgram(async (command, folder) => {
+      const device = ["--tun", "berth0", "--address", "10.7.0.2/24", "--workers", "2"];
+      const plugin = join(folder, "greeting.ts");
+      const serving = namespace.start(...command, ...device, "--listen", `9=${plugin}`);
+      await serving.printed(/with 2 workers/);
+      await serving.printed(/Ctrl\+C/);
+      expect(await namespace.run(["nc", "-d", "-w", "5", "10.7.0.2", "9"])).toBe("ahoy");
+      serving.signal("SIGTERM");
+      expect((await serving.finish(15_000)).exit).toBe(0);
+    });
   }, 120_000);
 });
+
+async function withProgram(
+  body: (command: readonly string[], folder: string) => Promise<void>,
+): Promise<void> {
+  const folder = mkdtempSync(join(tmpdir(), "berth-without-files-"));
+  writeFileSync(join(folder, "greeting.ts"), PLUGIN);
+  mkdirSync(join(folder, "node_modules/own"), { recursive: true });
+  writeFileSync(join(folder, "node_modules/own/package.json"), '{ "type": "module" }');
+  writeFileSync(join(folder, "node_modules/own/index.js"), "export default 1;");
+  const { command, clean } = await (isBun ? compiledProgram : remoteModule)(folder);
+  try {
+    await body(command, folder);
+  } finally {
+    clean();
+    rmSync(folder, { recursive: true, force: true });
+  }
+}

@@ -138,8 +138,8 @@ function isName(specifier: string): boolean {
 
 /** An ES module with the exports of a CommonJS one. */
 function moduleFor(file: string): Loaded {
-  const require = nodeModule.createRequire(pathToFileURL(file));
-  const names = Object.keys(Object(require(file)))
+  const load = nodeModule.createRequire(pathToFileURL(file));
+  const names = Object.keys(Object(load(file)))
     .filter((name) => name !== "default" && /^[A-Za-z_$][\w$]*$/.test(name));
   const exports = names.map((name, at) =>
     `const e${at} = m[${JSON.stringify(name)}];

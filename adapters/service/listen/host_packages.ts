@@ -4,12 +4,20 @@
  *
  * @module
  */
+// Loaded with the program: Deno may be offline when a plugin asks for one of them.
+import "../../../exports/host.ts";
+import "../../../exports/links.ts";
+import "../../../exports/middleware.ts";
+import "../../../exports/plugins.ts";
+import "../../../exports/testing.ts";
+import "../../../mod.ts";
 import manifest from "../../../package.json" with { type: "json" };
 
 /** The entry points of `@berth/berth`, as paths from this file without their extension. */
 const ENTRY_POINTS: Readonly<Record<string, string>> = {
   "@berth/berth": "../../../mod",
   "@berth/berth/browser": "../../../exports/browser",
+  "@berth/berth/host": "../../../exports/host",
   "@berth/berth/links": "../../../exports/links",
   "@berth/berth/middleware": "../../../exports/middleware",
   "@berth/berth/plugins": "../../../exports/plugins",
@@ -45,11 +53,14 @@ export function hostModuleUrl(specifier: string): string | undefined {
     return `npm:${name}@${manifest.dependencies[name]}${specifier.slice(name.length)}`;
   }
   try {
-    return import.meta.resolve(specifier);
+    return meta.resolve(specifier);
   } catch {
     return undefined;
   }
 }
+
+// Not called as `import.meta.resolve`, of which `deno publish` expects a literal.
+const meta = import.meta;
 
 const OFFERED = "berth-host:";
 const offeredModules = new Set<string>();

@@ -10,6 +10,7 @@ import { pathToFileURL } from "node:url";
 import { runtimeName } from "../../runtime/runtime.ts";
 import { provideHostPackages } from "./bun_sources.ts";
 import { addVersion, resolvePackagesFor } from "./deno_hooks.ts";
+import { importUrl } from "./import_url.ts";
 import { digestOf, moduleGraph } from "./module_graph.ts";
 
 /** The versions of a plugin's code that are in memory. */
@@ -53,19 +54,19 @@ export async function importModule(module: string, own: string): Promise<{ defau
   const code = loaded.get(module);
   if (code === undefined) {
     loaded.set(module, { first: digest, last: digest });
-    return await import(`file:///${url.slice(8)}`);
+    return await importUrl(url);
   }
   if (runtimeName() === "bun") {
     // Removes ES modules too.
     const { cache } = nodeModule.createRequire(url);
     if (code.last !== digest) { for (const file of files) delete cache[realpathSync(file)]; }
     code.last = digest;
-    return await import(`file:///${url.slice(8)}`);
+    return await importUrl(url);
   }
   code.last = digest;
-  if (digest === code.first) return await import(`file:///${url.slice(8)}`);
+  if (digest === code.first) return await importUrl(url);
   addVersion(digest, files);
-  return await import(`file:///${url.slice(8)}?v=${digest}`);
+  return await importUrl(`${url}?v=${digest}`);
 }
 
 /** Files outside this project import packages from it. */

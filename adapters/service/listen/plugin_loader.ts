@@ -24,7 +24,7 @@ import { forward } from "../../plugins/forward.ts";
 import { http2 } from "../../../plugins/http2.ts";
 import { socks5 } from "../../plugins/socks5.ts";
 import { staticFiles, type StaticFilesOptions } from "../../plugins/static_files.ts";
-import { runtimeName } from "../../runtime/runtime.ts";
+import { isCompiled, runtimeName } from "../../runtime/runtime.ts";
 import { demo } from "../cli/demo.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { readyz } from "../readiness/readyz.ts";
@@ -45,7 +45,7 @@ import { MIDDLEWARE } from "./middleware.ts";
 import { type MissingPackage, missingPackage } from "./plugin_packages.ts";
 
 /** The folder of this project, for messages: its name is not registered with npm. */
-const ROOT = URL.canParse("../../..", import.meta.url) && import.meta.url.startsWith("file:")
+const ROOT = import.meta.url.startsWith("file:") && !isCompiled
   ? fileURLToPath(new URL("../../..", import.meta.url))
   : "a checkout of berth";
 

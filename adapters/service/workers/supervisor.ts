@@ -144,10 +144,10 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
  * @throws {UsageError} There is no such file.
  */
 export function requireWorkerModule(): void {
-  if (WORKER_MODULE.protocol === "file:" && existsSync(WORKER_MODULE)) return;
+  if (WORKER_MODULE.protocol !== "file:" || existsSync(WORKER_MODULE)) return;
   throw new UsageError(
-    "--workers: threads need berth's files on this machine, which neither a remote module nor " +
-      "a compiled binary has: run main.ts from a checkout, or omit --workers",
+    "--workers: this program was compiled without the module that threads run: compile it as " +
+      "docs/install.md says, or omit --workers",
   );
 }
 

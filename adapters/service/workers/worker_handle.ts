@@ -5,6 +5,7 @@
  */
 import { type MessagePort, Worker } from "node:worker_threads";
 import type { Logger } from "../../../core/api/environment.ts";
+import { isCompiled } from "../../runtime/runtime.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import type { WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
 import { RemoteStreams } from "./streams.ts";
@@ -18,11 +19,18 @@ interface Pending {
   reject(error: Error): void;
 }
 
-/** The module that a worker runs. */
+/** The module that a worker runs. In a compiled program it is an entry point beside `main.ts`. */
 export const WORKER_MODULE: URL = new URL(
-  import.meta.url.endsWith(".js") ? "./worker.js" : "./worker.ts",
+  isCompiled || import.meta.url.endsWith(".js") ? "./worker.js" : "./worker.ts",
   import.meta.url,
 );
+
+/** Deno starts threads from files and `data:` URLs only, which may import a module from the net. */
+function threadModule(): URL {
+  return WORKER_MODULE.protocol === "file:"
+    ? WORKER_MODULE
+    : new URL(`data:text/javascript,${encodeURIComponent(`import "${WORKER_MODULE.href}";`)}`);
+}
 
 /** Starts a worker, sends it requests and detects its failure. */
 export class WorkerHandle {
@@ -46,7 +54,7 @@ export class WorkerHandle {
     this.#waitingLines = data.waitingLines;
     this.#onFailure = onFailure;
     const ports = data.ends.ports.filter((port): port is MessagePort => port !== undefined);
-    this.#worker = new Worker(WORKER_MODULE, {
+    this.#worker = new Worker(threadModule(), {
       workerData: data,
       transferList: ports,
     });

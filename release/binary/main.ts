@@ -1,0 +1,7 @@
+/**
+ * The service as a single program, which Bun compiles: `deno task binary`.
+ *
+ * @module
+ */
+import "./plugin_modules.ts";
+import "../../main.ts";
