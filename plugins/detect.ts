@@ -110,7 +110,7 @@ export function detect(routes: DetectRoutes, options: DetectOptions = {}): Plugi
   };
 }
 
-markFactory(detect, "detect");
+markFactory(detect, "detect", optionsSchema);
 
 function handlerOf(route: DetectHandlers): Handler {
   const { handle, onSyn } = compose(Array.isArray(route) ? route : [route as Handler | Plugin]);

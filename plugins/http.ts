@@ -70,4 +70,4 @@ export function http(app: FetchApp, options: HttpOptions = {}): Plugin {
   };
 }
 
-markFactory(http, "http");
+markFactory(http, "http", httpOptionsSchema);

@@ -88,4 +88,4 @@ export function http2(app: FetchApp, options: Http2Options = {}): Plugin {
   };
 }
 
-markFactory(http2, "http2");
+markFactory(http2, "http2", http2OptionsSchema);

@@ -1,11 +1,20 @@
 /**
- * Writes `docs/catalogue.md`.
+ * Writes `docs/catalogue.md` and the pages below `docs/reference/`.
  *
  * @module
  */
-import { writeFileSync } from "node:fs";
-import { join } from "node:path";
-import { catalogue, formatCatalogue } from "./support/catalogue.ts";
+import { mkdirSync, rmSync, writeFileSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { catalogue } from "./support/catalogue.ts";
+import * as berth from "./support/public_api.ts";
+import { formatCatalogue, referencePages } from "./support/reference_pages.ts";
 import { ROOT } from "./support/source_files.ts";
 
-writeFileSync(join(ROOT, "docs/catalogue.md"), formatCatalogue(catalogue()));
+const entries = catalogue();
+const docs = join(ROOT, "docs");
+rmSync(join(docs, "reference"), { recursive: true, force: true });
+writeFileSync(join(docs, "catalogue.md"), formatCatalogue(entries));
+for (const { path, text } of referencePages(entries, berth)) {
+  mkdirSync(dirname(join(docs, path)), { recursive: true });
+  writeFileSync(join(docs, path), text);
+}

@@ -2,8 +2,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
 import * as berth from "./support/public_api.ts";
-import { catalogue, formatCatalogue, KINDS } from "./support/catalogue.ts";
-import { ROOT } from "./support/source_files.ts";
+import { catalogue, KINDS } from "./support/catalogue.ts";
+import { findOptions, propertiesOf } from "./support/options_table.ts";
+import { formatCatalogue, referencePages } from "./support/reference_pages.ts";
+import { filePaths, ROOT, sourceFiles } from "./support/source_files.ts";
 
 const entries = catalogue();
 
@@ -36,5 +38,40 @@ describe("docs/catalogue.md", () => {
       .map(([name]) => name);
     const listed = new Set(entries.map(({ name }) => name));
     expect(factories.filter((name) => !listed.has(name))).toEqual([]);
+  });
+});
+
+describe("docs/reference", () => {
+  // `deno task catalogue` writes the pages; none is left of an entry that is gone.
+  test("matches the docstrings and the schemas", () => {
+    const pages = referencePages(entries, berth);
+    expect(pages.map(({ path }) => `docs/${path}`).toSorted())
+      .toEqual(filePaths(["docs/reference"], ".md"));
+    const stale = pages.filter(({ path, text }) =>
+      readFileSync(join(ROOT, "docs", path), "utf8") !== text
+    );
+    expect(stale.map(({ path }) => path)).toEqual([]);
+  });
+
+  // The interface is for the reader and the compiler, the schema for the program.
+  test("has the options that the schemas know, with their defaults", () => {
+    const files = sourceFiles("core", "adapters", "plugins");
+    let compared = 0;
+    for (const { name, optionsType } of entries) {
+      const { optionsSchema } = Object((berth as Record<string, unknown>)[name]);
+      if (optionsSchema === undefined) continue;
+      const properties = propertiesOf(optionsSchema) ?? {};
+      const options = findOptions(optionsType!, files)?.options ?? [];
+      expect([name, ...options.map((option) => option.name).toSorted()])
+        .toEqual([name, ...Object.keys(properties).toSorted()]);
+      for (const option of options) {
+        const number = Number(option.default?.replaceAll(",", ""));
+        if (Number.isNaN(number) || option.default === undefined) continue;
+        expect([name, option.name, number])
+          .toEqual([name, option.name, properties[option.name]!.default as number]);
+        compared++;
+      }
+    }
+    expect(compared).toBeGreaterThan(20);
   });
 });

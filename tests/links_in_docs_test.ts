@@ -18,8 +18,17 @@ describe("documentation", () => {
   test("docs/README.md lists every page", () => {
     const listed = linksOf("docs/README.md").map(({ path }) => path);
     const missing = pages.filter((path) => path.startsWith("docs/") && path !== "docs/README.md")
+      .filter((path) => !path.startsWith("docs/reference/"))
       .filter((path) => !listed.includes(path));
     expect(missing).toEqual([]);
+  });
+
+  // The pages of plugins, middleware and links are listed there, by kind.
+  test("docs/catalogue.md lists every page of the reference", () => {
+    const listed = linksOf("docs/catalogue.md").map(({ path }) => path);
+    const reference = pages.filter((path) => path.startsWith("docs/reference/"));
+    expect(reference.filter((path) => !listed.includes(path))).toEqual([]);
+    expect(reference.length).toBeGreaterThan(30);
   });
 
   // A reader who follows a link arrives at the section that it names.

@@ -22,6 +22,8 @@ export interface PluginFactory<Options> {
   (...options: OptionArguments<Options>): Plugin;
   /** The name that every plugin of this factory has. */
   readonly pluginName: string;
+  /** The schema of the options, for tools that describe them. */
+  readonly optionsSchema: OptionsSchema<unknown, unknown>;
 }
 
 /** The argument of {@link definePlugin}. */
@@ -66,7 +68,7 @@ export function definePlugin<Input, Output>(
     requireMade(name, made);
     return typeof made === "function" ? { name, handle: made } : { ...made, name };
   };
-  return Object.assign(create, { pluginName: name });
+  return Object.assign(create, { pluginName: name, optionsSchema: schema });
 }
 
 /** For callers without a type checker. */
@@ -142,8 +144,15 @@ export function compose(handlers: readonly (Handler | Plugin)[]): Chain {
 }
 
 /** Marks a function as a plugin factory, as {@link definePlugin} does. */
-export function markFactory(factory: object, pluginName: string): void {
-  Object.defineProperty(factory, "pluginName", { value: pluginName });
+export function markFactory(
+  factory: object,
+  pluginName: string,
+  optionsSchema: OptionsSchema<unknown, unknown>,
+): void {
+  Object.defineProperties(factory, {
+    pluginName: { value: pluginName },
+    optionsSchema: { value: optionsSchema },
+  });
 }
 
 /**

@@ -1,12 +1,12 @@
 /**
- * Generates the page of every plugin, middleware and link that is exported, from their docstrings.
+ * Finds every plugin, middleware and link that is exported, with its docstring.
  *
  * @module
  */
 import { examplesInDocstrings } from "./examples.ts";
 import { importsOf, type SourceFile, sourceFiles, split } from "./source_files.ts";
 
-/** The tables of the page. */
+/** What an entry makes. */
 export const KINDS = [
   "Plugins",
   "Apps, for http and http2",
@@ -27,6 +27,14 @@ export interface Entry {
   readonly path: string;
   /** The first sentence of its docstring. */
   readonly summary: string;
+  /** The docstring without its tags, as Markdown. */
+  readonly description: string;
+  /** The exceptions, as Markdown. */
+  readonly errors: readonly string[];
+  /** Name of the interface of its options, if it has any. */
+  readonly optionsType: string | undefined;
+  /** Names of the interfaces of its other arguments. */
+  readonly argumentTypes: readonly string[];
   /** The example in its docstring, which runs as a test, if any. */
   readonly example: string | undefined;
   /** The attributes after `ts` at the start of the example. */
@@ -71,15 +79,25 @@ function entriesOf(file: SourceFile, names: readonly string[]): Entry[] {
     ).exec(file.text);
     if (declaration === null) return [];
     const [, docstring = "", keyword, rest = ""] = declaration;
-    const kind = kindOf(
-      file.path,
-      rest.slice(0, (keyword === "const" ? / =\s/ : /\{\s*\n/).exec(rest)?.index),
-    );
+    const signature = rest.slice(0, (keyword === "const" ? / =\s/ : /\{\s*\n/).exec(rest)?.index);
+    const kind = kindOf(file.path, signature);
     if (kind === undefined) return [];
     const [example] = examplesInDocstrings(split(docstring).comments);
     const attributes = /```ts *([^\n]*)/.exec(docstring)?.[1]?.trim() ?? "";
-    const summary = firstSentence(docstring);
-    return [{ name, kind, path: file.path, summary, example: example?.code, attributes }];
+    const text = textOf(docstring);
+    return [{
+      name,
+      kind,
+      path: file.path,
+      summary: firstSentence(text),
+      description: text.split(/^@/m)[0]!.trim(),
+      errors: errorsOf(text),
+      optionsType: /PluginFactory<(\w+)>/.exec(signature)?.[1] ??
+        /\boptions\??: (\w+)/.exec(signature)?.[1],
+      argumentTypes: [.../\b\w+: (\w+Routes)\b/.exec(signature) ?? []].slice(1),
+      example: example?.code,
+      attributes,
+    }];
   });
 }
 
@@ -99,46 +117,22 @@ function isMiddleware(path: string): boolean {
   return path.startsWith("plugins/middleware/");
 }
 
-/** Removes the comment marks and joins the lines. */
-function firstSentence(docstring: string): string {
-  const text = docstring.replace(/^\/\*\*|\*\/$/g, "").replace(/^[ \t]*\* ?/gm, "").trim();
+/** The Markdown of a docstring, without comment marks. */
+function textOf(docstring: string): string {
+  return docstring.replace(/^\/\*\*|\*\/$/g, "").replace(/^[ \t]*\* ?/gm, "").trim()
+    .replace(/\{@link (?:\w+\.)?(\w+)\}/g, "`$1`");
+}
+
+function firstSentence(text: string): string {
   const [paragraph = ""] = text.split(/\n\s*\n|\n@/);
-  const line = paragraph.replace(/\s+/g, " ").replace(/\{@link (\w+)\}/g, "`$1`");
+  const line = paragraph.replace(/\s+/g, " ");
   return /^.*?[.:](?= |$)/.exec(line)?.[0].replace(/:$/, ".") ?? line;
 }
 
-/** The page. */
-export function formatCatalogue(entries: readonly Entry[]): string {
-  const tables = KINDS.map((kind) =>
-    `## ${kind}\n\n${formatTable(entries.filter((entry) => entry.kind === kind))}`
+/** The texts of `@throws {Type} text`. */
+function errorsOf(text: string): string[] {
+  return [...text.matchAll(/^@throws (?:\{(\w+)\} )?([^]*?)(?=\n\s*\n|\n@|$(?![^]))/gm)].map(
+    ([, type, meaning = ""]) =>
+      `${type ? `\`${type}\`: ` : ""}${meaning.trim().replace(/\s+/g, " ")}`,
   );
-  // The examples already run in their docstrings.
-  const examples = entries.map(({ name, path, example = "" }) =>
-    `### ${name}\n\n[${path}](../${path})\n\n\`\`\`ts no_run\n${example.trimEnd()}\n\`\`\``
-  );
-  return [HEAD, ...tables, "## Examples", ...examples].join("\n\n") + "\n";
-}
-
-const HEAD = `# Plugins, middleware and links
-
-<!-- Written by \`deno task catalogue\` from the docstrings. -->
-
-Everything that goes on a port, in front of what goes on a port, and below a stack. Each name leads
-to an example; the tests run all of them, on Deno and on Bun. What is served by the service too, and
-under which name, is in [configuration.md](configuration.md).`;
-
-function formatTable(entries: readonly Entry[]): string {
-  const rows = entries.map((
-    { name, summary },
-  ) => [`[\`${name}\`](#${name.toLowerCase()})`, summary]);
-  const widths = [0, 1].map((column) =>
-    Math.max(3, ...rows.map((row) => [...row[column]!].length))
-  );
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell, column) => cell.padEnd(widths[column]!)).join(" | ")} |`;
-  return [
-    line(["", "what it does"]),
-    line(widths.map((width) => "-".repeat(width))),
-    ...rows.map(line),
-  ].join("\n");
 }
