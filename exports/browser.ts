@@ -79,6 +79,7 @@ export {
   type NameConnection,
   pcapng,
   type PcapngOptions,
+  type RecordOptions,
   type WriteBlock,
 } from "../adapters/links/decorators/pcapng.ts";
 

@@ -5,6 +5,7 @@
  */
 import { type Logger, silentLogger } from "../../core/api/environment.ts";
 import type { Metric } from "../../core/api/metrics/metric.ts";
+import type { LinkImpairments } from "../links/decorators/impair.ts";
 import { linkPair } from "../links/memory.ts";
 import type { ConnectionPage, ConnectionRow, Selection } from "./admin/connections.ts";
 import type { OpenedStream, StreamSource } from "./inspection/stream_source.ts";
@@ -36,8 +37,21 @@ export interface Service {
   connection(id: string): Promise<ConnectionRow | undefined>;
   /** Resets a connection; false if there is none with this ID. */
   reset(id: string): Promise<boolean>;
-  /** Opens a stream; `undefined` if it is not there. */
+  /**
+   * Opens a stream; `undefined` if it is not there.
+   *
+   * @throws {TypeError} The filter of a capture is not valid.
+   */
   open(source: StreamSource): Promise<OpenedStream | undefined>;
+  /** Ends a capture, whose reader gets the rest; false if there is none with this ID. */
+  stopCapture(id: string): Promise<boolean>;
+  /**
+   * The impairments of the link, after changing them to `replacement` if there is one. Each worker has
+   * its own.
+   *
+   * @throws {RangeError} They are not valid.
+   */
+  impair(replacement?: LinkImpairments): Promise<LinkImpairments>;
   /** Whether new clients should be sent here. */
   readonly state: ServingState;
   /**
@@ -99,7 +113,11 @@ export async function startService(settings: Settings, log: Logger): Promise<Ser
       select: (selection) => serving.select(selection),
       connection: (id) => Promise.resolve(serving.connection(id)),
       reset: (id) => Promise.resolve(serving.reset(id)),
-      open: (source) => Promise.resolve(serving.open(source)),
+      // deno-lint-ignore require-await -- errors are rejections
+      open: async (source) => serving.open(source),
+      stopCapture: (id) => Promise.resolve(serving.stopCapture(id)),
+      // deno-lint-ignore require-await -- errors are rejections
+      impair: async (replacement) => serving.impair(replacement),
       drain: () => Promise.resolve(serving.drain()),
       setLogLevel() {},
       metrics: () => Promise.resolve([...processMetrics(), ...serving.metrics()]),

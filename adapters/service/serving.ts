@@ -11,6 +11,7 @@ import type { Metric } from "../../core/api/metrics/metric.ts";
 import type { EndOptions, OpenConnection, Plugin, PluginBinding } from "../../core/api/types.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { logConnection, logFlow } from "../../plugins/shared/connection_log.ts";
+import type { LinkImpairments } from "../links/decorators/impair.ts";
 import { nativeSockets } from "../host/native/sockets.ts";
 import { limitLines } from "./log/flow_log.ts";
 import { ThreadMetrics } from "./metrics/process_metrics.ts";
@@ -23,6 +24,7 @@ import {
   type Selection,
 } from "./admin/connections.ts";
 import { UsageError } from "./errors.ts";
+import { Captures } from "./inspection/captures.ts";
 import { streamEventLog } from "./inspection/event_log.ts";
 import type { OpenedStream, StreamSource } from "./inspection/stream_source.ts";
 import { checkAddresses, type Network } from "./links/network.ts";
@@ -65,6 +67,7 @@ interface Published {
 /** A stack with plugins and published ports. */
 export class Serving {
   readonly #network: Network;
+  readonly #captures: Captures | undefined;
   readonly #log: Logger;
   readonly #flowLog: Logger;
   readonly #threadMetrics = new ThreadMetrics();
@@ -82,6 +85,7 @@ export class Serving {
 
   private constructor(network: Network, settings: Settings, log: Logger) {
     this.#network = network;
+    this.#captures = network.controls && new Captures(network.controls.captured);
     this.#settings = settings;
     this.#log = log;
     this.#flowLog = limitLines(log);
@@ -164,8 +168,25 @@ export class Serving {
 
   /** Opens a stream; `undefined` if it is not there. */
   open(source: StreamSource): OpenedStream | undefined {
+    if (source.type === "capture") return this.#captures?.open(source);
     const connection = this.#find(source.id);
     return connection && streamEventLog(connection, source, systemClock);
+  }
+
+  /** Ends a capture; false if there is none with this ID. */
+  stopCapture(id: string): boolean {
+    return this.#captures?.stop(id) ?? false;
+  }
+
+  /**
+   * The impairments of the link, after changing them to `replacement` if there is one.
+   *
+   * @throws {RangeError} They are not valid.
+   */
+  impair(replacement: LinkImpairments | undefined): LinkImpairments {
+    const impaired = this.#network.controls?.impaired;
+    if (replacement !== undefined) impaired?.replace(replacement);
+    return impaired?.impairments ?? {};
   }
 
   /** Whether new clients should be sent here. */
@@ -399,6 +420,7 @@ export class Serving {
     const { stack, close } = this.#network;
     const { graceMs } = this.#settings;
     for (const cancel of this.#graces) cancel();
+    this.#captures?.close();
     const publications = [
       ...this.#published.map(({ publication }) => publication),
       ...this.#closing,

@@ -74,6 +74,8 @@ export class TestDashboard implements AsyncDisposable {
         },
         reset: (id) => Promise.resolve(did.push(`reset ${id}`) > 0),
         open: () => Promise.resolve(undefined),
+        stopCapture: () => Promise.resolve(false),
+        impair: () => Promise.resolve({}),
         stats: () => Promise.resolve(stats()),
         drain() {
           did.push("drain");

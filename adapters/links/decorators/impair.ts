@@ -8,8 +8,9 @@ import {
 } from "../../../core/stack/link.ts";
 import { requireInteger } from "../integer_option.ts";
 import { PacketQueue } from "../packet_queue.ts";
-import { checkImpairments, type Impairments } from "./impair/impairments.ts";
+import { checkImpairments, type Impairments, NO_IMPAIRMENT } from "./impair/impairments.ts";
 import { type ImpairedCounts, ImpairedPath } from "./impair/path.ts";
+import { Segmenter } from "./impair/segments.ts";
 
 export type { Impairments } from "./impair/impairments.ts";
 export type { ImpairedCounts } from "./impair/path.ts";
@@ -28,6 +29,12 @@ export interface ImpairOptions extends LinkImpairments {
   clock: Clock;
   /** Maximum number of delayed packets per direction; more are dropped. Default 1024. */
   queue?: number;
+  /**
+   * Offers the offload of the underlying link, and while there are impairments splits super-packets itself,
+   * so that each segment is impaired separately. For impairments that begin while the link is in use: without
+   * any, packets just pass through. Default false.
+   */
+  splitsSuperPackets?: boolean;
 }
 
 /**
@@ -36,8 +43,8 @@ export interface ImpairOptions extends LinkImpairments {
  *
  * Sent packets are impaired, and with `incoming` received packets too. The result offers neither
  * super-packets nor checksum offload, so that each segment is impaired separately and checksums
- * detect corruption. A super-packet received from the underlying link is impaired as a whole; a TUN
- * device opened with `offload: false` receives none.
+ * detect corruption; with `splitsSuperPackets` it does. Without that, a super-packet received from the
+ * underlying link is impaired as a whole; a TUN device opened with `offload: false` receives none.
  *
  * @throws {RangeError} A share is not between 0 and 1, a time not between 0 and an hour, or
  * `bitsPerSecond` is below 1.
@@ -83,7 +90,7 @@ const MAX_PACKET = 65_535;
 export class ImpairedLink implements Link {
   /** The name of the underlying link. */
   readonly name: string;
-  /** The underlying link's MTU and `insideHost`, without offload. */
+  /** The underlying link's MTU and `insideHost`; its offload only with `splitsSuperPackets`. */
   readonly features: LinkFeatures;
   /**
    * As in the underlying link.
@@ -105,14 +112,18 @@ export class ImpairedLink implements Link {
   #impairsIncoming = false;
   readonly #batch = new PacketBatch(BATCH);
   readonly #received = new OutgoingPacket();
+  readonly #segmenter: Segmenter | undefined;
+  #impairments: LinkImpairments = {};
   #waiting: PromiseWithResolvers<boolean> | undefined;
   #isWaitingForLink = false;
 
   /** Called by {@link impair}. */
-  constructor(link: Link, { seed, clock, queue = 1024, ...impairments }: ImpairOptions) {
+  constructor(link: Link, options: ImpairOptions) {
+    const { seed, clock, queue = 1024, splitsSuperPackets = false, ...impairments } = options;
+    if (splitsSuperPackets) this.#segmenter = new Segmenter();
     const { mtu, insideHost, shard } = link.features;
     this.name = link.name;
-    this.features = {
+    this.features = splitsSuperPackets ? link.features : {
       mtu,
       maxSuperPacket: 0,
       checksumOffload: false,
@@ -161,9 +172,35 @@ export class ImpairedLink implements Link {
     checkImpairments(outgoing);
     if (incoming) checkImpairments(incoming, "incoming.");
     this.#outgoing.set(outgoing);
+    this.#impairments = { ...this.#impairments, ...outgoing };
     if (incoming === undefined) return;
     this.#impairsIncoming = true;
     this.#incoming.set(incoming);
+    this.#impairments = {
+      ...this.#impairments,
+      incoming: { ...this.#impairments.incoming, ...incoming },
+    };
+  }
+
+  /**
+   * Changes the impairments to the given ones, without those that are in effect now.
+   *
+   * @throws {RangeError} As {@link set}; nothing has changed then.
+   */
+  replace({ incoming, ...outgoing }: LinkImpairments): void {
+    checkImpairments(outgoing);
+    if (incoming) checkImpairments(incoming, "incoming.");
+    this.#impairments = {};
+    const others = this.#impairsIncoming || incoming
+      ? { ...NO_IMPAIRMENT, ...incoming }
+      : undefined;
+    this.set({ ...NO_IMPAIRMENT, ...outgoing, ...others && { incoming: others } });
+    this.#impairments = { ...outgoing, ...incoming && { incoming } };
+  }
+
+  /** The impairments that have been set. */
+  get impairments(): LinkImpairments {
+    return this.#impairments;
   }
 
   /** Counters of the underlying link, and those of both directions under `impair.`. */
@@ -196,7 +233,15 @@ export class ImpairedLink implements Link {
 
   /** Returns true for a lost packet too, since a sender does not notice the loss. */
   send(packet: OutgoingPacket): boolean {
-    return this.#outgoing.send(packet, packet.checksumPartial ? "partial" : "full");
+    if (this.#segmenter === undefined) {
+      return this.#outgoing.send(packet, packet.checksumPartial ? "partial" : "full");
+    }
+    if (!this.#outgoing.isActive) return this.#link.send(packet);
+    let isSent = true;
+    for (const segment of this.#segmenter.split(packet)) {
+      isSent = this.#outgoing.send(segment, "full") && isSent;
+    }
+    return isSent;
   }
 
   /** Drops the delayed packets and closes the underlying link. */
@@ -218,7 +263,16 @@ export class ImpairedLink implements Link {
     packet.payload = this.#batch.packets[index]!;
     packet.payloadLength = this.#batch.sizes[index]!;
     packet.segmentSize = this.#batch.segmentSizes[index]!;
-    this.#incoming.send(packet, this.#batch.checksums[index]!);
+    const checksum = this.#batch.checksums[index]!;
+    if (this.#segmenter === undefined || !this.#incoming.isActive) {
+      this.#incoming.send(packet, checksum);
+      return;
+    }
+    packet.checksumPartial = checksum === "partial";
+    const isSplit = packet.segmentSize > 0 || packet.checksumPartial;
+    for (const segment of this.#segmenter.split(packet)) {
+      this.#incoming.send(segment, isSplit ? "full" : checksum);
+    }
   }
 
   #arrive(packet: OutgoingPacket, checksum: ChecksumState): boolean {

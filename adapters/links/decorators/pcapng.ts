@@ -1,6 +1,7 @@
 import type { Clock } from "../../../core/api/environment.ts";
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
 import type { NameConnection } from "./pcapng/connections.ts";
+import { compileFilter } from "./pcapng/packet_filter.ts";
 import { type Recordable, Recording, type WriteBlock } from "./pcapng/recording.ts";
 
 export type { CapturedConnection, NameConnection } from "./pcapng/connections.ts";
@@ -19,6 +20,18 @@ export interface PcapngOptions {
   nameConnection?: NameConnection;
 }
 
+/** Options of {@link CapturedLink.record}. */
+export interface RecordOptions {
+  /**
+   * Packets that are recorded, in a subset of the syntax of pcap-filter(7): `host`, `net`, `port` and
+   * `portrange`, each after `src` or `dst` if need be, `tcp`, `udp`, `icmp`, `icmp6`, `ip`, `ip6`, `and`, `or`,
+   * `not` and parentheses: `"tcp port 80 and not host 10.0.0.9"`. Default: all packets.
+   */
+  filter?: string;
+  /** Asked before each packet; if it returns false, the packet is counted and not written. */
+  hasRoom?: () => boolean;
+}
+
 /** A recording in progress, started by {@link CapturedLink.record}. */
 export interface LinkRecording {
   /** Ends the recording. */
@@ -28,6 +41,10 @@ export interface LinkRecording {
    * the link.
    */
   readonly failure: unknown;
+  /** Number of packets that the filter has selected. */
+  readonly selected: number;
+  /** Number of them for which there was no room. */
+  readonly dropped: number;
 }
 
 /**
@@ -101,14 +118,25 @@ export class CapturedLink implements Link {
    * Starts a recording; several can be in progress at the same time.
    *
    * @param write Called with each block of the file. The first block is the file header, which can be repeated at the start of further files.
+   * @throws {TypeError} The filter is not valid; the message says what is expected.
    */
-  record(write: WriteBlock): LinkRecording {
-    const recording = new Recording(write, this.name, this.#nameConnection);
+  record(write: WriteBlock, { filter, hasRoom }: RecordOptions = {}): LinkRecording {
+    const recording = new Recording(write, this.name, {
+      name: this.#nameConnection,
+      filter: filter === undefined ? undefined : compileFilter(filter),
+      hasRoom,
+    });
     this.#recordings.add(recording);
     return {
       stop: () => void this.#recordings.delete(recording),
       get failure() {
         return recording.failure;
+      },
+      get selected() {
+        return recording.selected;
+      },
+      get dropped() {
+        return recording.dropped;
       },
     };
   }

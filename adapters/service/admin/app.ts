@@ -13,9 +13,11 @@ import { liveRoute } from "../dashboard/live_route.ts";
 import { dashboardRoutes } from "../dashboard/routes.ts";
 import type { Service } from "../service.ts";
 import { selectionSchema } from "./connections.ts";
+import { captureRoutes } from "./capture_routes.ts";
 import { eventLogRoute } from "./event_log_route.ts";
 import type { EventHub, Follower } from "./event_hub.ts";
 import { guard, type GuardOptions } from "./guard.ts";
+import { impairRoutes } from "./impair_routes.ts";
 import { openApi } from "./open_api.ts";
 import { redact } from "./redact.ts";
 import { EVENT_STREAM, queryOf, type Route } from "./route.ts";
@@ -30,6 +32,8 @@ export interface AdminTarget {
     | "connection"
     | "reset"
     | "open"
+    | "stopCapture"
+    | "impair"
     | "stats"
     | "state"
     | "drain"
@@ -191,6 +195,8 @@ function routesOf(target: AdminTarget): Route[] {
       },
     },
     eventLogRoute(service),
+    ...captureRoutes(service),
+    ...impairRoutes(service),
     {
       method: "GET",
       path: "/stats",

@@ -34,7 +34,12 @@ export class OpenStreams {
    * Answers with a stream, or with 503 if there are too many. It is read only as fast as the client reads, and cancelled when the client
    * has gone.
    */
-  answer(c: Context, stream: OpenedStream, type: string): Response {
+  answer(
+    c: Context,
+    stream: OpenedStream,
+    type: string,
+    fields: Readonly<Record<string, string>> = {},
+  ): Response {
     if (this.isFull) {
       void stream.cancel();
       return this.refuse(c);
@@ -54,6 +59,8 @@ export class OpenStreams {
       },
       cancel: close,
     }, { highWaterMark: 0 });
-    return new Response(body, { headers: { "Content-Type": type, "Cache-Control": "no-store" } });
+    return new Response(body, {
+      headers: { "Content-Type": type, "Cache-Control": "no-store", ...fields },
+    });
   }
 }

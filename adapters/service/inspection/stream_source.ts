@@ -14,8 +14,17 @@ export interface EventLogSource {
   readonly maxEvents: number;
 }
 
+/** The packets of the link, as a pcapng file. */
+export interface CaptureSource {
+  readonly type: "capture";
+  /** For stopping it. */
+  readonly id: string;
+  /** See `RecordOptions`. */
+  readonly filter: string | undefined;
+}
+
 /** What {@link StreamSource} names, opened: a stream that is read as slowly as its reader likes. */
 export type OpenedStream = ReadableStream<Uint8Array<ArrayBuffer>>;
 
 /** A source; it can be sent to another thread. */
-export type StreamSource = EventLogSource;
+export type StreamSource = EventLogSource | CaptureSource;

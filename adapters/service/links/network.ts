@@ -28,7 +28,7 @@ import type { OpenedLink } from "./kind.ts";
 import { isOwn, othersAddresses, ownAddresses, showAddress } from "./own_addresses.ts";
 import { isThroughKernel, type LinkSetting, openLink } from "./table.ts";
 import { logSteering } from "./tun.ts";
-import { wrapLink } from "./wrapped_link.ts";
+import { type LinkControls, wrapLink } from "./wrapped_link.ts";
 
 /** A stack on a link. */
 export interface Network {
@@ -36,6 +36,8 @@ export interface Network {
   readonly place: string;
   /** The stack. */
   readonly stack: Stack;
+  /** What the admin API may change and observe of the link; absent without an admin API. */
+  readonly controls: LinkControls | undefined;
   /** Connects from the host to an address of the stack, or through the stack to another one. */
   readonly connect: Connect;
   /** The same for UDP. */
@@ -146,6 +148,7 @@ export function networkOn(
   return {
     place: `device ${link.name}`,
     stack,
+    controls: wrapped.controls,
     update(next) {
       changeAddresses(current, next, stack);
       wrapped.update(next);
@@ -184,6 +187,7 @@ function joinInMemory(settings: Settings, log: Logger): Network {
   return {
     place: "a memory link",
     stack,
+    controls: wrapped.controls,
     update(next) {
       // Each address belongs to only one of the two stacks.
       const { added, removed } = differenceOf(current.addresses, next.addresses);

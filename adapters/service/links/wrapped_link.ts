@@ -9,50 +9,80 @@ import { BindingTable } from "../../../core/stack/binding_table.ts";
 import type { Link } from "../../../core/stack/link.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { captureFile } from "../../links/decorators/capture_file.ts";
-import { impair } from "../../links/decorators/impair.ts";
-import { type NameConnection, pcapng } from "../../links/decorators/pcapng.ts";
+import { impair, type ImpairedLink } from "../../links/decorators/impair.ts";
+import { type CapturedLink, type NameConnection, pcapng } from "../../links/decorators/pcapng.ts";
 import { messageLine } from "../errors.ts";
 import type { ListenSetting } from "../settings/listen_setting.ts";
 import type { Settings } from "../settings/settings.ts";
+
+/** What can be changed and observed of the link while it is in use. */
+export interface LinkControls {
+  readonly captured: CapturedLink;
+  readonly impaired: ImpairedLink;
+}
 
 /** A link with its wrappers. */
 export interface WrappedLink {
   /** The link for the stack. */
   readonly link: Link;
+  /** Present with an admin API, which uses them. */
+  readonly controls: LinkControls | undefined;
   /** Names the plugins of other listen addresses in the recording. */
   update(settings: Pick<Settings, "listen">): void;
   /** Ends the recording; the stack closes the link. */
   finish(): Promise<void>;
 }
 
-/** Adds the configured impairments and recording; the recording shows what the stack sees. */
+/** Maximum number of packets that are delayed by impairments which the admin API has set. */
+const LATE_QUEUE = 10_000;
+
+/**
+ * Adds the configured impairments and recording, and with an admin API both, since it may start them later. The
+ * recording shows what the stack sees.
+ */
 export function wrapLink(link: Link, settings: Settings, log: Logger): WrappedLink {
-  const { impair: impairments } = settings;
-  const { seed = 1, ...rest } = impairments ?? {};
-  const path = impairments === undefined
-    ? link
-    : impair(link, { seed, clock: systemClock, ...rest });
-  return record(path, settings, log);
+  const { impair: impairments, capture, admin, listen } = settings;
+  const impaired = impairments === undefined && admin === undefined
+    ? undefined
+    : impairLink(link, impairments);
+  const path = impaired ?? link;
+  if (capture === undefined && impaired === undefined) {
+    return { link, controls: undefined, update() {}, finish: () => Promise.resolve() };
+  }
+  let nameConnection = pluginNames(listen);
+  const captured = pcapng(path, { nameConnection: (connection) => nameConnection(connection) });
+  const finish = capture === undefined ? () => Promise.resolve() : record(captured, capture, log);
+  return {
+    link: captured,
+    controls: impaired && { captured, impaired },
+    update: (settings) => void (nameConnection = pluginNames(settings.listen)),
+    finish,
+  };
 }
 
-function record(link: Link, { capture, listen }: Settings, log: Logger): WrappedLink {
-  if (capture === undefined) return { link, update() {}, finish: () => Promise.resolve() };
+function impairLink(link: Link, impairments: Settings["impair"]): ImpairedLink {
+  const common = { clock: systemClock, seed: 1 };
+  return impairments === undefined
+    ? impair(link, { ...common, queue: LATE_QUEUE, splitsSuperPackets: true })
+    : impair(link, { ...common, ...impairments });
+}
+
+/** Records to the configured file; returns what ends the recording. */
+function record(
+  captured: CapturedLink,
+  capture: NonNullable<Settings["capture"]>,
+  log: Logger,
+): () => Promise<void> {
   const { file: name, maxBytes, files } = capture;
   const file = captureFile(name, {
     ...(maxBytes === undefined ? {} : { maxBytes }),
     ...(files === undefined ? {} : { files }),
     onError: (error) => log.error("recording stopped", { file: name, reason: messageLine(error) }),
   });
-  let nameConnection = pluginNames(listen);
-  const recorded = pcapng(link, { nameConnection: (connection) => nameConnection(connection) });
-  recorded.record(file.write);
-  return {
-    link: recorded,
-    update: (settings) => void (nameConnection = pluginNames(settings.listen)),
-    async finish() {
-      await file.close();
-      if (file.dropped > 0) log.warn("packets missing from the recording", { count: file.dropped });
-    },
+  captured.record(file.write);
+  return async () => {
+    await file.close();
+    if (file.dropped > 0) log.warn("packets missing from the recording", { count: file.dropped });
   };
 }
 

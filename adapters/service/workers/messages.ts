@@ -5,6 +5,7 @@
  */
 import type { Metric } from "../../../core/api/metrics/metric.ts";
 import type { ConnectionPage, ConnectionRow, Selection } from "../admin/connections.ts";
+import type { LinkImpairments } from "../../links/decorators/impair.ts";
 import type { Device } from "../../links/tun/device.ts";
 import type { PublishedPort } from "../publish/publish.ts";
 import type { LogLevel } from "../log/logger.ts";
@@ -54,6 +55,10 @@ export type WorkerRequest =
   | { readonly type: "reset"; readonly id: string }
   /** About a stream; only `"open"` and `"pull"` are answered. */
   | StreamRequest
+  /** Answered with `"stopped"`. */
+  | { readonly type: "stop-capture"; readonly id: string }
+  /** Change the impairments of the link; answered with `"impaired"`. */
+  | { readonly type: "impair"; readonly replacement: LinkImpairments | undefined }
   /** Accept no new connections and go on with the others; answered with `"refusing"`. */
   | { readonly type: "refuse" }
   /** Answered with `"metrics"`. */
@@ -84,6 +89,8 @@ export type WorkerEvent =
   | { readonly type: "found"; readonly connection: ConnectionRow | undefined }
   | { readonly type: "reset"; readonly found: boolean }
   | StreamEvent
+  | { readonly type: "stopped"; readonly found: boolean }
+  | { readonly type: "impaired"; readonly impairments: LinkImpairments }
   | { readonly type: "refusing" }
   | { readonly type: "metrics"; readonly metrics: readonly Metric[] }
   | { readonly type: "counters"; readonly counters: Counters }

@@ -9,11 +9,14 @@ import { type Logger, systemClock, systemRandom } from "../../../core/api/enviro
 import { MetricSums } from "../../../core/api/metrics/metric_sums.ts";
 import { SerialQueue } from "../../../core/api/runtime/serial_queue.ts";
 import { readI32 } from "../../../core/wire/bytes.ts";
+import { checkImpairments } from "../../links/decorators/impair/impairments.ts";
+import { compileFilter } from "../../links/decorators/pcapng/packet_filter.ts";
 import { openTunQueues } from "../../links/tun/queues.ts";
 import { UsageError } from "../errors.ts";
 import { processMetrics } from "../metrics/process_metrics.ts";
 import type { PublishedPort } from "../publish/publish.ts";
 import { Readiness } from "../readiness/readiness.ts";
+import { mergeCaptures } from "../inspection/merge_captures.ts";
 import { type Changes, sumChanges } from "../reload/changes.ts";
 import { mergePages } from "../admin/connections.ts";
 import type { Service } from "../service.ts";
@@ -102,9 +105,30 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
           return answers.some(({ found }) => found);
         }),
       async open(source) {
+        // The workers do not refuse anything.
+        if (source.type === "capture" && source.filter !== undefined) compileFilter(source.filter);
         const opened = await Promise.all(workers.map(({ streams }) => streams.open(source)));
-        return opened.find((stream) => stream !== undefined);
+        const found = opened.filter((stream) => stream !== undefined);
+        if (source.type !== "capture" || found.length === 0) return found[0];
+        return mergeCaptures(found, found.map((_, index) => `${settings.tun} worker ${index}`));
       },
+      stopCapture: (id) =>
+        requests.run(async () => {
+          const answers = await Promise.all(
+            workers.map((each) => each.ask({ type: "stop-capture", id }, "stopped")),
+          );
+          return answers.some(({ found }) => found);
+        }),
+      impair: (replacement) =>
+        requests.run(async () => {
+          const { incoming, ...outgoing } = replacement ?? {};
+          checkImpairments(outgoing);
+          if (incoming) checkImpairments(incoming, "incoming.");
+          const [first] = await Promise.all(
+            workers.map((each) => each.ask({ type: "impair", replacement }, "impaired")),
+          );
+          return first!.impairments;
+        }),
       get state() {
         return readiness.state;
       },

@@ -59,6 +59,10 @@ function handleRequest(order: WorkerRequest): void | Promise<void> {
     case "pull":
     case "cancel":
       return void streams.handle(order).catch(fail);
+    case "stop-capture":
+      return report({ type: "stopped", found: serving!.stopCapture(order.id) });
+    case "impair":
+      return report({ type: "impaired", impairments: serving!.impair(order.replacement) });
     case "refuse":
       serving!.drain();
       return report({ type: "refusing" });

@@ -59,6 +59,7 @@ export class ImpairedPath {
   readonly #spare: HeldPacket[] = [];
   readonly #line: DelayLine<HeldPacket>;
   #impairments = NO_IMPAIRMENT;
+  #hasImpairment = false;
   #isInBurst = false;
   /** When the bottleneck has sent the last packet. */
   #busyUntil = -Infinity;
@@ -76,7 +77,14 @@ export class ImpairedPath {
 
   /** Changes impairments; the caller has validated `changes`. */
   set(changes: Impairments): void {
-    this.#impairments = { ...this.#impairments, ...changes };
+    const impairments = this.#impairments = { ...this.#impairments, ...changes };
+    const names = Object.keys(NO_IMPAIRMENT) as (keyof Impairments)[];
+    this.#hasImpairment = names.some((name) => impairments[name] !== NO_IMPAIRMENT[name]);
+  }
+
+  /** Whether packets may be changed or delayed; also while delayed ones would be overtaken. */
+  get isActive(): boolean {
+    return this.#hasImpairment || this.#line.count > 0;
   }
 
   /** Returns true for a lost packet too, since a sender does not notice the loss. */

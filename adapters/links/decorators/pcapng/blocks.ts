@@ -9,6 +9,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 const SECTION_HEADER = 0x0a0d0d0a;
 const INTERFACE_DESCRIPTION = 1;
+const INTERFACE_STATISTICS = 5;
 const ENHANCED_PACKET = 6;
 const BYTE_ORDER_MAGIC = 0x1a2b3c4d;
 /** Packets start with the IP header. */
@@ -20,6 +21,9 @@ const OPTION = {
   ifName: 2,
   ifTimestampResolution: 9,
   epbFlags: 2,
+  isbEndTime: 3,
+  isbReceived: 4,
+  isbDropped: 5,
 };
 /** Resolution of timestamps: 10^-9 seconds. */
 const NANOSECONDS = 9;
@@ -32,8 +36,8 @@ const PACKET_TAIL = 8 + 4 + 4;
 /** Direction of a packet. */
 export type Direction = "in" | "out";
 
-/** The start of a file: a section header block and the description of its only interface. */
-export function fileHeader(interfaceName: string): Bytes {
+/** The start of a file: a section header block and the descriptions of its interfaces. */
+export function fileHeader(...interfaceNames: readonly string[]): Bytes {
   const section = new Uint8Array(16);
   const view = new DataView(section.buffer);
   view.setUint32(0, BYTE_ORDER_MAGIC, true);
@@ -43,13 +47,72 @@ export function fileHeader(interfaceName: string): Bytes {
   new DataView(description.buffer).setUint16(0, LINKTYPE_RAW, true);
   return concatenate([
     block(SECTION_HEADER, [section, textOption(OPTION.shbUserApplication, "berth"), END]),
-    block(INTERFACE_DESCRIPTION, [
-      description,
-      textOption(OPTION.ifName, interfaceName),
-      option(OPTION.ifTimestampResolution, new Uint8Array([NANOSECONDS])),
-      END,
-    ]),
+    ...interfaceNames.map((name) =>
+      block(INTERFACE_DESCRIPTION, [
+        description,
+        textOption(OPTION.ifName, name),
+        option(OPTION.ifTimestampResolution, new Uint8Array([NANOSECONDS])),
+        END,
+      ])
+    ),
   ]);
+}
+
+/** The packets that an interface had until `ms` since 1970, and those missing from the recording. */
+export function interfaceStatistics(ms: number, received: number, dropped: number): Bytes {
+  const start = new Uint8Array(12); // interface 0
+  const view = new DataView(start.buffer);
+  const stamp = nanoseconds(ms);
+  view.setUint32(4, Number(stamp >> 32n), true);
+  view.setUint32(8, Number(stamp & 0xffffffffn), true);
+  return block(INTERFACE_STATISTICS, [
+    start,
+    option(OPTION.isbEndTime, start.slice(4)),
+    countOption(OPTION.isbReceived, received),
+    countOption(OPTION.isbDropped, dropped),
+    END,
+  ]);
+}
+
+/**
+ * Changes whole blocks of one interface, numbered 0, to those of the interface `id` of a file with
+ * several.
+ */
+export function setInterface(blocks: Bytes, id: number): void {
+  const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.length);
+  for (let at = 0; at + 12 <= blocks.length; at += view.getUint32(at + 4, true)) {
+    const type = view.getUint32(at, true);
+    if (type === ENHANCED_PACKET || type === INTERFACE_STATISTICS) view.setUint32(at + 8, id, true);
+  }
+}
+
+/** What is known of a block: its type, and the counters of interface statistics. */
+export interface BlockInfo {
+  readonly type: "packet" | "statistics" | "other";
+  readonly bytes: Bytes;
+  /** Of an interface: its number, and the packets missing from the recording. */
+  readonly interfaceId: number;
+  readonly dropped: number;
+}
+
+/** Length of the block that begins with `bytes`; `undefined`: more bytes are needed. */
+export function blockLength(bytes: Uint8Array): number | undefined {
+  if (bytes.length < 8) return undefined;
+  return new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true);
+}
+
+/** Reads a block that {@link packetBlock}, {@link interfaceStatistics} or {@link fileHeader} has made. */
+export function readBlock(bytes: Bytes): BlockInfo {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const type = view.getUint32(0, true);
+  if (type !== ENHANCED_PACKET && type !== INTERFACE_STATISTICS) {
+    return { type: "other", bytes, interfaceId: 0, dropped: 0 };
+  }
+  const interfaceId = view.getUint32(8, true);
+  if (type === ENHANCED_PACKET) return { type: "packet", bytes, interfaceId, dropped: 0 };
+  // The options are written in this order: end time, received, dropped.
+  const dropped = Number(view.getBigUint64(20 + 12 + 12 + 4, true));
+  return { type: "statistics", bytes, interfaceId, dropped };
 }
 
 /** An enhanced packet block, with space for the packet at `PacketBlock.at`. */
@@ -108,6 +171,12 @@ function block(type: number, parts: readonly Bytes[]): Bytes {
 
 function textOption(code: number, text: string): Bytes {
   return option(code, new TextEncoder().encode(text).slice(0, MAX_TEXT));
+}
+
+function countOption(code: number, count: number): Bytes {
+  const bytes = new Uint8Array(8);
+  new DataView(bytes.buffer).setBigUint64(0, BigInt(count), true);
+  return option(code, bytes);
 }
 
 /** Maximum length of a comment, far below the 65,535 bytes of an option. */

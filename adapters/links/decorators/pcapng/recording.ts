@@ -3,6 +3,7 @@ import { addBytes, finish } from "../../../../core/wire/checksum.ts";
 import { IpHeader, parseIp, PROTOCOL } from "../../../../core/wire/ip.ts";
 import { type Direction, fileHeader, packetBlock } from "./blocks.ts";
 import { type NameConnection, SeenConnections } from "./connections.ts";
+import type { PacketFilter } from "./packet_filter.ts";
 
 /** Called with complete blocks, each in an array of its own; the first is the file header. */
 export type WriteBlock = (block: Uint8Array<ArrayBuffer>) => void;
@@ -11,6 +12,15 @@ export type WriteBlock = (block: Uint8Array<ArrayBuffer>) => void;
 export interface Recordable {
   readonly byteLength: number;
   copyTo(target: Uint8Array, at: number): void;
+}
+
+/** Options of {@link Recording}. */
+export interface RecordingOptions {
+  readonly name?: NameConnection | undefined;
+  /** Packets that are recorded; default: all. */
+  readonly filter?: PacketFilter | undefined;
+  /** Whether there is room for another packet; others are counted. Default: always. */
+  readonly hasRoom?: (() => boolean) | undefined;
 }
 
 /** Writes the packets of one link to one file. */
@@ -23,19 +33,41 @@ export class Recording {
   readonly #write: WriteBlock;
   readonly #connections: SeenConnections;
   readonly #ip = new IpHeader();
+  readonly #filter: PacketFilter | undefined;
+  readonly #hasRoom: () => boolean;
+  #candidate = new Uint8Array(0);
+  /** Packets that the filter has selected, and those of them for which there was no room. */
+  selected = 0;
+  dropped = 0;
 
   /** Writes the file header. */
-  constructor(write: WriteBlock, linkName: string, name: NameConnection = () => undefined) {
+  constructor(write: WriteBlock, linkName: string, options: RecordingOptions = {}) {
+    const { name = () => undefined, filter, hasRoom = () => true } = options;
     this.#write = write;
     this.#connections = new SeenConnections(name);
+    this.#filter = filter;
+    this.#hasRoom = hasRoom;
     this.#attempt(() => write(fileHeader(linkName)));
   }
 
   /** Records a packet; `isPartial`: its checksum is left to offload and has to be completed. */
   take(packet: Recordable, ms: number, direction: Direction, isPartial: boolean): void {
-    if (this.failure === undefined) {
-      this.#attempt(() => this.#write(this.#block(packet, ms, direction, isPartial)));
+    if (this.failure !== undefined) return;
+    if (this.#filter !== undefined && !this.#selects(packet, this.#filter)) return;
+    this.selected++;
+    if (!this.#hasRoom()) {
+      this.dropped++;
+      return;
     }
+    this.#attempt(() => this.#write(this.#block(packet, ms, direction, isPartial)));
+  }
+
+  #selects(packet: Recordable, filter: PacketFilter): boolean {
+    const size = packet.byteLength;
+    if (this.#candidate.length < size) this.#candidate = new Uint8Array(Math.max(size, 2048));
+    packet.copyTo(this.#candidate, 0);
+    return parseIp(this.#candidate, size, this.#ip) === undefined &&
+      filter(this.#ip, this.#candidate);
   }
 
   #block(

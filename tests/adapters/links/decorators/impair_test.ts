@@ -35,6 +35,16 @@ linkConformance("an impaired link that harms nothing in either direction", () =>
   return Promise.resolve({ ...joined, routes });
 });
 
+linkConformance("an impaired link with offload", () => {
+  const clock = new VirtualClock();
+  const [left, right] = linkPair({ maxSuperPacket: 65_535, checksumOffload: true });
+  const joined = {
+    left: impair(left, { seed: 1, clock, splitsSuperPackets: true }),
+    right: impair(right, { seed: 2, clock, splitsSuperPackets: true }),
+  };
+  return Promise.resolve({ ...joined, routes });
+});
+
 let clock: VirtualClock;
 let right: Link;
 

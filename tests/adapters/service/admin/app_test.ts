@@ -43,6 +43,8 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
       connection: (id) => Promise.resolve(OPEN.map(rowOf).find((row) => row.id === id)),
       reset: (id) => Promise.resolve(did.push(`reset ${id}`) > 0 && id === "a b"),
       open: () => Promise.resolve(new ReadableStream()),
+      stopCapture: (id) => Promise.resolve(did.push(`stop ${id}`) > 0 && id === "a b"),
+      impair: (replacement) => Promise.resolve(replacement ?? {}),
       stats: () => Promise.resolve({ packetsIn: 7 }),
       get state() {
         return did.includes("drain") ? "draining" as const : "serving" as const;
@@ -184,7 +186,8 @@ describe("the admin API", () => {
     const paths = body["paths"] as Record<string, Record<string, unknown>>;
     expect(Object.keys(paths)).toEqual(
       ("/livez /readyz /config /reload /listeners /connections /live /connections/{id} " +
-        "/connections/{id}/events /stats /metrics /drain /log-level /events").split(" "),
+        "/connections/{id}/events /capture /capture/{id} /impair /stats /metrics /drain /log-level /events")
+        .split(" "),
     );
     for (const [path, methods] of Object.entries(paths)) {
       for (const method of Object.keys(methods)) {

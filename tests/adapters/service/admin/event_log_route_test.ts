@@ -12,7 +12,8 @@ import { tcpEventSchema } from "../../../support/tcp_event_schema.ts";
 /** The route for the client's connections of a pair. */
 function routeFor({ client, clock }: StackPair) {
   const route = eventLogRoute({
-    open: (source) => {
+    open(source) {
+      if (source.type !== "event-log") throw new Error(source.type);
       const found = client.connections().find((one) => idOf(one) === source.id);
       return Promise.resolve(found && streamEventLog(found, source, clock));
     },
