@@ -23,6 +23,7 @@ import {
   selectConnections,
   type Selection,
 } from "./admin/connections.ts";
+import { setServed } from "./demo/places.ts";
 import { UsageError } from "./errors.ts";
 import { Captures } from "./inspection/captures.ts";
 import { streamEventLog } from "./inspection/event_log.ts";
@@ -93,6 +94,7 @@ export class Serving {
     setReadiness(network.stack, this.#readiness);
     // Without its link nothing more can be accepted.
     network.stack.finished.finally(() => this.#readiness.skipLameDuck()).catch(() => {});
+    setServed(network.stack, this);
   }
 
   /**

@@ -1,8 +1,7 @@
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { listenForAdmin } from "../../adapters/service/admin/listen.ts";
 import type { OpenConnection } from "../../core/api/types.ts";
+import { violations } from "../support/accessibility.ts";
 import { Chromium, type Tab } from "../support/chromium.ts";
 import { TestDashboard } from "../support/dashboard.ts";
 import { fakeConnection } from "../support/fake_connection.ts";
@@ -68,15 +67,6 @@ const ROWS = "document.querySelectorAll('section .scroll tbody tr').length";
 const TEXT = "document.body.innerText";
 /** The page does not scroll sideways. */
 const FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
-
-/** What axe-core finds wrong. */
-async function violations(tab: Tab): Promise<unknown> {
-  await tab.evaluate(
-    readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8") + ";0",
-  );
-  return await tab.evaluate(`axe.run().then(({ violations }) =>
-    violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ": " + html)))`);
-}
 
 /** What has the focus. */
 const focused = (tab: Tab) =>

@@ -105,7 +105,7 @@ const KEYS: Readonly<Record<string, { code: number; text?: string }>> = {
   Enter: { code: 13, text: "\r" },
   Escape: { code: 27 },
   " ": { code: 32, text: " " },
-  ArrowRight: { code: 39 },
+  End: { code: 35 },
 };
 const SHIFT = 8;
 const POLL_MS = 20;

@@ -21,6 +21,12 @@ export interface Line {
   readonly stepped?: boolean;
 }
 
+/** An entry of the key besides the lines. */
+export interface Key {
+  readonly label: string;
+  readonly mark: "bar" | "again";
+}
+
 /** Properties of {@link Plot}. */
 export interface PlotProps {
   readonly title: string;
@@ -35,8 +41,12 @@ export interface PlotProps {
   readonly span: number | null;
   /** Draws more on the canvas. */
   readonly draw?: ((plot: uPlot, colours: Colours) => void) | undefined;
-  /** The smallest range of the vertical axis. */
+  /** The smallest range of the vertical axis, which begins at 0. */
   readonly least: number;
+  /** The range of the vertical axis instead; absent: from 0. */
+  readonly range?: readonly [number, number] | undefined;
+  /** What `draw` draws. */
+  readonly keys?: readonly Key[] | undefined;
   /** Labels of the horizontal axis, which ends at `end`; absent: seconds before that. */
   readonly xFormat?: (value: number, end: number) => string;
 }
@@ -67,7 +77,7 @@ export function coloursOf(element: Element): Colours {
 
 /** Shows the columns; follows the width of its place and the colours of the page. */
 export function Plot(props: PlotProps): VNode {
-  const { title, lines, height, version } = props;
+  const { title, lines, keys = [], height, version } = props;
   const place = useRef<HTMLDivElement>(null);
   const plot = useRef<uPlot | undefined>(undefined);
   const latest = useRef(props);
@@ -101,9 +111,14 @@ export function Plot(props: PlotProps): VNode {
     <figure class="plot">
       <figcaption>
         <strong>${title}</strong>
-        ${lines.length > 1 && lines.map((line) =>
+        ${(lines.length > 1 ? lines : []).map((line) =>
           html`
             <span class="key"><${Sample} stroke=${line.stroke} />${line.label}</span>
+          `
+        )}
+        ${keys.map(({ label, mark }) =>
+          html`
+            <span class="key"><${Bar} isAgain=${mark === "again"} />${label}</span>
           `
         )}
       </figcaption>
@@ -120,6 +135,16 @@ function Sample({ stroke }: { readonly stroke: Stroke }): VNode {
       <line x1="0" y1="4" x2="18" y2="4" stroke=${colour}
         stroke-width=${stroke === "accent" ? 2.5 : 1.5}
         stroke-dasharray=${stroke === "dashed" ? "3 3" : undefined} />
+    </svg>
+  `;
+}
+
+/** A bar with ticks, as a segment in a time-sequence plot. */
+function Bar({ isAgain }: { readonly isAgain: boolean }): VNode {
+  return html`
+    <svg viewBox="0 0 18 8" aria-hidden="true">
+      <path d="M9 -2 V10 M6 -2 H12 M6 10 H12" fill="none" stroke-width=${isAgain ? 2.5 : 1.5}
+        stroke=${isAgain ? "var(--accent)" : "var(--ink)"} />
     </svg>
   `;
 }
@@ -161,7 +186,12 @@ function optionsOf(
         time: false,
         range: (_, min, max) => span === null ? [min ?? 0, max ?? 1] : [max - span, max],
       },
-      y: { range: (_, __, max) => [0, Math.max(least, (max ?? 0) * 1.1)] },
+      y: {
+        range: (_, __, max) => {
+          const [from, to] = latest.current.range ?? [0, Math.max(least, (max ?? 0) * 1.1)];
+          return [from, to];
+        },
+      },
     },
     axes: [
       {
@@ -182,7 +212,7 @@ function optionsOf(
         size: 60,
         gap: 6,
         space: 36,
-        values: (_, ticks) => ticks.map((tick) => latest.current.format(tick)),
+        values: (_, ticks) => ticks.map((tick) => shortened(latest.current.format(tick))),
       },
     ],
     series: [{}, ...lines.map((line) => seriesOf(line, colours))],
@@ -191,8 +221,16 @@ function optionsOf(
 }
 
 function ago(tick: number, end: number): string {
-  const seconds = Math.round(end - tick);
-  return seconds <= 0 ? "now" : `−${seconds} s`;
+  const seconds = end - tick;
+  if (seconds < 0.05) return "now";
+  return `−${
+    Number.isInteger(Math.round(seconds * 10) / 10) ? Math.round(seconds) : seconds.toFixed(1)
+  } s`;
+}
+
+/** Without zeros at the end: "2.50 MB" as "2.5 MB". */
+function shortened(text: string): string {
+  return text.replace(/(\.\d*?)0+(?= |$)/, "$1").replace(/\.(?= |$)/, "");
 }
 
 function seriesOf({ label, stroke, fill, stepped }: Line, colours: Colours): uPlot.Series {

@@ -25,7 +25,7 @@ import { http2 } from "../../../plugins/http2.ts";
 import { socks5 } from "../../plugins/socks5.ts";
 import { staticFiles, type StaticFilesOptions } from "../../plugins/static_files.ts";
 import { isCompiled, runtimeName } from "../../runtime/runtime.ts";
-import { demo } from "../cli/demo.ts";
+import { demo } from "../demo/demo.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { readyz } from "../readiness/readyz.ts";
 import type { ListenSetting, PluginSetting } from "../settings/listen_setting.ts";

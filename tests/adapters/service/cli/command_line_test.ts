@@ -191,8 +191,12 @@ describe("the service", () => {
     const run = start();
     const [, url] = await run.printed(/open (http:\S+)[\s\S]*Ctrl\+C/);
     const page = await (await fetch(url!)).text();
-    expect(page).toContain('<td id="state">ESTABLISHED</td>');
-    expect(page).toContain('<td id="local">10.7.0.2 port 80</td>');
+    expect(page).toContain("A TCP/IP stack in TypeScript");
+    const { places } = await (await fetch(new URL("/about", url))).json();
+    expect(places).toEqual([
+      { where: "80", plugin: "demo", access: url },
+      { where: "7", plugin: "echo", access: expect.stringMatching(/^nc 127\.0\.0\.1 \d+$/) },
+    ]);
     const facts = await (await fetch(new URL("/connection", url))).json();
     expect(facts).toMatchObject({ state: "ESTABLISHED", local: "10.7.0.2 port 80" });
     const echoed = await fetch(new URL("/echo", url), { method: "POST", body: "ahoy" });
