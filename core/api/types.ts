@@ -9,6 +9,7 @@
 import type { SynVerdict } from "../stack/requests.ts";
 import type { TcpEvent } from "../tcp/event_log/events.ts";
 import type { TcpState } from "../tcp/state.ts";
+import type { WaitReason } from "../tcp/wait_reason.ts";
 import type { Clock, Logger } from "./environment.ts";
 import type { TcpErrorCode } from "./errors.ts";
 import type { Metric } from "./metrics/metric.ts";
@@ -468,6 +469,8 @@ export interface OpenConnection {
   readonly plugin: string | undefined;
   /** Whole seconds since its socket was created. */
   readonly ageSeconds: number;
+  /** What it waits for at present: the peer, the network or the application. */
+  readonly waitsFor: WaitReason;
   /** A snapshot of the statistics. */
   stats(): TcpStats;
   /** See {@link TcpSocket.eventLog}. */
@@ -543,4 +546,4 @@ export interface Stack extends AsyncDisposable {
   metrics(): readonly Metric[];
 }
 
-export type { Clock, Logger, SynVerdict, TcpErrorCode, TcpState };
+export type { Clock, Logger, SynVerdict, TcpErrorCode, TcpState, WaitReason };

@@ -44,6 +44,7 @@ export function fakeConnection(
     remoteAddr: { transport: "tcp", hostname: "10.0.0.2", port },
     plugin,
     ageSeconds,
+    waitsFor: "peer",
     stats: () => ({ ...STATS, ...stats }),
     eventLog: emptyEventLog,
     abort() {},

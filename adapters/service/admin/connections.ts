@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { formatHostPort } from "../../../core/api/host_port.ts";
-import type { OpenConnection, TcpStats } from "../../../core/api/types.ts";
+import type { OpenConnection, TcpStats, WaitReason } from "../../../core/api/types.ts";
 
 /** A connection; it can be sent to another thread. */
 export interface ConnectionRow extends TcpStats {
@@ -16,6 +16,8 @@ export interface ConnectionRow extends TcpStats {
   /** The plugins that serve it; absent for connections that plugins have opened. */
   readonly plugin?: string | undefined;
   readonly ageSeconds: number;
+  /** What it waits for. */
+  readonly waitsFor: WaitReason;
 }
 
 /** A whole number in a query. */
@@ -60,13 +62,14 @@ export function idOf({ localAddr, remoteAddr }: OpenConnection): string {
 
 /** The row of a connection. */
 export function rowOf(connection: OpenConnection): ConnectionRow {
-  const { localAddr, remoteAddr, plugin, ageSeconds } = connection;
+  const { localAddr, remoteAddr, plugin, ageSeconds, waitsFor } = connection;
   return {
     id: idOf(connection),
     local: formatHostPort(localAddr),
     remote: formatHostPort(remoteAddr),
     ...plugin !== undefined && { plugin },
     ageSeconds,
+    waitsFor,
     ...connection.stats(),
   };
 }
@@ -155,6 +158,8 @@ function valueOf(connection: OpenConnection, key: keyof ConnectionRow): unknown 
       return connection.plugin;
     case "ageSeconds":
       return connection.ageSeconds;
+    case "waitsFor":
+      return connection.waitsFor;
     default:
       return connection.stats()[key];
   }

@@ -6,6 +6,7 @@
 import { type EndReason, STATES, type TcpState } from "../../tcp/state.ts";
 import { type Tcb, TCB_EVENT } from "../../tcp/tcb.ts";
 import { FIN_RECEIVED, RELEASED, RESET_AFTER_ACK } from "../../tcp/tcb_flags.ts";
+import { waitReason } from "../../tcp/wait_reason.ts";
 import { isAtEnd } from "../../tcp/user_calls.ts";
 import { netAddr } from "../addresses.ts";
 import { TcpError } from "../errors.ts";
@@ -158,6 +159,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
       },
       plugin: this.#environment?.generation.name,
       ageSeconds: Math.max(0, Math.floor(this.#driver.now() / 1000) - this.#openedSecond),
+      waitsFor: waitReason(tcb, this.#reader !== undefined),
       stats: () => tcpStats(tcb),
       eventLog: (options) => this.eventLog(options),
       abort: (reason) => this.abort(reason),
