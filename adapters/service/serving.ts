@@ -90,7 +90,11 @@ export class Serving {
     this.#settings = settings;
     this.#log = log;
     this.#flowLog = limitLines(log);
-    this.#readiness = new Readiness(systemClock, (state) => this.#onState(state));
+    this.#readiness = new Readiness(
+      systemClock,
+      (state) => this.#onState(state),
+      () => network.hasJoined(),
+    );
     setReadiness(network.stack, this.#readiness);
     // Without its link nothing more can be accepted.
     network.stack.finished.finally(() => this.#readiness.skipLameDuck()).catch(() => {});
@@ -209,6 +213,7 @@ export class Serving {
       this.#log.info("not ready: new connections are accepted for a time", { ms: lameDuckMs });
       return;
     }
+    this.#network.refuseNew();
     if (this.#hasStarted) this.#log.info("draining: new connections are refused");
     for (const { publication } of this.#published) publication.stopListening();
     for (const { binding } of this.#places.values()) void binding.remove({ graceMs: Infinity });
@@ -232,7 +237,9 @@ export class Serving {
    * @throws {Error} A port is not available.
    */
   async prepare(next: Settings): Promise<PreparedChanges> {
-    if (this.state !== "serving") throw new UsageError("the service is draining: start it again");
+    if (this.state === "lame duck" || this.state === "draining") {
+      throw new UsageError("the service is draining: start it again");
+    }
     requireChangeable(this.#settings, next);
     checkAddresses(next, this.#log);
     const now = this.#published;

@@ -19,6 +19,14 @@ export interface Libc {
   getsockopt(fd: number, level: number, name: number, value: Bytes, size: Bytes): number;
   setsockopt(fd: number, level: number, name: number, value: Bytes, size: number): number;
   send(fd: number, bytes: Bytes, size: number, flags: number): number;
+  sendto(
+    fd: number,
+    bytes: Bytes,
+    size: number,
+    flags: number,
+    address: Bytes,
+    addressSize: number,
+  ): number;
   recv(fd: number, bytes: Bytes, size: number, flags: number): number;
   shutdown(fd: number, how: number): number;
   epoll_create1(flags: number): number;
@@ -55,6 +63,7 @@ export const LIBC_PARAMETERS = {
   getsockopt: ["i32", "i32", "i32", "buffer", "buffer"],
   setsockopt: ["i32", "i32", "i32", "buffer", "u32"],
   send: ["i32", "buffer", "i32", "i32"],
+  sendto: ["i32", "buffer", "i32", "i32", "buffer", "u32"],
   recv: ["i32", "buffer", "i32", "i32"],
   shutdown: ["i32", "i32"],
   epoll_create1: ["i32"],

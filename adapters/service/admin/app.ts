@@ -104,7 +104,7 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "GET",
       path: "/readyz",
-      summary: "503 while the service is a lame duck, draining or reloading",
+      summary: "503 while the service is joining its peers, a lame duck, draining or reloading",
       handle(c) {
         const answer = readiness();
         return c.json(answer, answer.ready ? 200 : 503);

@@ -28,14 +28,14 @@ declare const Deno: { readonly permissions: Permissions };
 
 /** Plugins that read no file, whatever their options. */
 const WITHOUT_FILES: ReadonlySet<string> = new Set([
-  ...["echo", "discard", "chargen", "daytime", "demo", "dns", "iperf3"],
+  ...["echo", "discard", "chargen", "daytime", "demo", "dns", "iperf3", "readyz"],
   ...["socks5", "connectProxy", "egress", "forward"],
   ...Object.keys(MIDDLEWARE),
 ]);
 
 /** Plugins that open no connection. */
 const WITHOUT_NET: ReadonlySet<string> = new Set([
-  ...["echo", "discard", "chargen", "daytime", "demo", "iperf3", "files"],
+  ...["echo", "discard", "chargen", "daytime", "demo", "iperf3", "files", "readyz"],
   ...Object.keys(MIDDLEWARE),
 ]);
 
@@ -47,7 +47,7 @@ export type Needs = ReadonlyMap<Permission, readonly Limit[]>;
 
 /** The permissions that the service needs with these settings. */
 export function permissionsFor(settings: Settings): Needs {
-  const { tun, link, capture, workers, publish, admin } = settings;
+  const { tun, link, capture, workers, publish, peers, admin } = settings;
   const plugins = settings.listen.flatMap((each) => [...each.before ?? [], each]);
   const needs = new Map<Permission, Limit[]>();
   const need = (when: boolean, permission: Permission, limits: Limit[] = []) => {
@@ -80,6 +80,8 @@ export function permissionsFor(settings: Settings): Needs {
   if (admin !== undefined && !("path" in admin.listen)) {
     need(true, "net", [{ host: formatHostPort(admin.listen) }]);
   }
+  need(peers !== undefined, "net");
+  need(peers !== undefined, "read", [{ path: peers?.secretFile ?? "." }]);
   need(isDevice, "ffi");
   // The service compares its addresses with those of the host.
   need(isDevice, "sys", [{ kind: "networkInterfaces" }]);

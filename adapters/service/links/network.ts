@@ -18,6 +18,8 @@ import { dialHost } from "../../host/dial.ts";
 import { linkPair } from "../../links/memory.ts";
 import { openTun } from "../../links/tun/mod.ts";
 import { UsageError } from "../errors.ts";
+import { openPeers, type Peers } from "../peers/open_peers.ts";
+import { PeerLink } from "../peers/peer_link.ts";
 import { clientPlaces } from "../publish/client_places.ts";
 import type { Connect } from "../publish/publish.ts";
 import type { DialDatagramsFor } from "../publish/publish_datagrams.ts";
@@ -54,6 +56,10 @@ export interface Network {
    * clients. `requireChangeable()` has checked them.
    */
   update(settings: Settings): void;
+  /** Whether the other instances, if there are any, know this one. */
+  hasJoined(): boolean;
+  /** New connections are handed to other instances from now on, if there are any. */
+  refuseNew(): void;
   /** Releases the remaining resources once the stack has closed. */
   close(): Promise<void>;
 }
@@ -101,7 +107,7 @@ export function checkAddresses(settings: Settings, log: Logger): void {
 
 async function openOther(settings: Settings, link: LinkSetting, log: Logger): Promise<Network> {
   const opened = await openLink(link, { ...settings, log });
-  const network = networkOn(opened, settings, log);
+  const network = await networkWithPeers(opened, settings, log);
   return {
     ...network,
     place: opened.name,
@@ -133,7 +139,18 @@ async function openDevice(settings: Settings, name: string, log: Logger): Promis
   // Impairments decide about single segments, not about super-packets.
   const offload = impair === undefined;
   const link = await openTun({ name, addresses: [...hostAddresses], mtu, offload });
-  return networkOn(logSteering(link, log), settings, log);
+  return await networkWithPeers(logSteering(link, log), settings, log);
+}
+
+/** A network that exchanges messages with other instances, if there are any; closes the link if it cannot. */
+async function networkWithPeers(link: Link, settings: Settings, log: Logger): Promise<Network> {
+  if (settings.peers === undefined) return networkOn(link, settings, log);
+  try {
+    return networkOn(link, settings, log, await openPeers(settings.peers, log));
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
 }
 
 /** A stack on a device, on one of its queues, or on another open link. */
@@ -141,9 +158,11 @@ export function networkOn(
   link: Link,
   settings: Settings,
   log: Logger,
+  peers?: Peers,
 ): Network {
   const wrapped = wrapLink(link, settings, log);
-  const stack = stackOn(wrapped.link, settings, log);
+  const shared = peers === undefined ? wrapped.link : new PeerLink(wrapped.link, peers);
+  const stack = stackOn(shared, settings, log);
   let [current, own] = [settings, ownAddresses(settings)];
   return {
     place: `device ${link.name}`,
@@ -152,8 +171,11 @@ export function networkOn(
     update(next) {
       changeAddresses(current, next, stack);
       wrapped.update(next);
+      if (next.peers !== undefined && next.peers !== current.peers) peers?.update(next.peers);
       [current, own] = [next, ownAddresses(next)];
     },
+    hasJoined: () => peers?.hasJoined() ?? true,
+    refuseNew: () => peers?.refuseNew(),
     // The kernel, at the other end of the device, connects to the stack's own addresses.
     connect: (address, signal) =>
       isOwn(own, address.hostname)
@@ -219,6 +241,8 @@ function joinInMemory(settings: Settings, log: Logger): Network {
         return new StackDatagrams(host, to, { hostname: from.hostname });
       }
     },
+    hasJoined: () => true,
+    refuseNew() {},
     async close() {
       await host.close();
       await wrapped.finish();
@@ -274,11 +298,20 @@ function stackOn(
  * idle connection is gone.
  */
 export function tcpOptions(
-  { profile, keepAliveMs, tcp }: Pick<Settings, "profile" | "keepAliveMs" | "tcp">,
+  { profile, keepAliveMs, peers, tcp }: Pick<Settings, "profile" | "keepAliveMs" | "peers" | "tcp">,
 ): TcpOptions {
-  if (keepAliveMs === 0) return { profile, ...tcp };
+  // Without timestamps most segments would have to be handed to another instance.
+  const timestamps = peers && { timestamps: true };
+  if (keepAliveMs === 0) return { profile, ...timestamps, ...tcp };
   const keepAliveIntervalMs = Math.min(keepAliveMs, MAX_PROBE_INTERVAL_MS);
-  return { profile, keepAlive: true, keepAliveIdleMs: keepAliveMs, keepAliveIntervalMs, ...tcp };
+  return {
+    profile,
+    keepAlive: true,
+    keepAliveIdleMs: keepAliveMs,
+    keepAliveIntervalMs,
+    ...timestamps,
+    ...tcp,
+  };
 }
 
 /** Maximum interval between keep-alive probes, in milliseconds. */

@@ -7,28 +7,37 @@ import { type Clock, sleepUntil } from "../../../core/api/environment.ts";
 import type { Stack } from "../../../core/api/types.ts";
 
 /**
- * `serving`; `lame duck`: no longer ready, but SYNs are still accepted; `draining`: SYNs are refused, running
+ * `serving`; `joining`: the other instances do not know this one yet; `lame duck`: no longer ready, but SYNs are still accepted; `draining`: SYNs are refused, running
  * connections continue.
  */
-export type ServingState = "serving" | "lame duck" | "draining";
+export type ServingState = "joining" | "serving" | "lame duck" | "draining";
 
 /** The state of a service. It only moves forward. */
 export class Readiness {
   readonly #clock: Clock;
   readonly #onChange: (state: ServingState) => void;
   #state: ServingState = "serving";
+  readonly #hasJoined: () => boolean;
   #lameDuck: Promise<void> | undefined;
   readonly #skip = new AbortController();
 
-  /** `onChange` is called with every state after the first. */
-  constructor(clock: Clock, onChange: (state: ServingState) => void = () => {}) {
+  /**
+   * `onChange` is called with `lame duck` and `draining`. While `hasJoined` returns false, the service is not ready
+   * either.
+   */
+  constructor(
+    clock: Clock,
+    onChange: (state: ServingState) => void = () => {},
+    hasJoined: () => boolean = () => true,
+  ) {
     this.#clock = clock;
+    this.#hasJoined = hasJoined;
     this.#onChange = onChange;
   }
 
   /** The state. */
   get state(): ServingState {
-    return this.#state;
+    return this.#state === "serving" && !this.#hasJoined() ? "joining" : this.#state;
   }
 
   /**

@@ -36,12 +36,14 @@ const CHANGEABLE: ReadonlySet<SettingKey> = new Set<SettingKey>([
   "listen",
   "publish",
   "logLevel",
+  "lameDuckMs",
   "graceMs",
   "reloadGraceMs",
+  "peers",
 ]);
 
 /** Changeable settings that concern no listen address, port or address. */
-const OTHERS = ["logLevel", "graceMs", "reloadGraceMs"] as const;
+const OTHERS = ["logLevel", "lameDuckMs", "graceMs", "reloadGraceMs", "peers"] as const;
 
 /**
  * Checks that a reload can change one configuration to another.
@@ -53,6 +55,8 @@ export function requireChangeable(now: Settings, next: Settings): void {
   const faults = [...keys]
     .filter((key) => !CHANGEABLE.has(key) && !isDeepStrictEqual(now[key], next[key]))
     .map((key) => cannotChange(key, now[key], next[key]));
+  const peers = peersFault(now.peers, next.peers);
+  if (peers !== undefined) faults.push(peers);
   const addresses = addressFault(now, next);
   if (addresses !== undefined) faults.push(addresses);
   if (faults.length > 0) throw new UsageError(faults.join("\n"));
@@ -64,6 +68,15 @@ function cannotChange(key: SettingKey, now: unknown, next: unknown): string {
     ? `${key}: ${now ?? "none"} cannot become ${next ?? "none"}`
     : `${key} cannot change`;
   return `${change} while the service runs: restart it`;
+}
+
+/** The members may change, who this instance is may not. */
+function peersFault(now: Settings["peers"], next: Settings["peers"]): string | undefined {
+  if ((now === undefined) !== (next === undefined)) return cannotChange("peers", now, next);
+  const { members: _, ...before } = now ?? {};
+  const { members: __, ...after } = next ?? {};
+  if (isDeepStrictEqual(before, after)) return undefined;
+  return "peers: only members can change while the service runs: restart it";
 }
 
 /** On the memory link there is no host whose routes would have to change. */
@@ -99,7 +112,7 @@ export function differenceOf(now: readonly string[], next: readonly string[]): D
 
 /** The names of other settings that differ. */
 export function otherChanges(now: Settings, next: Settings): string[] {
-  return OTHERS.filter((key) => now[key] !== next[key]);
+  return OTHERS.filter((key) => !isDeepStrictEqual(now[key], next[key]));
 }
 
 /** The changes of several threads, all of which have made the same changes. */

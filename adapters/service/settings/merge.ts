@@ -41,6 +41,7 @@ export function mergeSettings(flags: PartialSettings, file: PartialSettings): Se
   checkLink(merged);
   checkWorkers(merged);
   checkMetrics(merged);
+  checkPeers(merged);
   const publish = both("publish", flags, file);
   const given = publish.flatMap((each) => isStackPublish(each) ? [] : [each]);
   const said = [
@@ -94,6 +95,30 @@ function checkWorkers({ workers, tun, capture, impair }: Omit<Settings, "listen"
       "the service runs on a link in memory that has none",
   );
 }
+
+/**
+ * An instance needs a link that other machines send to, and the timestamps of a connection must not become too old to
+ * tell its instance.
+ */
+function checkPeers({ peers, tun, link, workers, keepAliveMs }: Omit<Settings, "listen">): void {
+  if (peers === undefined) return;
+  if (tun === undefined && link === undefined) {
+    throw new UsageError("peers: the link in memory has no other machines: use --tun or --link");
+  }
+  if (workers > 1) {
+    throw new UsageError(
+      `peers: exclude --workers ${workers}: run that many instances with one worker each`,
+    );
+  }
+  if (keepAliveMs > 0 && keepAliveMs <= MAX_PEERS_KEEP_ALIVE) return;
+  throw new UsageError(
+    `keepAliveMs: expected 1 to ${MAX_PEERS_KEEP_ALIVE} with peers, got ${keepAliveMs}: after ` +
+      "a longer silence a segment does not tell its instance",
+  );
+}
+
+/** Twelve hours; probes that are not answered follow. */
+const MAX_PEERS_KEEP_ALIVE = 43_200_000;
 
 function defined(settings: PartialSettings): Partial<Settings> {
   const entries = Object.entries(settings).filter(([, value]) => value !== undefined);

@@ -35,6 +35,7 @@ import {
   type PublishSetting,
   type StackPublishSetting,
 } from "./publish_setting.ts";
+import { locatePeers, peersSchema, type PeersSetting } from "./peers_setting.ts";
 import type { JsonSchemaNotes, Setting } from "./setting.ts";
 import {
   captureSchema,
@@ -81,6 +82,8 @@ export interface Settings {
   readonly listen: readonly ListenSetting[];
   /** Ports of the host that lead into the stack. */
   readonly publish: readonly PublishSetting[];
+  /** The other instances that serve the same addresses. */
+  readonly peers?: PeersSetting | undefined;
   /** Where the admin API is served; absent: nowhere. */
   readonly admin?: AdminSetting | undefined;
   /** Whether the admin API serves metrics. */
@@ -293,6 +296,15 @@ socket of the host:
   stack/80=unix:/run/app.sock`,
     details: "[Ports of the host](#publishing) that lead into the stack, and with " +
       "`stack/WHERE=TARGET` ports of the stack that lead to the host",
+  },
+  peers: {
+    schema: peersSchema,
+    locate: locatePeers,
+    help: "the other instances that serve the same addresses on other machines",
+    details:
+      "The [other instances](many.md#peers) that serve the same addresses: `self`, the number " +
+      "of this one, 0 to 63; `secretFile`; `members` by number, each with the address and UDP port for " +
+      "messages, or `srv:NAME`; `listen`, if that is not the own member's",
   },
   admin: {
     flag: "--admin unix:PATH",

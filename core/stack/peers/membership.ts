@@ -11,15 +11,15 @@ import { MAX_INSTANCES } from "./instance_mark.ts";
  */
 export const DEAD_MS = 3000;
 
+/** How long an instance waits at its start until all others know it, in milliseconds. */
+export const JOIN_MS = 10_000;
+
 interface Member {
   /** When a message of it arrived last; `-Infinity`: never. */
   heardAt: number;
   /** Whether it accepts new connections. */
   isServing: boolean;
 }
-
-/** The two instances that may own a connection, the likelier one first. */
-export type Candidates = readonly [first?: number, second?: number];
 
 /** The members of this epoch and of the previous one, and what has been heard from them. */
 export class Membership {
@@ -79,23 +79,35 @@ export class Membership {
   }
 
   /**
-   * Which other instances may have a connection that did not come with a mark: the one that new connections with its
-   * 4-tuple go to, the one that they went to in the previous epoch, the one that they would go to if draining
-   * instances accepted them, and the one that they went to while the first was dead.
+   * Which other instances may have a connection that did not come with a mark, the likelier ones first: of the others, the one that
+   * new connections with its 4-tuple go to; the one that they would go to if draining instances accepted them; the one
+   * that they went to in the previous epoch; the one that they went to while the first was dead, or that they go to
+   * since the first has begun to drain, which is not known here yet.
    */
-  candidates(hash: number, now: number): Candidates {
-    const mayHave = (member: number) => member === this.#self || this.isReachable(member, now);
-    const accepting = this.#accepting(now);
+  candidates(hash: number, now: number): number[] {
+    const isOther = (member: number) => member !== this.#self;
+    const isReachable = (member: number) => this.isReachable(member, now);
+    const accepting = this.#accepting(now).filter(isOther);
     const first = bestOf(accepting, hash);
     const found = new Set([
       first,
-      bestOf(this.#previous.filter(mayHave), hash),
-      bestOf(this.#both().filter(mayHave), hash),
+      bestOf(this.others().filter(isReachable), hash),
+      bestOf(this.#previous.filter(isReachable), hash),
       bestOf(accepting.filter((member) => member !== first), hash),
     ]);
     found.delete(undefined);
-    found.delete(this.#self);
-    return [...found] as number[] as unknown as Candidates;
+    return [...found] as number[];
+  }
+
+  /**
+   * Whether each other member of this epoch has been heard: it reports only to members that it knows, so it knows
+   * this one. After {@link JOIN_MS} the rest counts as dead.
+   */
+  hasJoined(now: number): boolean {
+    return now - this.#startedAt >= JOIN_MS ||
+      this.#current.every((member) =>
+        member === this.#self || this.#heard[member]!.heardAt !== -Infinity
+      );
   }
 
   #both(): number[] {

@@ -2,8 +2,8 @@
  * Messages between the instances of a service, as payloads of UDP datagrams: a packet that is handed on, or only the
  * state of the sender.
  *
- *     0  version   1  from      2  to        3  hops      4  second    5  state     6  segment size (16 bits)
- *     8  sequence (64 bits)    16  sent at (64 bits)      24  MAC (64 bits)         32  IP packet, if any
+ *     0  version   1  from      2  to        3  hops      4  second    5  third     6  segment size (16 bits)
+ *     8  sequence (64 bits)    16  state     18  sent at (48 bits)     24  MAC (64 bits)     32  IP packet, if any
  *
  * The MAC is SipHash-2-4 of everything else. `sequence` counts the messages of the sender and starts at its clock, so
  * that it is higher after a restart; `sent at` is the wall clock in milliseconds, which bounds how long a message can
@@ -28,7 +28,7 @@ const NONE = 255;
 const ACCEPTS = 1;
 
 /** A packet crosses at most this many instances after the one that received it. */
-export const MAX_HOPS = 2;
+export const MAX_HOPS = 3;
 /** A message older than this, or from further in the future, is dropped, in milliseconds. */
 export const MAX_MESSAGE_AGE = 10_000;
 /**
@@ -42,8 +42,8 @@ export interface Envelope {
   readonly to: number;
   /** 1: the sender has received the packet from the network. 0: there is no packet. */
   readonly hops: number;
-  /** The instance that the receiver passes the packet on to if it has no connection either. */
-  readonly second: number | undefined;
+  /** The instances that the packet is passed on to, one after the other, until one has the connection; at most two. */
+  readonly next: readonly number[];
   /** Payload bytes per segment of a super-packet; otherwise 0. */
   readonly segmentSize: number;
 }
@@ -72,7 +72,7 @@ export class Messages {
     from: 0,
     to: 0,
     hops: 0,
-    second: undefined as number | undefined,
+    next: [] as number[],
     segmentSize: 0,
     isServing: false,
   };
@@ -92,11 +92,13 @@ export class Messages {
     bytes[1] = this.#self;
     bytes[2] = envelope.to;
     bytes[3] = envelope.hops;
-    bytes[4] = envelope.second ?? NONE;
-    bytes[5] = this.#membership.isServing ? ACCEPTS : 0;
+    bytes[4] = envelope.next[0] ?? NONE;
+    bytes[5] = envelope.next[1] ?? NONE;
     writeU16(bytes, 6, envelope.segmentSize);
     writeU53(bytes, 8, this.#sequence);
     writeU53(bytes, 16, Math.floor(wallNow));
+    // 48 bits of milliseconds last until the year 10889.
+    bytes[16] = this.#membership.isServing ? ACCEPTS : 0;
     bytes.set(packet.subarray(0, length), MESSAGE_HEADER);
     this.#sign(bytes, bytes.length);
     writeU32(bytes, MAC_AT, this.#hash.high);
@@ -117,20 +119,20 @@ export class Messages {
     if (message[2] !== this.#self || !this.#membership.isOther(from)) return "peer-address";
     const hops = message[3]!;
     if (hops > MAX_HOPS) return "peer-hops";
-    if (!(Math.abs(readU53(message, 16) - wallNow) <= MAX_MESSAGE_AGE)) return "peer-age";
+    const sentAt = readU16(message, 18) * 2 ** 32 + readU32(message, 20);
+    if (!(Math.abs(sentAt - wallNow) <= MAX_MESSAGE_AGE)) return "peer-age";
     const high = readU32(message, MAC_AT) | 0;
     const low = readU32(message, MAC_AT + 4) | 0;
     this.#sign(message, length);
     if (((this.#hash.high ^ high) | (this.#hash.low ^ low)) !== 0) return "peer-mac";
     if (!this.#windowOf(from).take(readU53(message, 8))) return "peer-replay";
-    const second = message[4]!;
     const received = this.#received;
     received.from = from;
     received.to = this.#self;
     received.hops = hops;
-    received.second = second < MAX_INSTANCES ? second : undefined;
+    received.next = [message[4]!, message[5]!].filter((instance) => instance < MAX_INSTANCES);
     received.segmentSize = readU16(message, 6);
-    received.isServing = (message[5]! & ACCEPTS) !== 0;
+    received.isServing = (message[16]! & ACCEPTS) !== 0;
     this.#membership.heard(from, received.isServing, now);
     return received;
   }

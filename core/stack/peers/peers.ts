@@ -50,6 +50,7 @@ export class Peers {
   readonly #handed = new TokenBucket(HANDED_PER_SECOND, HANDED_PER_SECOND, 0);
   readonly #broadcast = new TokenBucket(BROADCAST_PER_SECOND, BROADCAST_PER_SECOND, 0);
   #reportAt = -Infinity;
+  #reportedServing = true;
   /** The message whose packet is being processed. */
   #received: ReceivedMessage | undefined;
 
@@ -113,14 +114,19 @@ export class Peers {
       return this.#handSyn(ip, segment, packet, usesTimestamps, now);
     }
     const received = this.#received;
-    const hand = (to: number | undefined, second?: number) =>
-      to === undefined ? false : this.#hand(to, second, ip, packet, segmentSize, now);
+    const hand = ([to, ...next]: readonly number[]) =>
+      to === undefined
+        ? false
+        : this.#hand(to, next.slice(0, MAX_HOPS - 1), ip, packet, segmentSize, now);
     // The sender has chosen who comes next, since it may know members that this instance does not.
-    if (received !== undefined) return hand(this.#secondOf(received, now));
-    if (segment.hasTimestamps) return hand(this.#ownerByMark(ip, segment, now));
+    if (received !== undefined) return hand(this.#nextOf(received, now));
+    if (segment.hasTimestamps) {
+      const owner = this.#ownerByMark(ip, segment, now);
+      return owner === undefined ? false : hand([owner]);
+    }
     if (segment.has(FLAG.RST)) return this.#handToAll(ip, packet, now);
     const hash = this.#rendezvousHash(ip, segment);
-    return hand(...this.#membership.candidates(hash, now) as [number?, number?]);
+    return hand(this.#membership.candidates(hash, now));
   }
 
   /**
@@ -137,7 +143,7 @@ export class Peers {
     if (this.#received !== undefined || !segment.hasTimestamps) return false;
     const owner = this.#ownerByMark(ip, segment, now);
     return owner !== undefined &&
-      this.#hand(owner, undefined, ip, packet, segmentSize, now) === true;
+      this.#hand(owner, [], ip, packet, segmentSize, now) === true;
   }
 
   /** Hands on an ICMP error about a segment that another instance has sent; false: it has not. */
@@ -148,7 +154,7 @@ export class Peers {
     const hash = this.#hash.connection(remote, remotePort, local, localPort);
     const owner = instanceOf(tsVal, hash, this.wallNow(now));
     if (!this.#membership.isReachable(owner, now) || !this.#handed.take(now)) return false;
-    this.#send(owner, undefined, packet.subarray(0, ip.payloadEnd), 0, now);
+    this.#send(owner, [], packet.subarray(0, ip.payloadEnd), 0, now);
     return true;
   }
 
@@ -171,12 +177,12 @@ export class Peers {
     if ((isServing && staysHere) || hops >= MAX_HOPS) return false;
     const owner = this.#membership.ownerOfNew(this.#rendezvousHash(ip, segment), now);
     if (owner === undefined || owner === this.#group.self) return false;
-    return this.#hand(owner, undefined, ip, packet, 0, now);
+    return this.#hand(owner, [], ip, packet, 0, now);
   }
 
   #hand(
     to: number,
-    second: number | undefined,
+    next: readonly number[],
     ip: IpHeader,
     packet: Uint8Array,
     segmentSize: number,
@@ -184,15 +190,14 @@ export class Peers {
   ): boolean | DropReason {
     if (!this.#handed.take(now)) return "peer-rate";
     for (const piece of divideSuperPacket(ip, packet, segmentSize)) {
-      this.#send(to, second, piece, segmentSize, now);
+      this.#send(to, next, piece, segmentSize, now);
     }
     return true;
   }
 
-  #secondOf({ hops, second }: ReceivedMessage, now: number): number | undefined {
-    const isPossible = second !== undefined && hops < MAX_HOPS &&
-      this.#membership.isReachable(second, now);
-    return isPossible ? second : undefined;
+  #nextOf({ hops, next }: ReceivedMessage, now: number): number[] {
+    if (hops >= MAX_HOPS) return [];
+    return next.filter((instance) => this.#membership.isReachable(instance, now));
   }
 
   /** RSTs and ICMP errors often have no timestamps. They are never handed on twice. */
@@ -200,19 +205,19 @@ export class Peers {
     const others = this.#membership.others()
       .filter((member) => this.#membership.isReachable(member, now));
     if (others.length === 0 || !this.#broadcast.take(now)) return false;
-    for (const to of others) this.#send(to, undefined, packet.subarray(0, ip.payloadEnd), 0, now);
+    for (const to of others) this.#send(to, [], packet.subarray(0, ip.payloadEnd), 0, now);
     return true;
   }
 
   #send(
     to: number,
-    second: number | undefined,
+    next: readonly number[],
     packet: Uint8Array,
     segmentSize: number,
     now: number,
   ): void {
     const hops = (this.#received?.hops ?? 0) + 1;
-    const envelope = { to, hops, second, segmentSize };
+    const envelope = { to, hops, next, segmentSize };
     this.#queue.push(this.#messages.seal(envelope, packet, packet.length, this.wallNow(now)));
   }
 
@@ -265,15 +270,18 @@ export class Peers {
 
   /** When {@link Peers.handleTimeout} has to be called. */
   nextTimeout(): number {
-    return this.#reportAt === -Infinity ? 0 : this.#reportAt;
+    // The sooner the others know that this instance drains, the fewer new connections they hand to it.
+    const isReported = this.#reportedServing === this.#membership.isServing;
+    return isReported && this.#reportAt !== -Infinity ? this.#reportAt : 0;
   }
 
   /** Tells the others that this instance is alive, and whether it accepts connections. */
   handleTimeout(now: number): void {
-    if (now < this.#reportAt) return;
+    if (now < this.nextTimeout()) return;
+    this.#reportedServing = this.#membership.isServing;
     this.#reportAt = now + REPORT_MS;
     for (const to of this.#membership.others()) {
-      const envelope = { to, hops: 0, second: undefined, segmentSize: 0 };
+      const envelope = { to, hops: 0, next: [], segmentSize: 0 };
       this.#queue.push(this.#messages.seal(envelope, NO_PACKET, 0, this.wallNow(now)));
     }
   }

@@ -33,6 +33,15 @@ describe("Readiness", () => {
     expect(changes).toEqual([[0, "lame duck"], [500, "draining"]]);
   });
 
+  // The other instances do not know it yet: clients that come now could get lost.
+  test("is joining until the other instances know it", () => {
+    let hasJoined = false;
+    const state = new Readiness(new VirtualClock(), undefined, () => hasJoined);
+    expect(state.state).toBe("joining");
+    hasJoined = true;
+    expect(state.state).toBe("serving");
+  });
+
   // The default keeps the behaviour of a service without a router in front.
   test("drains at once without a time as a lame duck", async () => {
     const { changes, state } = readiness();

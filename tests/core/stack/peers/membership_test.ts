@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { DEAD_MS, Membership } from "../../../../core/stack/peers/membership.ts";
+import { DEAD_MS, JOIN_MS, Membership } from "../../../../core/stack/peers/membership.ts";
 
 /** 32-bit values without a pattern. */
 const HASHES = Array.from({ length: 3000 }, (_, i) => Math.imul(i + 1, 0x9e3779b1) | 0);
@@ -50,14 +50,14 @@ describe("Membership", () => {
   });
 
   // The connections of the previous epoch are still found, also where two members were added at once.
-  test("asks the owner of the previous epoch second", () => {
+  test("asks the owner of the previous epoch", () => {
     const members = membership([0, 1, 2]);
     const owners = HASHES.map((hash) => members.ownerOfNew(hash, 0));
     members.setMembers([0, 1, 2, 3, 4]);
     for (const member of [3, 4]) members.heard(member, true, 0);
     for (const [i, hash] of HASHES.entries()) {
-      const asked = [members.ownerOfNew(hash, 0), 0, ...members.candidates(hash, 0).slice(0, 2)];
-      expect(asked).toContain(owners[i]);
+      const asked = [0, ...members.candidates(hash, 0).slice(0, 3)];
+      expect(asked).toContain(owners[i]!);
     }
   });
 
@@ -71,6 +71,27 @@ describe("Membership", () => {
     expect(members.isOther(1)).toBe(true);
     members.setMembers([0, 2, 3]);
     expect(members.isOther(1)).toBe(false);
+  });
+
+  // It has just started and chooses itself for new connections; the others' are at those that had them before.
+  test("asks the others at the start", () => {
+    const [before, started] = [membership([1, 2, 3], 1), new Membership(0, 0)];
+    started.setMembers([0, 1, 2, 3]);
+    for (const hash of HASHES) {
+      expect(started.candidates(hash, 10)[0]).toBe(before.ownerOfNew(hash, 10)!);
+    }
+  });
+
+  // A member reports to those that it knows.
+  test("has joined when all others have been heard", () => {
+    const started = new Membership(0, 0);
+    expect(started.hasJoined(1)).toBe(true);
+    started.setMembers([0, 1, 2]);
+    started.heard(1, true, 5);
+    expect(started.hasJoined(JOIN_MS - 1)).toBe(false);
+    expect(started.hasJoined(JOIN_MS)).toBe(true);
+    started.heard(2, true, 10);
+    expect(started.hasJoined(11)).toBe(true);
   });
 
   // At the start nobody has been heard, but connections of others may arrive.

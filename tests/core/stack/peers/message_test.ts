@@ -11,7 +11,7 @@ import {
 const KEY = new Uint8Array(16).fill(9);
 const WALL = 1_796_000_000_000;
 const PACKET = Uint8Array.from({ length: 100 }, (_, i) => i);
-const ENVELOPE = { to: 1, hops: 1, second: undefined, segmentSize: 0 };
+const ENVELOPE = { to: 1, hops: 1, next: [], segmentSize: 0 };
 
 function messages(self: number, key = KEY): Messages {
   const membership = new Membership(self, 0);
@@ -26,7 +26,7 @@ function open(receiver: Messages, bytes: Uint8Array, wall = WALL) {
 describe("Messages", () => {
   // What goes in comes out, with the sender's state.
   test("carry a packet and what the sender has decided", () => {
-    const envelope = { to: 1, hops: 2, second: 2, segmentSize: 1448 };
+    const envelope = { to: 1, hops: 2, next: [2, 7], segmentSize: 1448 };
     const { to, bytes } = messages(0).seal(envelope, PACKET, 100, WALL);
     expect(to).toBe(1);
     expect(bytes.subarray(MESSAGE_HEADER)).toEqual(PACKET);

@@ -1,0 +1,113 @@
+/**
+ * A UDP socket of the host's kernel that receives from every address and sends to any.
+ *
+ * @module
+ */
+import { createSocket, type Socket } from "node:dgram";
+import type { HostPort } from "../../core/api/host_port.ts";
+import { Queue } from "../../core/buffers/queue.ts";
+import { hostError } from "./connection.ts";
+import { bindNativeDatagrams } from "./native/bound_datagrams.ts";
+import { nativeSockets } from "./native/sockets.ts";
+
+/** Received datagrams that wait in the process, where the runtime does not leave them in the kernel. */
+const MAX_WAITING = 1024;
+/** Datagrams that the runtime is sending. */
+const MAX_SENDING = 1024;
+
+/** An open socket. */
+export interface BoundDatagrams {
+  /** The address that it is bound to. */
+  readonly address: HostPort;
+  /** Whether {@link BoundDatagrams.receive} may return a datagram. */
+  readonly isReadable: boolean;
+  /** Writes the next datagram to `buffer`, cut to its length; returns its length, -1: there is none. */
+  receive(buffer: Uint8Array<ArrayBuffer>): number;
+  /** Sends without waiting; false: there was no room, or the kernel has refused. */
+  send(datagram: Uint8Array<ArrayBuffer>, to: HostPort): boolean;
+  /** Closes the socket. */
+  close(): void;
+}
+
+/**
+ * Binds a socket to an IP address; port 0: any free one. `onReadable` is called when datagrams have arrived.
+ *
+ * @throws {Error} The address cannot be bound.
+ */
+export async function bindDatagrams(
+  local: HostPort,
+  onReadable: () => void,
+): Promise<BoundDatagrams> {
+  const sockets = nativeSockets();
+  return sockets
+    ? bindNativeDatagrams(sockets, local, onReadable)
+    : await bindRuntimeDatagrams(local, onReadable);
+}
+
+/** {@link bindDatagrams} with `node:dgram`. */
+export async function bindRuntimeDatagrams(
+  { hostname, port }: HostPort,
+  onReadable: () => void,
+): Promise<BoundDatagrams> {
+  const socket = createSocket(hostname.includes(":") ? "udp6" : "udp4");
+  await new Promise<void>((resolve, reject) => {
+    socket.once("error", (error) => {
+      socket.close();
+      reject(hostError(error));
+    });
+    socket.bind(port, hostname, () => {
+      socket.removeAllListeners("error");
+      resolve();
+    });
+  });
+  return new RuntimeBoundDatagrams(socket, onReadable);
+}
+
+class RuntimeBoundDatagrams implements BoundDatagrams {
+  readonly address: HostPort;
+  readonly #socket: Socket;
+  readonly #waiting = new Queue<Uint8Array>();
+  #waitingCount = 0;
+  #sending = 0;
+  #isClosed = false;
+
+  constructor(socket: Socket, onReadable: () => void) {
+    const { address, port } = socket.address();
+    this.address = { hostname: address, port };
+    this.#socket = socket;
+    socket.on("message", (datagram: Uint8Array) => {
+      if (this.#waitingCount >= MAX_WAITING || this.#isClosed) return;
+      this.#waitingCount++;
+      this.#waiting.push(datagram);
+      onReadable();
+    });
+    // Errors of a single datagram are reported to its callback; later ones may succeed.
+    socket.on("error", () => {});
+  }
+
+  get isReadable(): boolean {
+    return this.#waitingCount > 0 && !this.#isClosed;
+  }
+
+  receive(buffer: Uint8Array<ArrayBuffer>): number {
+    if (!this.isReadable) return -1;
+    const datagram = this.#waiting.shift()!;
+    this.#waitingCount--;
+    const length = Math.min(datagram.length, buffer.length);
+    buffer.set(datagram.subarray(0, length));
+    return length;
+  }
+
+  send(datagram: Uint8Array<ArrayBuffer>, { hostname, port }: HostPort): boolean {
+    if (this.#isClosed || this.#sending >= MAX_SENDING) return false;
+    this.#sending++;
+    this.#socket.send(datagram, port, hostname, () => void this.#sending--);
+    return true;
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#socket.close();
+  }
+}

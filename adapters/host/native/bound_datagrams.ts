@@ -1,0 +1,139 @@
+/**
+ * A UDP socket of the host's kernel that sends to any address, used through foreign functions.
+ *
+ * @module
+ */
+import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
+import { IpAddress } from "../../../core/wire/address.ts";
+import {
+  type Bytes,
+  EINTR,
+  intBytes,
+  MSG_NOSIGNAL,
+  POLLIN,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
+  SOCK_DGRAM,
+  SOL_SOCKET,
+} from "../../runtime/libc/linux.ts";
+import type { BoundDatagrams } from "../bound_datagrams.ts";
+import type { ReadyOwner } from "./event_set.ts";
+import { familyOf, hostPortOf, ipSocketAddress, MAX_IP_ADDRESS_SIZE } from "./socket_address.ts";
+import type { NativeSockets } from "./sockets.ts";
+
+/** Room for bursts, in bytes; the kernel may grant less without CAP_NET_ADMIN. */
+const BUFFER_SIZE = 4 * 1024 * 1024;
+
+/** Received datagrams wait in the kernel. */
+export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
+  readonly address: HostPort;
+  readonly #sockets: NativeSockets;
+  readonly #fd: number;
+  readonly #onReadable: () => void;
+  readonly #destinations = new Map<string, Bytes>();
+  #isReadable = true;
+  #isClosed = false;
+
+  /** Takes over a bound descriptor, which the caller adds to the event set. */
+  constructor(sockets: NativeSockets, fd: number, address: HostPort, onReadable: () => void) {
+    this.#sockets = sockets;
+    this.#fd = fd;
+    this.address = address;
+    this.#onReadable = onReadable;
+  }
+
+  get isReadable(): boolean {
+    return this.#isReadable && !this.#isClosed;
+  }
+
+  onReady(events: number): void {
+    if ((events & POLLIN) === 0) return;
+    this.#isReadable = true;
+    this.#onReadable();
+  }
+
+  receive(buffer: Bytes): number {
+    const { host } = this.#sockets;
+    while (this.isReadable) {
+      const length = host.libc.recv(this.#fd, buffer, buffer.length, 0);
+      if (length >= 0) return length;
+      // An error of a datagram sent before is reported once; the next call goes on.
+      this.#isReadable = host.errno() === EINTR;
+    }
+    return -1;
+  }
+
+  send(datagram: Bytes, to: HostPort): boolean {
+    if (this.#isClosed) return false;
+    const { host } = this.#sockets;
+    const address = this.#destinationOf(to);
+    if (address === undefined) return false;
+    for (;;) {
+      const { length } = datagram;
+      const sent = host.libc.sendto(
+        this.#fd,
+        datagram,
+        length,
+        MSG_NOSIGNAL,
+        address,
+        address.length,
+      );
+      if (sent >= 0) return true;
+      if (host.errno() !== EINTR) return false;
+    }
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#sockets.close(this.#fd);
+  }
+
+  #destinationOf(to: HostPort): Bytes | undefined {
+    const key = formatHostPort(to);
+    let address = this.#destinations.get(key);
+    if (address === undefined) {
+      const ip = IpAddress.parse(to.hostname);
+      if (ip === undefined) return undefined;
+      // Names may resolve to other addresses all the time.
+      if (this.#destinations.size >= MAX_DESTINATIONS) this.#destinations.clear();
+      this.#destinations.set(key, address = ipSocketAddress(ip, to.port));
+    }
+    return address;
+  }
+}
+
+const MAX_DESTINATIONS = 256;
+
+/**
+ * Binds a UDP socket.
+ *
+ * @throws {Error} The address cannot be bound; `code` is the kernel's.
+ */
+export function bindNativeDatagrams(
+  sockets: NativeSockets,
+  { hostname, port }: HostPort,
+  onReadable: () => void,
+): NativeBoundDatagrams {
+  const { libc } = sockets.host;
+  const local = ipSocketAddress(IpAddress.parse(hostname)!, port);
+  let fd = -1;
+  try {
+    fd = sockets.open(familyOf(local), SOCK_DGRAM);
+    for (const [force, plain] of [[SO_RCVBUFFORCE, SO_RCVBUF], [SO_SNDBUFFORCE, SO_SNDBUF]]) {
+      const isForced = sockets.setOption(fd, SOL_SOCKET, force!, BUFFER_SIZE);
+      if (!isForced) sockets.setOption(fd, SOL_SOCKET, plain!, BUFFER_SIZE);
+    }
+    if (libc.bind(fd, local, local.length) < 0) throw sockets.error("bind");
+    const bound: Bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
+    libc.getsockname(fd, bound, intBytes(MAX_IP_ADDRESS_SIZE));
+    const datagrams = new NativeBoundDatagrams(sockets, fd, hostPortOf(bound)!, onReadable);
+    if (!sockets.events.add(fd, datagrams)) throw sockets.error("epoll_ctl");
+    return datagrams;
+  } catch (error) {
+    if (fd >= 0) libc.close(fd);
+    throw error;
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * Opens what an instance needs to exchange messages with the others.
+ *
+ * @module
+ */
+import { type Logger, systemClock } from "../../../core/api/environment.ts";
+import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
+import { PeerGroup } from "../../../core/stack/peers/peer_group.ts";
+import { bindDatagrams, type BoundDatagrams } from "../../host/bound_datagrams.ts";
+import { messageLine } from "../errors.ts";
+import type { PeersSetting } from "../settings/peers_setting.ts";
+import { asksDns, findMembers, HOST_NAMES, type Members, type NameSource } from "./members.ts";
+import type { PeerTransport } from "./peer_link.ts";
+import { readPeerKeys } from "./secret.ts";
+
+/** How often DNS is asked again and the clock compared with the wall clock, in milliseconds. */
+const REFRESH_MS = 10_000;
+
+/** The other instances, as the service configures them. */
+export interface Peers extends PeerTransport {
+  /** Uses the members of another configuration. */
+  update(setting: PeersSetting): void;
+  /** Whether the other instances know this one. */
+  hasJoined(): boolean;
+  /** New connections are handed to other instances from now on. */
+  refuseNew(): void;
+}
+
+/**
+ * Opens the socket, and finds the members.
+ *
+ * @throws {UsageError} The secret cannot be used.
+ * @throws {Error} The port is not available.
+ */
+export async function openPeers(
+  setting: PeersSetting,
+  log: Logger,
+  names: NameSource = HOST_NAMES,
+): Promise<Peers> {
+  const { self, secretFile, listen } = setting;
+  const keys = readPeerKeys(secretFile, log);
+  let wake = () => {};
+  const socket = await bindDatagrams(listen, () => wake()).catch((error) => {
+    throw new Error(`peers.listen: cannot bind ${formatHostPort(listen)}: ${messageLine(error)}`);
+  });
+  const now = systemClock.now();
+  const group = new PeerGroup({ self, ...keys, now, wallOffset: Date.now() - now });
+  const peers = new OpenPeers(group, socket, setting, log, names, (callback) => wake = callback);
+  await peers.refresh();
+  return peers;
+}
+
+class OpenPeers implements Peers {
+  readonly group: PeerGroup;
+  readonly socket: BoundDatagrams;
+  readonly onReadable: (wake: () => void) => void;
+  readonly #log: Logger;
+  readonly #names: NameSource;
+  readonly #timer: ReturnType<typeof setInterval>;
+  #setting: PeersSetting;
+  #members: Members = new Map();
+  /** Addresses of members that were removed: their connections may still be running. */
+  #former: Members = new Map();
+
+  constructor(
+    group: PeerGroup,
+    socket: BoundDatagrams,
+    setting: PeersSetting,
+    log: Logger,
+    names: NameSource,
+    onReadable: (wake: () => void) => void,
+  ) {
+    this.group = group;
+    this.socket = socket;
+    this.onReadable = onReadable;
+    this.#setting = setting;
+    this.#log = log;
+    this.#names = names;
+    this.#timer = setInterval(() => void this.#tick(), REFRESH_MS);
+    this.#timer.unref();
+  }
+
+  addressOf(instance: number): HostPort | undefined {
+    return this.#members.get(instance) ?? this.#former.get(instance);
+  }
+
+  update(setting: PeersSetting): void {
+    this.#setting = setting;
+    void this.refresh();
+  }
+
+  hasJoined(): boolean {
+    return this.group.membership.hasJoined(systemClock.now());
+  }
+
+  refuseNew(): void {
+    this.group.membership.isServing = false;
+  }
+
+  close(): void {
+    clearInterval(this.#timer);
+    this.socket.close();
+  }
+
+  /** Finds the members; those of before remain if DNS does not answer. */
+  async refresh(): Promise<void> {
+    const { members } = this.#setting;
+    try {
+      const found = await findMembers(members, this.#members, this.#names);
+      // Another configuration may have come while DNS was asked.
+      if (members !== this.#setting.members) return;
+      this.#use(found);
+    } catch (error) {
+      this.#log.warn("the addresses of the peers cannot be found", { reason: messageLine(error) });
+    }
+  }
+
+  #use(members: Members): void {
+    const numbers = [...members.keys()];
+    if ([...this.#members.keys()].some((number) => !members.has(number))) {
+      this.#former = this.#members;
+    }
+    this.#members = members;
+    this.group.membership.setMembers(numbers);
+    this.#log.debug("peers", { self: this.group.self, members: numbers.join(",") });
+  }
+
+  #tick(): void {
+    // The clock of the stack does not follow corrections of the wall clock.
+    this.group.wallOffset = Date.now() - systemClock.now();
+    if (asksDns(this.#setting.members)) void this.refresh();
+  }
+}

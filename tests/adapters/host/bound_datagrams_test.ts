@@ -1,0 +1,77 @@
+import { describe, expect, test } from "bun:test";
+import {
+  bindDatagrams,
+  bindRuntimeDatagrams,
+  type BoundDatagrams,
+} from "../../../adapters/host/bound_datagrams.ts";
+import { until } from "../../support/until.ts";
+
+const WAYS = [["foreign functions", bindDatagrams], ["node:dgram", bindRuntimeDatagrams]] as const;
+const HOSTS = [["127.0.0.1"], ["::1"]] as const;
+const CASES = WAYS.flatMap(([name, bind]) => HOSTS.map(([host]) => [name, host, bind] as const));
+
+type Bind = typeof bindDatagrams;
+
+/** Waits for a datagram and returns it. */
+async function next(socket: BoundDatagrams): Promise<Uint8Array> {
+  const buffer = new Uint8Array(65_536);
+  let length = -1;
+  await until(() => (length = socket.receive(buffer)) >= 0);
+  return buffer.slice(0, length);
+}
+
+describe("bindDatagrams", () => {
+  // To any address, from any address, up to the largest datagram.
+  test.each(CASES)(
+    "sends and receives by %s on %s",
+    async (_: string, hostname: string, bind: Bind) => {
+      let woken = 0;
+      const one = await bind({ hostname, port: 0 }, () => {});
+      const other = await bind({ hostname, port: 0 }, () => void woken++);
+      try {
+        expect(other.address.port).toBeGreaterThan(0);
+        for (const size of [0, 1, 1500, 60_000]) {
+          const datagram = new Uint8Array(size).fill(size & 255);
+          expect(one.send(datagram, other.address)).toBe(true);
+          expect(await next(other)).toEqual(datagram);
+        }
+        // A datagram that is read at once may wake nobody.
+        expect(other.receive(new Uint8Array(10))).toBe(-1);
+        woken = 0;
+        one.send(new Uint8Array(3), other.address);
+        await until(() => woken > 0 && other.isReadable);
+        expect((await next(other)).length).toBe(3);
+        expect(other.receive(new Uint8Array(10))).toBe(-1);
+      } finally {
+        one.close();
+        other.close();
+      }
+    },
+  );
+
+  // A datagram that nobody receives, and a socket that was closed.
+  test.each(CASES)(
+    "survives errors by %s on %s",
+    async (_: string, hostname: string, bind: Bind) => {
+      const one = await bind({ hostname, port: 0 }, () => {});
+      const gone = await bind({ hostname, port: 0 }, () => {});
+      gone.close();
+      one.send(new Uint8Array(10), gone.address);
+      one.send(new Uint8Array(10), gone.address);
+      expect(one.send(new Uint8Array(10), one.address)).toBe(true);
+      expect((await next(one)).length).toBe(10);
+      one.close();
+      one.close();
+      expect(one.send(new Uint8Array(10), gone.address)).toBe(false);
+      expect(one.receive(new Uint8Array(10))).toBe(-1);
+    },
+  );
+
+  // The caller learns why.
+  test.each(WAYS)("rejects for a port that is in use, by %s", async (_: string, bind: Bind) => {
+    const one = await bindDatagrams({ hostname: "127.0.0.1", port: 0 }, () => {});
+    const other = (async () => await bind(one.address, () => {}))();
+    await expect(other).rejects.toThrow(/EADDRINUSE|address already in use/i);
+    one.close();
+  });
+});

@@ -1,0 +1,65 @@
+import { describe, expect } from "bun:test";
+import { runtimeCommand } from "../support/program.ts";
+import { testRequiring } from "../support/requirements.ts";
+import { exchange, type Machine, ManyMachines, reportOf } from "./many_machines.ts";
+import { NEEDS } from "./service.ts";
+
+const LIMIT_MS = 90_000;
+
+/** Asks the admin API of a machine's instance. */
+async function ask(machine: Machine, ...command: string[]): Promise<string> {
+  const admin = ["--admin", `unix:${machine.admin}`];
+  return await machine.namespace.run(runtimeCommand("main.ts", ...command, ...admin));
+}
+
+describe("many machines", () => {
+  // Plain multipath routing moves most flows at each step. Nobody notices, except for the clients of the machine
+  // that dies.
+  for (const [profile, timestamps] of [["local", 0], ["internet", 1]] as const) {
+    const title = `keep the connections of clients, profile ${profile}, timestamps ${timestamps}`;
+    testRequiring([...NEEDS, "program:curl"], title, async () => {
+      await using network = await ManyMachines.open({ machines: 4, profile });
+      const { machines } = network;
+      await network.client.shell(`sysctl -qw net.ipv4.tcp_timestamps=${timestamps}`);
+      const three = machines.slice(0, 3);
+      await network.start(three);
+      await network.route(three);
+      const clients = [
+        await network.connect({ connections: 50 }),
+        await network.connect({ connections: 50, host: "fd53::1" }),
+      ];
+      const untouched = async () => {
+        for (const program of clients) {
+          const { broken, wrong, reasons } = await exchange(program, 5);
+          expect({ broken, wrong, reasons }).toEqual({ broken: 0, wrong: 0, reasons: {} });
+        }
+      };
+      await untouched();
+
+      await network.start(machines.slice(3), machines);
+      network.reload(three, machines);
+      await network.ready(machines[3]!);
+      await network.route(machines);
+      await untouched();
+
+      // It has no route any more, but keeps its connections; new ones are handed to others.
+      const [drained, dying] = machines as [Machine, Machine];
+      await ask(drained, "drain");
+      clients.push(await network.connect({ connections: 30 }));
+      await untouched();
+      await network.route(machines.slice(1));
+      await untouched();
+      expect(JSON.parse(await ask(drained, "connections", "--json")).total).toBeGreaterThan(10);
+
+      // Its own connections are reset, no others.
+      const { total } = JSON.parse(await ask(dying, "connections", "--json"));
+      await dying.service!.kill();
+      await network.route(machines.slice(2));
+      const broken = async () =>
+        (await Promise.all(clients.map(reportOf))).reduce((sum, one) => sum + one.broken, 0);
+      while (await broken() < total) await exchange(clients[0]!, 1);
+      for (const program of clients) await exchange(program, 5);
+      expect(await broken()).toBe(total);
+    }, LIMIT_MS);
+  }
+});
