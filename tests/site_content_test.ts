@@ -1,0 +1,116 @@
+import { existsSync, readFileSync, statSync } from "node:fs";
+import { join, posix } from "node:path";
+import { describe, expect, test } from "bun:test";
+import { siteContent, sitePath } from "../docs/site/content.ts";
+import { filePaths, ROOT } from "./support/source_files.ts";
+
+/** A repository in memory. */
+function contentOf(texts: Readonly<Record<string, string>>) {
+  const pages = Object.keys(texts).filter((path) => path.endsWith(".md"));
+  return siteContent({ pages, read: (path) => texts[path] });
+}
+
+/** The real one. */
+const own = siteContent({
+  pages: [
+    ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md"],
+    ...filePaths(["docs"], ".md").filter((path) => !path.startsWith("docs/site/")),
+  ],
+  read(path) {
+    const file = join(ROOT, path);
+    return existsSync(file) && statSync(file).isFile() ? readFileSync(file, "utf8") : undefined;
+  },
+});
+
+describe("siteContent", () => {
+  // Pages move, so links between them change.
+  test("rewrites links between pages, sections included", () => {
+    const { pages } = contentOf({
+      "README.md": "[a](docs/a.md) [section](docs/deep/b.md#there) [here](#below)",
+      "docs/a.md": "[home](../README.md) [`b`](deep/b.md)",
+      "docs/deep/b.md": "[up](../a.md) [out](https://example.org/x)",
+      "docs/README.md": "",
+    });
+    expect(Object.fromEntries(pages)).toEqual({
+      "readme.md": "[a](./a.md) [section](./deep/b.md#there) [here](#below)",
+      "a.md": "[home](./readme.md) [`b`](./deep/b.md)",
+      "deep/b.md": "[up](../a.md) [out](https://example.org/x)",
+      "contents.md": "",
+    });
+  });
+
+  // A reader of the site has no checkout.
+  test("copies images and source files that pages link to", () => {
+    const { pages, files } = contentOf({
+      "docs/a.md":
+        "![chart](images/x.svg) [code](../core/x.ts) [folder](../core) [`d`](../gone.ts)",
+      "core/x.ts": "",
+    });
+    expect(pages.get("a.md"))
+      .toBe("![chart](./images/x.svg) [code](/source/core/x.ts.txt) folder `d`");
+    expect([...files]).toEqual([
+      ["images/x.svg", "docs/images/x.svg"],
+      ["public/source/core/x.ts.txt", "core/x.ts"],
+    ]);
+  });
+
+  // They are examples, not links; and comments are for those who edit the page.
+  test("leaves code alone and removes comments", () => {
+    const { pages } = contentOf({
+      "docs/a.md": "<!-- Written by x. -->\n\n```ts\n[a](b.md)\n```\n",
+    });
+    expect(pages.get("a.md")).toBe("```ts\n[a](b.md)\n```\n");
+  });
+
+  // The index gives the order, the catalogue the reference.
+  test("makes the navigation from the index and the catalogue", () => {
+    const table = (rows: string) => `| page | about |\n| --- | --- |\n${rows}\n`;
+    const { sidebar } = contentOf({
+      "docs/README.md": `# D\n\n## Reference\n\n${table("| [C](catalogue.md) | x |")}\n## End\n\n${
+        table("| [A](a.md) | x |")
+      }`,
+      "docs/catalogue.md": `# C\n\n## Plugins\n\n${table("| [`p`](reference/p.md) | x |")}`,
+      "docs/reference/p.md": "",
+      "docs/a.md": "",
+    });
+    expect(sidebar).toEqual([
+      { text: "Reference", items: [{ text: "C", link: "/catalogue" }] },
+      { text: "Plugins", items: [{ text: "p", link: "/reference/p" }], collapsed: true },
+      { text: "End", items: [{ text: "A", link: "/a" }] },
+    ]);
+  });
+});
+
+describe("the site of this repository", () => {
+  // The generator fails on dead links too, but it is not installed in the tests.
+  test("has no link that leads nowhere", () => {
+    const places = new Set([...own.pages.keys(), ...own.files.keys()]);
+    const dead = [...own.pages].flatMap(([page, text]) =>
+      [
+        ...text.replace(/^```[^]*?^```$/gm, "").replace(/`[^`\n]*`/g, "").matchAll(
+          /\]\(([^)\s]+)\)/g,
+        ),
+      ].map(([, link = ""]) => link)
+        .filter((link) => !/^(?:[a-z]+:|#)/.test(link))
+        .filter((link) => {
+          const [path = ""] = link.split("#");
+          const target = path.startsWith("/")
+            ? `public${path}`
+            : posix.join(posix.dirname(page), path);
+          return !places.has(target);
+        }).map((link) => `${page}: ${link}`)
+    );
+    expect(dead).toEqual([]);
+    expect(places.size).toBeGreaterThan(60);
+  });
+
+  // A page that is not there can be found by search only.
+  test("has every page in the navigation", () => {
+    const listed = own.sidebar.flatMap(({ items }) =>
+      items.map(({ link }) => `${link.slice(1)}.md`)
+    );
+    const missing = [...own.pages.keys()].filter((page) => !listed.includes(page));
+    expect(missing.toSorted()).toEqual([sitePath("CHANGELOG.md"), sitePath("docs/README.md")]);
+    expect(new Set(listed).size).toBe(listed.length);
+  });
+});
