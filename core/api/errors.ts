@@ -12,6 +12,9 @@ export type TcpErrorCode =
   | "INSUFFICIENT_RESOURCES" // no file descriptor or memory           RFC 9293 3.10.1
   | "INVALID_ADDRESS" // not a possible remote address              RFC 9293 3.9.2.3
   | "MESSAGE_TOO_LONG" // does not fit into a datagram               RFC 768
+  | "CONNECTION_MOVED" // the connection was frozen
+  | "NOT_MOVABLE" // the connection cannot be frozen now
+  | "INVALID_RECORD" // not a frozen connection that this stack can read
   | "CLOSING" // write after closeWrite() or close()                RFC 9293 3.10.2
   | "LISTENER_CLOSED" // accept() on a closed listener, receive() on a closed socket
   | "STACK_CLOSED"; // the stack was closed

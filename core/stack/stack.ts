@@ -39,6 +39,7 @@ import type { GenerationEndpoint } from "./sharding/generations.ts";
 import { Sharding } from "./sharding/shard.ts";
 import { Stats } from "./stats.ts";
 import { Connections } from "./tcp/connections.ts";
+import { MovedConnections } from "./tcp/moved_connections.ts";
 import { TcpLayer } from "./tcp/tcp_layer.ts";
 import { TransmitQueue } from "./transmit_queue.ts";
 import { UdpLayer } from "./udp/udp_layer.ts";
@@ -116,6 +117,7 @@ export class CoreStack {
       own: this.#own,
       demux,
       connections,
+      moved: new MovedConnections(readI32(secret, SIPHASH_KEY_LENGTH)),
       transmitQueue: this.#transmitQueue,
       sharding: this.sharding,
       peers,
@@ -231,6 +233,7 @@ export class CoreStack {
       this.#transmitQueue.push(reply);
     }
     if (quoted === undefined) return drop;
+    if (this.tcp.redirectError(this.#ip, quoted, packet)) return undefined;
     if (this.sharding.forwardError(this.#ip, quoted, packet)) {
       this.stats.forwardedToShard++;
       return undefined;

@@ -43,6 +43,11 @@ export class Stats {
   /** Packets handed to other instances, and packets that they have handed to this one. */
   handedToPeer = 0;
   receivedFromPeer = 0;
+  /** Connections frozen here, and thawed here. */
+  connectionsFrozen = 0;
+  connectionsThawed = 0;
+  /** Packets passed on for connections that have moved away. */
+  redirected = 0;
   /** Packets reassembled from fragments. */
   reassembled = 0;
   readonly #drops = new Map<DropReason, number>();

@@ -25,7 +25,8 @@ export type EndReason =
   | "TIMED_OUT"
   | "UNREACHABLE"
   | "ADDRESS_NOT_AVAILABLE"
-  | "STACK_CLOSED";
+  | "STACK_CLOSED"
+  | "CONNECTION_MOVED";
 
 interface Properties {
   /** Each side knows the other's initial sequence number (RFC 9293 3.5.2). */

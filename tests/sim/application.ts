@@ -46,6 +46,7 @@ export const PLAIN: Habits = {
 
 /** Functions of the world that an application uses. */
 export interface Surroundings {
+  /** Replaced when the connection moves. */
   readonly core: CoreStack;
   readonly random: SeededRandom;
   now(): number;
@@ -54,7 +55,8 @@ export interface Surroundings {
 
 /** One side of a connection: writes one stream and verifies the other. */
 export class Application {
-  readonly tcb: Tcb;
+  /** Replaced when the connection moves. */
+  tcb: Tcb;
   opened = false;
   written = 0;
   received = 0;
@@ -87,6 +89,12 @@ export class Application {
     this.#world = world;
     this.#sends = sends;
     this.#receives = receives;
+    tcb.handle = this;
+  }
+
+  /** The connection has moved: its record was read into `tcb`. */
+  moveTo(tcb: Tcb): void {
+    this.tcb = tcb;
     tcb.handle = this;
   }
 

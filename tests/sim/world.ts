@@ -5,6 +5,7 @@ import type { LinkFeatures } from "../../core/stack/link.ts";
 import { CoreStack, SECRET_LENGTH } from "../../core/stack/stack.ts";
 import { Listener } from "../../core/stack/tcp/listener.ts";
 import { PROFILES, type TcpConfig } from "../../core/tcp/config.ts";
+import { frozenReader, frozenWriter, withHeader } from "../../core/tcp/frozen/format.ts";
 import { brokenInvariants } from "../../core/tcp/invariants.ts";
 import { Tcb } from "../../core/tcp/tcb.ts";
 import { IpAddress, Subnet } from "../../core/wire/address.ts";
@@ -27,6 +28,8 @@ export interface Scenario {
   readonly pauses?: readonly [readonly Pause[], readonly Pause[]];
   /** Connections of the client after the first. */
   readonly again?: readonly Reconnection[];
+  /** Moves of all connections of a side to another stack; none by default. */
+  readonly moves?: readonly Move[];
 }
 
 /** Another connection, after the previous one has ended. */
@@ -38,6 +41,17 @@ export interface Reconnection {
   readonly habits: readonly [Habits, Habits];
 }
 
+/** All connections of a side move to a new stack with a clock of its own. */
+export interface Move {
+  readonly side: 0 | 1;
+  /** When they are frozen, or as soon after as all of them can move. */
+  readonly at: number;
+  /** How long they are frozen, in milliseconds. */
+  readonly pauseMs: number;
+  /** How long packets reach the old stack after that, and are passed on. */
+  readonly rerouteMs: number;
+}
+
 const PORT = 80;
 const MAX_STEPS = 2_000_000;
 /** Maximum lifetime of a simulated connection, in milliseconds. */
@@ -47,7 +61,14 @@ const MAX_TIME = 6 * 3_600_000;
 const RETRY_MS = 1000;
 
 interface Side {
-  readonly core: CoreStack;
+  /** The stack that has the connections. */
+  core: CoreStack;
+  /** The stack that packets reach: the previous one until the route has changed. */
+  receiver: CoreStack;
+  /** What the clock of `core` is behind the world's, in milliseconds. */
+  skew: number;
+  /** While the connections are frozen: what applications and packets wait with. */
+  frozen: (() => void)[] | undefined;
   readonly wire: Wire;
   readonly pauses: Pauses;
 }
@@ -76,11 +97,16 @@ export class World {
   readonly #random: SeededRandom;
   readonly #out = new OutgoingPacket();
   readonly #connections = new Set<Tcb>();
+  /** Number of connections that have moved. */
+  moved = 0;
+  /** Number of stacks made, for their seeds. */
+  #stacks = 0;
 
   constructor(scenario: Scenario) {
     this.scenario = scenario;
     this.#random = seededRandom(scenario.seed);
     this.sides = [this.#side(0), this.#side(1)];
+    for (const move of scenario.moves ?? []) this.#events.schedule(move.at, () => this.#move(move));
   }
 
   /** Of the latest connection. */
@@ -95,13 +121,7 @@ export class World {
 
   /** Starts with a connection of the client. */
   start(): this {
-    const { core } = this.sides[1];
-    const listener = core.tcp.listen({
-      ...bindingOf(PORT),
-      backlog: 4,
-      decides: false,
-    });
-    if (!(listener instanceof Listener)) throw new Error(listener);
+    this.#listen(this.sides[1].core);
     this.#connect(this.scenario.habits, 0);
     this.#settle();
     return this;
@@ -117,7 +137,7 @@ export class World {
       if (this.steps++ > MAX_STEPS) throw new Error(`time does not advance: ${this.describe()}`);
       this.now = Math.max(this.now, next);
       if (this.#events.next <= next) this.#events.runNext();
-      else this.sides[a <= next ? 0 : 1].core.handleTimeout(this.now);
+      else this.#handleTimeout(a <= next ? 0 : 1);
       this.#settle();
       this.afterStep?.();
     }
@@ -168,9 +188,18 @@ export class World {
   #side(index: 0 | 1): Side {
     const { scenario } = this;
     const random = seededRandom(scenario.seed + (index + 1) * 0x1_0000_0001);
+    const core = this.#core(index, random);
+    const pauses = new Pauses(scenario.pauses?.[index] ?? [], this.#events);
+    const [there, here] = [this.#deliverTo(1 - index), this.#deliverTo(index)];
+    const wire = new Wire(scenario.conditions[index], scenario.features, random, there, here);
+    return { core, receiver: core, skew: 0, frozen: undefined, wire, pauses };
+  }
+
+  #core(index: 0 | 1, random: SeededRandom): CoreStack {
+    const { scenario } = this;
     const secret = new Uint8Array(SECRET_LENGTH);
     random.fill(secret);
-    const core = new CoreStack({
+    return new CoreStack({
       features: scenario.features,
       subnets: [this.#address(index)],
       tcp: { ...PROFILES[scenario.profiles[index]], ...scenario.tcp[index] },
@@ -178,20 +207,17 @@ export class World {
       maxConnections: 16,
       maxTimeWait: 4,
     });
-    const pauses = new Pauses(scenario.pauses?.[index] ?? [], this.#events);
-    const [there, here] = [this.#deliverTo(1 - index), this.#deliverTo(index)];
-    const wire = new Wire(scenario.conditions[index], scenario.features, random, there, here);
-    return { core, wire, pauses };
   }
 
   #deliverTo(index: number): Deliver {
     return (at, { bytes, checksum, segmentSize }) =>
       this.#events.schedule(at, () => {
-        const { core, pauses } = this.sides[index]!;
-        pauses.packet(
-          this.now,
-          () => core.receive(bytes, bytes.length, checksum, segmentSize, this.now),
-        );
+        const side = this.sides[index]!;
+        side.pauses.packet(this.now, () => {
+          const { receiver } = side;
+          const now = this.#timeAt(side, receiver);
+          receiver.receive(bytes, bytes.length, checksum, segmentSize, now);
+        });
       });
   }
 
@@ -204,8 +230,24 @@ export class World {
   // ---------------------------------------------------------------- steps
 
   #nextTimeout(index: 0 | 1): number {
-    const { core, pauses } = this.sides[index];
-    return pauses.awakeAt(Math.max(core.nextTimeout(), this.now));
+    const { core, skew, pauses } = this.sides[index];
+    return pauses.awakeAt(Math.max(core.nextTimeout() + skew, this.now));
+  }
+
+  /** The sum of a deadline and the skew is rounded: the time must not be before the deadline. */
+  #handleTimeout(index: 0 | 1): void {
+    const { core, skew } = this.sides[index];
+    const due = core.nextTimeout();
+    core.handleTimeout(due + skew <= this.now ? Math.max(due, this.now - skew) : this.now - skew);
+  }
+
+  #timeOf(index: 0 | 1): number {
+    return this.now - this.sides[index].skew;
+  }
+
+  /** The clock of a stack: the previous one of a side has no connections that need it. */
+  #timeAt(side: Side, core: CoreStack): number {
+    return core === side.core ? this.now - side.skew : this.now;
   }
 
   #settle(): void {
@@ -226,9 +268,10 @@ export class World {
    * do.
    */
   #drain(index: 0 | 1): boolean {
-    const { core, wire, pauses } = this.sides[index];
+    const side = this.sides[index];
+    const { core, wire, pauses } = side;
     if (pauses.isPaused(this.now)) return false;
-    let busy = false;
+    let busy = this.#redirect(side);
     for (let tcb = core.tcp.pollConnection(); tcb; tcb = core.tcp.pollConnection()) {
       (tcb.handle as Application | undefined)?.onEvent();
       busy = true;
@@ -240,8 +283,85 @@ export class World {
         this.#accept(tcb);
       }
     }
-    while (core.pollTransmit(this.#out, this.now)) {
+    while (core.pollTransmit(this.#out, this.#timeOf(index))) {
       wire.send(this.#out, this.now);
+      busy = true;
+    }
+    return busy;
+  }
+
+  // ---------------------------------------------------------------- moves
+
+  /** Freezes all connections of a side; later, another stack thaws them. */
+  #move(move: Move, retryMs = 1): void {
+    const side = this.sides[move.side];
+    const { core } = side;
+    const all = core.tcp.connections();
+    // A handshake cannot move, and neither can what is about to end.
+    const canMove = all.length > 0 && all.every((tcb) => core.tcp.canMove(tcb));
+    if (!canMove || side.frozen !== undefined || side.pauses.isPaused(this.now)) {
+      if (all.length > 0) {
+        this.#events.schedule(this.now + retryMs, () => this.#move(move, 2 * retryMs));
+      }
+      return;
+    }
+    side.frozen = [];
+    const frozenAt = this.now;
+    const records = all.map((tcb) => {
+      const owner = tcb.handle as Application | undefined;
+      tcb.handle = undefined;
+      const writer = frozenWriter({ now: this.#timeOf(move.side), elapsedMs: 0 });
+      core.tcp.freeze(tcb, writer);
+      return { record: withHeader(writer.take()), owner };
+    });
+    this.#events.schedule(this.now + move.pauseMs, () => {
+      const random = seededRandom(this.scenario.seed + ++this.#stacks * 0x2_0000_0003);
+      this.#listen(side.core = this.#core(move.side, random));
+      side.skew = this.now - 7;
+      for (const { record, owner } of records) {
+        this.#thaw(move.side, record, owner, this.now - frozenAt);
+      }
+      const waiting = side.frozen!;
+      side.frozen = undefined;
+      for (const run of waiting) run();
+      this.#redirect(side);
+    });
+    this.#events.schedule(this.now + move.pauseMs + move.rerouteMs, () => {
+      side.receiver = side.core;
+    });
+  }
+
+  #thaw(
+    index: 0 | 1,
+    record: Uint8Array,
+    owner: Application | undefined,
+    elapsedMs: number,
+  ): void {
+    const { core } = this.sides[index];
+    const reader = frozenReader(record, { now: this.#timeOf(index), elapsedMs });
+    if (typeof reader === "string") throw new Error(reader);
+    const tcb = core.tcp.thaw(reader);
+    if (!(tcb instanceof Tcb)) throw new Error(`${JSON.stringify(tcb)} ${this.describe()}`);
+    if (!reader.isAtEnd) throw new Error("the record is longer than what was read");
+    owner?.moveTo(tcb);
+    this.#connections.add(tcb);
+    core.tcp.enterThawed(tcb);
+    this.moved++;
+  }
+
+  /** Passes on what arrives at the previous stack of a side; while frozen, it waits. */
+  #redirect(side: Side): boolean {
+    const { receiver } = side;
+    let busy = false;
+    if (receiver === side.core && side.frozen === undefined) return false;
+    for (let one = receiver.tcp.pollMoved(); one; one = receiver.tcp.pollMoved()) {
+      const { packet, segmentSize } = one;
+      const pass = () => {
+        const now = this.now - side.skew;
+        side.core.receive(packet, packet.length, "verified", segmentSize, now);
+      };
+      if (side.frozen === undefined) pass();
+      else side.frozen.push(pass);
       busy = true;
     }
     return busy;
@@ -249,12 +369,17 @@ export class World {
 
   // ---------------------------------------------------------------- connections
 
+  #listen(core: CoreStack): void {
+    const listener = core.tcp.listen({ ...bindingOf(PORT), backlog: 4, decides: false });
+    if (!(listener instanceof Listener)) throw new Error(listener);
+  }
+
   #connect(habits: readonly [Habits, Habits], localPort: number): void {
     const { core } = this.sides[0];
     const remote = this.#address(1).address;
     const tcb = core.tcp.connect(
       { remote, remotePort: PORT, local: undefined, localPort },
-      this.now,
+      this.#timeOf(0),
     );
     if (tcb === "ADDRESS_IN_USE") {
       this.#wakeHostIn(0, RETRY_MS, () => this.#connect(habits, localPort));
@@ -296,11 +421,13 @@ export class World {
     session: number,
   ): Application {
     this.#connections.add(tcb);
-    const { core } = this.sides[index];
+    const side = this.sides[index];
     const surroundings = {
-      core,
+      get core() {
+        return side.core;
+      },
       random: this.#random,
-      now: () => this.now,
+      now: () => this.#timeOf(index),
       wakeIn: (ms: number, wake: () => void) => this.#wakeHostIn(index, ms, wake),
     };
     const [sends, receives] = [2 * session + index, 2 * session + 1 - index];
@@ -308,6 +435,11 @@ export class World {
   }
 
   #wakeHostIn(index: 0 | 1, ms: number, run: () => void): void {
-    this.wakeIn(ms, () => this.sides[index].pauses.wake(this.now, run));
+    const side = this.sides[index];
+    const wake = () => {
+      if (side.frozen === undefined) side.pauses.wake(this.now, run);
+      else side.frozen.push(wake);
+    };
+    this.wakeIn(ms, wake);
   }
 }

@@ -18,4 +18,5 @@ const TEXTS: Readonly<Record<EndReason, string>> = {
   UNREACHABLE: "% is unreachable",
   ADDRESS_NOT_AVAILABLE: "The local address of the connection to % was removed",
   STACK_CLOSED: "The stack was closed while connected to %",
+  CONNECTION_MOVED: "The connection to % has moved to another stack",
 };

@@ -98,6 +98,11 @@ export class Connections {
     return this.#options.demux.connections.count >= this.#options.maxConnections;
   }
 
+  /** The configuration of all connections. */
+  get config(): TcpConfig {
+    return this.#options.tcp;
+  }
+
   /** Creates a connection that is not in the tables yet. */
   create(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): Tcb {
     const { tcp, environment, hash, peers } = this.#options;

@@ -19,6 +19,7 @@ import type { Sharding } from "../sharding/shard.ts";
 import type { Stats } from "../stats.ts";
 import type { TransmitQueue } from "../transmit_queue.ts";
 import type { Connections } from "./connections.ts";
+import type { MovedConnections } from "./moved_connections.ts";
 import type { PassiveOpen } from "./passive_open.ts";
 
 /** State that TCP shares with the rest of the stack. */
@@ -26,6 +27,7 @@ export interface TcpTables {
   readonly own: OwnAddresses;
   readonly demux: Demux;
   readonly connections: Connections;
+  readonly moved: MovedConnections;
   readonly transmitQueue: TransmitQueue;
   readonly sharding: Sharding;
   /** The other instances, if there are any. */
@@ -68,9 +70,14 @@ export class TcpInput {
     if (refused !== undefined) return refused;
     segment.ecn = ip.trafficClass & 3;
     segment.wireSegments = segmentSize > 0 ? Math.ceil(segment.textLength / segmentSize) || 1 : 1;
-    const { demux, connections, transmitQueue, sharding, stats } = this.#tables;
+    const { demux, connections, moved, transmitQueue, sharding, stats } = this.#tables;
     const tcb = demux.connections.find(ip, segment.sourcePort, segment.destinationPort);
     if (tcb === undefined) {
+      const { sourcePort, destinationPort } = segment;
+      if (moved.redirect(ip, sourcePort, destinationPort, packet, segmentSize)) {
+        stats.redirected++;
+        return undefined;
+      }
       if (sharding.forwardSegment(ip, segment, packet, segmentSize)) {
         stats.forwardedToShard++;
         return undefined;

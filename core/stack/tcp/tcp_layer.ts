@@ -5,24 +5,38 @@
  */
 import type { OutgoingPacket } from "../../buffers/outgoing_packet.ts";
 import { acceptSyn, refuseSyn } from "../../tcp/arrive/listen.ts";
-import { endConnection } from "../../tcp/close_connection.ts";
+import { endConnection, releaseResources } from "../../tcp/close_connection.ts";
 import type { KeyedHash } from "../../tcp/isn.ts";
+import type { FieldCodec } from "../../tcp/frozen/field_codec.ts";
+import type { FieldReader } from "../../tcp/frozen/field_reader.ts";
+import { noEndpoints, visitEndpoints, visitPolicies } from "../../tcp/frozen/format.ts";
+import { canMove, leaveMoved, readTcb, writeTcb } from "../../tcp/frozen/freeze.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
 import { READ_CLOSED, RELEASED, SYN_UNDECIDED } from "../../tcp/tcb_flags.ts";
 import { isWithoutOwner } from "../../tcp/timers/time_wait.ts";
 import * as calls from "../../tcp/user_calls.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
-import type { IpHeader } from "../../wire/ip.ts";
+import { type IpHeader, PROTOCOL } from "../../wire/ip.ts";
 import type { Demux } from "../demux.ts";
 import type { OwnAddresses } from "../ip/own_addresses.ts";
 import type { ChecksumState } from "../link.ts";
 import type { BindRefusal, ConnectRequest, ListenRequest, SynVerdict } from "../requests.ts";
+import type { QuotedPacket } from "../icmp/quoted.ts";
 import type { Sharding } from "../sharding/shard.ts";
 import type { Stats } from "../stats.ts";
 import type { Connections, EventLogSource, SegmentCounts } from "./connections.ts";
 import { Listener } from "./listener.ts";
+import { MovedConnection, type MovedConnections, type MovedPacket } from "./moved_connections.ts";
 import { PassiveOpen } from "./passive_open.ts";
 import { TcpInput, type TcpTables } from "./tcp_input.ts";
+
+/** Why a record cannot become a connection of this stack. */
+export interface ThawRefusal {
+  /** What is wrong with the record. */
+  readonly fault?: string;
+  /** Why the stack cannot have the connection. */
+  readonly refusal?: BindRefusal | "INSUFFICIENT_RESOURCES";
+}
 
 /** All connections and listeners of a stack. */
 export class TcpLayer {
@@ -30,17 +44,19 @@ export class TcpLayer {
   readonly #hash: KeyedHash;
   readonly #demux: Demux;
   readonly #connections: Connections;
+  readonly #moved: MovedConnections;
   readonly #sharding: Sharding;
   readonly #stats: Stats;
   readonly #input: TcpInput;
 
   constructor(tables: TcpTables, hash: KeyedHash) {
-    const { own, demux, connections, transmitQueue, sharding, peers, stats } = tables;
+    const { own, demux, connections, moved, transmitQueue, sharding, peers, stats } = tables;
     const sharesKey = (sharding.generations?.number ?? 1) > 1;
     this.#own = own;
     this.#hash = hash;
     this.#demux = demux;
     this.#connections = connections;
+    this.#moved = moved;
     this.#sharding = sharding;
     this.#stats = stats;
     this.#input = new TcpInput(
@@ -60,6 +76,22 @@ export class TcpLayer {
     now: number,
   ): DropReason | undefined {
     return this.#input.receive(ip, packet, checksum, segmentSize, now);
+  }
+
+  /** Queues an ICMP error about a connection that has moved away; returns false if it has not. */
+  redirectError(ip: IpHeader, quoted: QuotedPacket, packet: Uint8Array): boolean {
+    if (this.#moved.count === 0 || quoted.protocol !== PROTOCOL.TCP) return false;
+    const { local, localPort, remote, remotePort } = quoted;
+    const moved = this.#moved.get(local, localPort, remote, remotePort);
+    if (moved === undefined) return false;
+    this.#moved.keep(moved, packet.slice(0, ip.payloadEnd), 0);
+    this.#stats.redirected++;
+    return true;
+  }
+
+  /** Removes the next packet for a connection that has moved away. */
+  pollMoved(): MovedPacket | undefined {
+    return this.#moved.next();
   }
 
   /** Writes the next segment to send to `out`; returns false if there is none. */
@@ -146,7 +178,8 @@ export class TcpLayer {
     }
     if (this.#connections.isFull) return "ADDRESS_NOT_AVAILABLE";
     const isFree = (port: number) =>
-      this.#demux.connections.get(local, port, remote, remotePort) === undefined;
+      this.#demux.connections.get(local, port, remote, remotePort) === undefined &&
+      this.#moved.get(local, port, remote, remotePort) === undefined;
     const isOurs = (port: number) => this.#sharding.isOurs(local, port, remote, remotePort);
     const offset = this.#hash.connection(local, 0, remote, remotePort);
     const localPort = request.localPort > 0
@@ -217,6 +250,77 @@ export class TcpLayer {
   /** Turns keep-alive probes on or off (RFC 9293 3.8.4). */
   setKeepAlive(tcb: Tcb, on: boolean, now: number): void {
     this.#connections.apply(calls.setKeepAlive, tcb, on, now);
+  }
+
+  /** Whether {@link TcpLayer.freeze} can be called. */
+  canMove(tcb: Tcb): boolean {
+    return canMove(tcb);
+  }
+
+  /**
+   * Writes the connection and ends it here, without a segment. Packets that arrive for it are queued
+   * for {@link TcpLayer.pollMoved} until {@link TcpLayer.forgetMoved}.
+   */
+  freeze(tcb: Tcb, codec: FieldCodec): MovedConnection {
+    const { local, localPort, remote, remotePort, config } = tcb;
+    visitEndpoints({ local, localPort, remote, remotePort }, codec);
+    visitPolicies(config, codec);
+    writeTcb(tcb, codec);
+    this.#connections.apply(leaveMoved, tcb);
+    const moved = new MovedConnection(local, localPort, remote, remotePort);
+    this.#moved.add(moved);
+    this.#stats.connectionsFrozen++;
+    return moved;
+  }
+
+  /** No more packets are queued for the connection. */
+  forgetMoved(moved: MovedConnection): void {
+    this.#moved.remove(moved);
+  }
+
+  /**
+   * Reads a connection, which is not in the tables yet: {@link TcpLayer.enterThawed} follows. The
+   * result is what is wrong with the record if that is a sentence.
+   */
+  thaw(reader: FieldReader): Tcb | ThawRefusal {
+    const endpoints = noEndpoints();
+    visitEndpoints(endpoints, reader);
+    const { local, localPort, remote, remotePort } = endpoints;
+    const differs = visitPolicies(this.#connections.config, reader);
+    if (reader.fault !== undefined) return { fault: reader.fault };
+    if (differs !== undefined) return { fault: differs };
+    if (local.isV4 !== remote.isV4) return { fault: "its addresses are of different families" };
+    if (localPort === 0 || remotePort === 0) return { fault: "its port is 0" };
+    if (!this.#own.isUnicast(remote)) return { refusal: "INVALID_ADDRESS" };
+    if (!this.#own.has(local)) return { refusal: "ADDRESS_NOT_AVAILABLE" };
+    if (!this.#sharding.isOurs(local, localPort, remote, remotePort)) {
+      return { refusal: "ADDRESS_NOT_AVAILABLE" };
+    }
+    if (this.#demux.connections.get(local, localPort, remote, remotePort) !== undefined) {
+      return { refusal: "ADDRESS_IN_USE" };
+    }
+    if (this.#connections.isFull) return { refusal: "INSUFFICIENT_RESOURCES" };
+    const tcb = this.#connections.create(local, localPort, remote, remotePort);
+    const fault = readTcb(tcb, reader);
+    if (fault === undefined) return tcb;
+    releaseResources(tcb);
+    tcb.receive.clear();
+    return { fault };
+  }
+
+  /** Enters a thawed connection into the tables, and sends what it has to send. */
+  enterThawed(tcb: Tcb): void {
+    const { local, localPort, remote, remotePort } = tcb;
+    const moved = this.#moved.get(local, localPort, remote, remotePort);
+    if (moved !== undefined) this.#moved.remove(moved);
+    this.#connections.enter(tcb);
+    this.#stats.connectionsThawed++;
+    this.#connections.apply(() => {}, tcb);
+  }
+
+  /** The listener for the local end of a connection. */
+  listenerFor({ local: { w0, w1, w2, w3 }, localPort }: Tcb): Listener | undefined {
+    return this.#demux.listeners.find(w0, w1, w2, w3, localPort);
   }
 
   /** Ends the connections whose local address is no longer own, without sending anything. */

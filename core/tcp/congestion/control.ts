@@ -4,6 +4,8 @@
  * @module
  */
 
+import type { FieldCodec } from "../frozen/field_codec.ts";
+
 /** Delivery rate sample of the newest segment that has arrived. Bytes. */
 export interface DeliverySample {
   /** Bytes per millisecond, 0 when there is none. */
@@ -72,6 +74,8 @@ export interface CongestionControl {
   readonly pacingRate?: number | undefined;
   /** The algorithm uses delivery rate samples. */
   readonly samplesRate?: boolean;
+  /** Visits the state, for a connection that moves to another stack. */
+  visitFields(codec: FieldCodec): void;
   /** The segment size has changed. */
   setMss(mss: number): void;
   /** Data was acknowledged outside of fast recovery. */

@@ -1,3 +1,4 @@
+import type { FieldCodec } from "../frozen/field_codec.ts";
 import { type AckSample, type CongestionControl, initialWindow } from "./control.ts";
 import { SlowStart } from "./slow_start.ts";
 
@@ -18,6 +19,14 @@ class Curve {
   k = 0;
   /** When this congestion avoidance stage began; 0: not yet. */
   start = 0;
+
+  visitFields(codec: FieldCodec): void {
+    this.wMax = codec.real("wMax", this.wMax);
+    this.prior = codec.real("prior", this.prior);
+    this.wEst = codec.real("wEst", this.wEst);
+    this.k = codec.real("k", this.k);
+    this.start = codec.time("start", this.start);
+  }
 }
 
 /** CUBIC (RFC 9438). Windows are in segments, as in the RFC's formulas. */
@@ -27,6 +36,14 @@ export class Cubic extends SlowStart implements CongestionControl {
 
   get #curve(): Curve {
     return this.#made ??= new Curve();
+  }
+
+  override visitFields(codec: FieldCodec): void {
+    super.visitFields(codec);
+    this.#made = codec.optional("curve", this.#made, () => new Curve(), (curve) => {
+      codec.part("curve", () => curve.visitFields(codec));
+      return curve;
+    });
   }
 
   protected override avoidCongestion(sample: AckSample): void {

@@ -1,3 +1,4 @@
+import { type FieldCodec, optionalInt, optionalReal } from "../frozen/field_codec.ts";
 import type { AckSample } from "./control.ts";
 
 /** RFC 9406 4.3. */
@@ -16,6 +17,15 @@ export class HyStart {
   /** cssBaselineMinRtt: set during conservative slow start. */
   #baseline: number | undefined = undefined;
   #conservativeRounds = 0;
+
+  visitFields(codec: FieldCodec): void {
+    this.#windowEnd = optionalInt(codec, "windowEnd", this.#windowEnd);
+    this.#lastRoundMin = codec.limit("lastRoundMin", this.#lastRoundMin);
+    this.#roundMin = codec.limit("roundMin", this.#roundMin);
+    this.#samples = codec.count("samples", this.#samples);
+    this.#baseline = optionalReal(codec, "baseline", this.#baseline);
+    this.#conservativeRounds = codec.count("conservativeRounds", this.#conservativeRounds);
+  }
 
   /** Fraction of the acknowledged bytes by which the window may grow; 0: slow start has ended. */
   growth(sample: AckSample): number {

@@ -1,3 +1,4 @@
+import type { FieldCodec } from "../frozen/field_codec.ts";
 import { type AckSample, type CongestionControl, initialWindow } from "./control.ts";
 import { SlowStart } from "./slow_start.ts";
 
@@ -5,6 +6,11 @@ import { SlowStart } from "./slow_start.ts";
 export class NewReno extends SlowStart implements CongestionControl {
   /** Bytes acknowledged since the window last grew (RFC 5681 3.1). */
   #acked = 0;
+
+  override visitFields(codec: FieldCodec): void {
+    super.visitFields(codec);
+    this.#acked = codec.real("acked", this.#acked);
+  }
 
   protected override avoidCongestion(sample: AckSample): void {
     this.#acked += sample.bytes;

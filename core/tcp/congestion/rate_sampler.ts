@@ -4,6 +4,7 @@
  *
  * @module
  */
+import type { FieldCodec } from "../frozen/field_codec.ts";
 import type { SentRange } from "../recovery/scoreboard.ts";
 import type { DeliverySample } from "./control.ts";
 
@@ -26,6 +27,23 @@ export class RateSampler implements DeliverySample {
 
   get applicationIsLimit(): boolean {
     return this.#applicationLimitedUntil > this.delivered;
+  }
+
+  /** What belongs to one acknowledgement only is not visited. */
+  visitFields(codec: FieldCodec): void {
+    this.delivered = codec.count("delivered", this.delivered);
+    this.lost = codec.count("lost", this.lost);
+    this.rate = codec.real("rate", this.rate);
+    this.isApplicationLimited = codec.flag("isApplicationLimited", this.isApplicationLimited);
+    this.priorDelivered = codec.count("priorDelivered", this.priorDelivered);
+    this.priorLost = codec.count("priorLost", this.priorLost);
+    this.txInFlight = codec.count("txInFlight", this.txInFlight);
+    this.#deliveredAt = codec.time("deliveredAt", this.#deliveredAt);
+    this.#firstSentAt = codec.time("firstSentAt", this.#firstSentAt);
+    this.#applicationLimitedUntil = codec.count(
+      "applicationLimitedUntil",
+      this.#applicationLimitedUntil,
+    );
   }
 
   /** `range` is sent, with `inFlight` bytes now in flight (4.1.2.2). */

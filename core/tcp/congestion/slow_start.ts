@@ -1,3 +1,4 @@
+import type { FieldCodec } from "../frozen/field_codec.ts";
 import { type AckSample, initialWindow } from "./control.ts";
 import { HyStart } from "./hystart.ts";
 
@@ -16,6 +17,21 @@ export abstract class SlowStart {
 
   get reducesProportionally(): boolean {
     return true;
+  }
+
+  visitFields(codec: FieldCodec): void {
+    this.cwnd = codec.real("cwnd", this.cwnd);
+    this.ssthresh = codec.limit("ssthresh", this.ssthresh);
+    this.mss = codec.count("mss", this.mss, 0xffff);
+    this.#hystart = codec.optional(
+      "hystart",
+      this.#hystart,
+      () => new HyStart(),
+      (hystart) => {
+        codec.part("hystart", () => hystart.visitFields(codec));
+        return hystart;
+      },
+    );
   }
 
   setMss(mss: number): void {

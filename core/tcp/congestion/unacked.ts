@@ -1,3 +1,4 @@
+import type { FieldCodec } from "../frozen/field_codec.ts";
 import type { AckSample, CongestionControl } from "./control.ts";
 import { slowStartBytes } from "./slow_start.ts";
 
@@ -20,6 +21,12 @@ export class Unacked implements CongestionControl {
 
   get reducesProportionally(): boolean {
     return false;
+  }
+
+  visitFields(codec: FieldCodec): void {
+    this.cwnd = codec.real("cwnd", this.cwnd);
+    this.ssthresh = codec.real("ssthresh", this.ssthresh);
+    this.#mss = codec.count("mss", this.#mss, 0xffff);
   }
 
   setMss(mss: number): void {

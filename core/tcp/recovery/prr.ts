@@ -5,11 +5,19 @@
  * @module
  */
 
+import type { FieldCodec } from "../frozen/field_codec.ts";
+
 /** State of one recovery, in bytes. */
 export class RateReduction {
   #flightAtLoss = 1;
   #delivered = 0;
   #sent = 0;
+
+  visitFields(codec: FieldCodec): void {
+    this.#flightAtLoss = codec.count("flightAtLoss", this.#flightAtLoss);
+    this.#delivered = codec.count("delivered", this.#delivered);
+    this.#sent = codec.count("sent", this.#sent);
+  }
 
   /** Fast recovery begins; `flightAtLoss` is RecoverFS. */
   begin(flightAtLoss: number): void {

@@ -4,6 +4,8 @@
  * @module
  */
 import { seqGt, seqLt } from "../../wire/seq.ts";
+import { type FieldCodec, optionalInt } from "../frozen/field_codec.ts";
+import type { SendOrders } from "./send_orders.ts";
 import type { SentRange } from "./scoreboard.ts";
 
 /** RFC 8985 6.2 step 4. */
@@ -26,6 +28,19 @@ export class Rack {
   #reoWndPersist = 0;
   /** SND.NXT when a D-SACK arrived: only one per round trip counts. */
   #reportPoint: number | undefined = undefined;
+
+  /** `orders` translates the position in the order of sending. */
+  visitFields(codec: FieldCodec, orders: SendOrders): void {
+    this.sentAt = codec.time("sentAt", this.sentAt);
+    this.order = orders.visit(codec, "order", this.order);
+    this.end = codec.int("end", this.end);
+    this.rtt = codec.real("rtt", this.rtt);
+    this.highest = optionalInt(codec, "highest", this.highest);
+    this.reorderingSeen = codec.flag("reorderingSeen", this.reorderingSeen);
+    this.#reoWndMult = codec.count("reoWndMult", this.#reoWndMult);
+    this.#reoWndPersist = codec.count("reoWndPersist", this.#reoWndPersist);
+    this.#reportPoint = optionalInt(codec, "reportPoint", this.#reportPoint);
+  }
 
   /** RFC 8985 6.2 step 2: `range` has arrived. */
   delivered(range: SentRange, minRtt: number, now: number): void {

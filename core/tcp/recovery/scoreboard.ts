@@ -5,12 +5,20 @@
  * @module
  */
 import { seqDiff, seqGeq, seqGt, seqLeq, seqLt } from "../../wire/seq.ts";
+import type { FieldCodec } from "../frozen/field_codec.ts";
+import type { SendOrders } from "./send_orders.ts";
 
 /**
  * At this number of ranges, SACK blocks no longer split them: a peer that reports single bytes must
  * not create an unlimited number of ranges (RFC 2018 4 asks for whole segments).
  */
 export const MAX_CUT_RANGES = 4096;
+
+/**
+ * Maximum number of ranges in the record of a connection that moves: each sent packet is one, and
+ * the send buffer bounds them.
+ */
+export const MAX_RANGES = 65_536;
 
 /** Maximum number of unused records. */
 const MAX_FREE = 4096;
@@ -41,6 +49,22 @@ export class SentRange {
 
   get length(): number {
     return seqDiff(this.end, this.start);
+  }
+
+  visitFields(codec: FieldCodec, orders: SendOrders): void {
+    this.start = codec.int("start", this.start);
+    this.end = codec.int("end", this.end);
+    this.sentAt = codec.time("sentAt", this.sentAt);
+    this.order = orders.visit(codec, "order", this.order);
+    this.transmissions = codec.count("transmissions", this.transmissions);
+    this.sacked = codec.flag("sacked", this.sacked);
+    this.lost = codec.flag("lost", this.lost);
+    this.delivered = codec.count("delivered", this.delivered);
+    this.deliveredAt = codec.time("deliveredAt", this.deliveredAt);
+    this.firstSentAt = codec.time("firstSentAt", this.firstSentAt);
+    this.applicationLimited = codec.flag("applicationLimited", this.applicationLimited);
+    this.txInFlight = codec.count("txInFlight", this.txInFlight);
+    this.lostBefore = codec.count("lostBefore", this.lostBefore);
   }
 }
 
@@ -80,6 +104,20 @@ export class Scoreboard {
 
   get count(): number {
     return this.#end - this.#head;
+  }
+
+  /** Visits the ranges; when reading, the scoreboard is empty and not the shared one. */
+  visitFields(codec: FieldCodec, orders: SendOrders): void {
+    const { count } = this;
+    codec.list("ranges", count, MAX_RANGES, (i) => {
+      const range = i < count ? this.at(i) : this.#take();
+      range.visitFields(codec, orders);
+      if (i < count || range.length <= 0) return;
+      this.#ranges[this.#end++] = range;
+      if (range.sacked) this.sackedBytes += range.length;
+      else if (range.lost) this.lostBytes += range.length;
+      else this.inFlight += range.length;
+    });
   }
 
   get isEmpty(): boolean {

@@ -20,6 +20,11 @@ export class ScoreboardPool {
     return this.#free.pop() ?? new Scoreboard(this.#records);
   }
 
+  /** Reserves `count` positions in the order of sending; returns the last of them. */
+  reserveOrders(count: number): number {
+    return this.#records.order += count;
+  }
+
   /** Returns an empty scoreboard to the pool. */
   give(scoreboard: Scoreboard): void {
     if (this.#free.length < MAX_FREE) this.#free.push(scoreboard);

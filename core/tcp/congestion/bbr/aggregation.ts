@@ -1,3 +1,4 @@
+import type { FieldCodec } from "../../frozen/field_codec.ts";
 import { MaxFilter } from "../max_filter.ts";
 import { EXTRA_ACKED_ROUNDS } from "./parameters.ts";
 
@@ -6,6 +7,12 @@ export class AckAggregation {
   readonly #filter = new MaxFilter();
   #intervalStart = 0;
   #delivered = 0;
+
+  visitFields(codec: FieldCodec): void {
+    this.#filter.visitFields(codec);
+    this.#intervalStart = codec.time("intervalStart", this.#intervalStart);
+    this.#delivered = codec.real("delivered", this.#delivered);
+  }
 
   /** Bytes. */
   get extraAcked(): number {

@@ -5,6 +5,7 @@
  *
  * @module
  */
+import { type FieldCodec, optionalReal, optionalTime } from "../../frozen/field_codec.ts";
 import {
   type AckSample,
   type CongestionControl,
@@ -24,6 +25,18 @@ export type BbrState = "startup" | "drain" | "down" | "cruise" | "refill" | "up"
 
 /** `BBR.ack_phase` (2.12). */
 type AckPhase = "init" | "refilling" | "starting" | "feedback" | "stopping";
+
+/** The numbers of states and phases in the format of moved connections: only append. */
+const STATES: readonly BbrState[] = [
+  "startup",
+  "drain",
+  "down",
+  "cruise",
+  "refill",
+  "up",
+  "probe-rtt",
+];
+const ACK_PHASES: readonly AckPhase[] = ["init", "refilling", "starting", "feedback", "stopping"];
 
 /** 5.6.1. */
 const PACING_GAIN: Readonly<Record<BbrState, number>> = {
@@ -65,6 +78,33 @@ export class Bbr implements CongestionControl {
   constructor(mss: number) {
     this.model = new PathModel(mss);
     this.cwnd = initialWindow(mss);
+  }
+
+  visitFields(codec: FieldCodec): void {
+    this.cwnd = codec.real("cwnd", this.cwnd);
+    this.ssthresh = codec.limit("ssthresh", this.ssthresh);
+    this.pacingRate = optionalReal(codec, "pacingRate", this.pacingRate);
+    this.state = codec.choice("state", this.state, STATES);
+    codec.part("model", () => this.model.visitFields(codec));
+    codec.part("startupLoss", () => this.#startupLoss.visitFields(codec));
+    codec.part("probeWait", () => this.#probeWait.visitFields(codec));
+    this.#ackPhase = codec.choice("ackPhase", this.#ackPhase, ACK_PHASES);
+    this.#recovering = codec.flag("recovering", this.#recovering);
+    this.#undo = codec.optional("undo", this.#undo, () => new UndoState(this.model), (undo) => {
+      codec.part("undo", () => undo.visitFields(codec));
+      return undo;
+    });
+    this.#priorCwnd = codec.real("priorCwnd", this.#priorCwnd);
+    this.#drainStartRound = codec.count("drainStartRound", this.#drainStartRound);
+    this.#idleRestart = codec.flag("idleRestart", this.#idleRestart);
+    this.#isProbeSample = codec.flag("isProbeSample", this.#isProbeSample);
+    this.#prevProbeTooHigh = codec.flag("prevProbeTooHigh", this.#prevProbeTooHigh);
+    this.#prevProbePrecautionary = codec.flag(
+      "prevProbePrecautionary",
+      this.#prevProbePrecautionary,
+    );
+    this.#probeRttEnds = optionalTime(codec, "probeRttEnds", this.#probeRttEnds);
+    this.#probeRttRoundDone = codec.flag("probeRttRoundDone", this.#probeRttRoundDone);
   }
 
   setMss(mss: number): void {

@@ -1,3 +1,4 @@
+import type { FieldCodec } from "../../frozen/field_codec.ts";
 import type { DeliverySample } from "../control.ts";
 import { FULL_BANDWIDTH_GROWTH, FULL_BANDWIDTH_ROUNDS } from "./parameters.ts";
 
@@ -9,6 +10,13 @@ export class FullBandwidth {
   now = false;
   #baseline = 0;
   #rounds = 0;
+
+  visitFields(codec: FieldCodec): void {
+    this.reached = codec.flag("reached", this.reached);
+    this.now = codec.flag("now", this.now);
+    this.#baseline = codec.real("baseline", this.#baseline);
+    this.#rounds = codec.count("rounds", this.#rounds);
+  }
 
   /** Restarts the search from `baseline`. */
   reset(baseline = 0): void {

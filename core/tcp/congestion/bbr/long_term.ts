@@ -1,3 +1,4 @@
+import type { FieldCodec } from "../../frozen/field_codec.ts";
 import { HEADROOM, LOSS_THRESHOLD } from "./parameters.ts";
 
 const MAX_GROWTH_ROUNDS = 30;
@@ -13,6 +14,13 @@ export class LongTermModel {
   #acked = 0;
   /** Acknowledged bytes per segment of growth; `Infinity`: no growth. */
   #ackedPerSegment = Infinity;
+
+  visitFields(codec: FieldCodec): void {
+    this.inflight = codec.limit("inflight", this.inflight);
+    this.#growthRounds = codec.count("growthRounds", this.#growthRounds);
+    this.#acked = codec.real("acked", this.#acked);
+    this.#ackedPerSegment = codec.limit("ackedPerSegment", this.#ackedPerSegment);
+  }
 
   /** ProbeBW_REFILL begins: growth starts slowly. */
   resetGrowth(): void {

@@ -1,9 +1,15 @@
+import type { FieldCodec } from "../../frozen/field_codec.ts";
 import type { DeliverySample } from "../control.ts";
 
 /** Maximum delivery rate of this and the previous bandwidth-probing cycle (5.5.3 to 5.5.6). */
 export class MaxBandwidth {
   #current = 0;
   #previous = 0;
+
+  visitFields(codec: FieldCodec): void {
+    this.#current = codec.real("current", this.#current);
+    this.#previous = codec.real("previous", this.#previous);
+  }
 
   /** Bytes per millisecond; 0 without a sample. */
   get value(): number {

@@ -1,3 +1,4 @@
+import type { FieldCodec } from "../../frozen/field_codec.ts";
 import { MIN_RTT_FILTER_MS, PROBE_RTT_INTERVAL_MS } from "./parameters.ts";
 
 /** The minimum round-trip time, and when it has to be measured again (5.3.4.3, 5.5.7). */
@@ -9,6 +10,14 @@ export class MinRtt {
   #at = 0;
   #recent = Infinity;
   #recentAt = 0;
+
+  visitFields(codec: FieldCodec): void {
+    this.value = codec.limit("value", this.value);
+    this.probeIsDue = codec.flag("probeIsDue", this.probeIsDue);
+    this.#at = codec.time("at", this.#at);
+    this.#recent = codec.limit("recent", this.#recent);
+    this.#recentAt = codec.time("recentAt", this.#recentAt);
+  }
 
   /** `rtt` is -1 if the acknowledgement has none. */
   update(rtt: number, now: number): void {

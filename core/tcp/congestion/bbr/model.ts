@@ -1,3 +1,4 @@
+import type { FieldCodec } from "../../frozen/field_codec.ts";
 import { type DeliverySample, initialWindow } from "../control.ts";
 import { AckAggregation } from "./aggregation.ts";
 import { FullBandwidth } from "./full_bandwidth.ts";
@@ -26,6 +27,20 @@ export class PathModel {
 
   constructor(mss: number) {
     this.mss = mss;
+  }
+
+  visitFields(codec: FieldCodec): void {
+    this.mss = codec.count("mss", this.mss, 0xffff);
+    codec.part("rounds", () => this.rounds.visitFields(codec));
+    codec.part("maxBandwidth", () => this.maxBandwidth.visitFields(codec));
+    codec.part("minRtt", () => this.minRtt.visitFields(codec));
+    codec.part("full", () => this.full.visitFields(codec));
+    codec.part("aggregation", () => this.aggregation.visitFields(codec));
+    codec.part("shortTerm", () => this.shortTerm.visitFields(codec));
+    codec.part("longTerm", () => this.longTerm.visitFields(codec));
+    this.bandwidth = codec.limit("bandwidth", this.bandwidth);
+    this.isCwndLimited = codec.flag("isCwndLimited", this.isCwndLimited);
+    this.#isFullThisRound = codec.flag("isFullThisRound", this.#isFullThisRound);
   }
 
   /** First step of an acknowledgement: rounds, bandwidth, window use. */

@@ -1,3 +1,4 @@
+import type { FieldCodec } from "../../frozen/field_codec.ts";
 import { PROBE_WAIT_MS, PROBE_WAIT_SPREAD_MS } from "./parameters.ts";
 
 /**
@@ -8,6 +9,11 @@ import { PROBE_WAIT_MS, PROBE_WAIT_SPREAD_MS } from "./parameters.ts";
 export class ProbeWait {
   #waitMs = PROBE_WAIT_MS;
   #startedAt = 0;
+
+  visitFields(codec: FieldCodec): void {
+    this.#waitMs = codec.real("waitMs", this.#waitMs);
+    this.#startedAt = codec.time("startedAt", this.#startedAt);
+  }
 
   /** A cycle begins; returns the initial number of rounds, 0 or 1. */
   start(now: number, delivered: number): 0 | 1 {

@@ -1,3 +1,4 @@
+import type { FieldCodec } from "../../frozen/field_codec.ts";
 import type { DeliverySample } from "../control.ts";
 
 /** Packet-timed round trips (draft-ietf-ccwg-bbr 5.5.1). */
@@ -8,6 +9,13 @@ export class Rounds {
   /** Rounds since the last bandwidth probe. */
   sinceProbe = 0;
   #ends = 0;
+
+  visitFields(codec: FieldCodec): void {
+    this.count = codec.count("count", this.count);
+    this.starts = codec.flag("starts", this.starts);
+    this.sinceProbe = codec.count("sinceProbe", this.sinceProbe);
+    this.#ends = codec.count("ends", this.#ends);
+  }
 
   update({ priorDelivered, delivered }: DeliverySample): void {
     this.starts = priorDelivered >= this.#ends;

@@ -1,3 +1,4 @@
+import type { FieldCodec } from "../../frozen/field_codec.ts";
 import type { DeliverySample } from "../control.ts";
 import { BETA } from "./parameters.ts";
 
@@ -16,6 +17,16 @@ export class ShortTermModel {
   /** The current acknowledgement is the first of a round that began with or after a loss. */
   roundStarts = false;
   #roundEnds = 0;
+
+  visitFields(codec: FieldCodec): void {
+    this.bandwidth = codec.limit("bandwidth", this.bandwidth);
+    this.inflight = codec.limit("inflight", this.inflight);
+    this.latestBandwidth = codec.real("latestBandwidth", this.latestBandwidth);
+    this.latestInflight = codec.real("latestInflight", this.latestInflight);
+    this.lossInRound = codec.flag("lossInRound", this.lossInRound);
+    this.roundStarts = codec.flag("roundStarts", this.roundStarts);
+    this.#roundEnds = codec.count("roundEnds", this.#roundEnds);
+  }
 
   /** Returns whether it is the first loss of its round. */
   noteLoss(delivered: number): boolean {

@@ -1,3 +1,4 @@
+import { type FieldCodec, optionalInt } from "../../frozen/field_codec.ts";
 import { seqDiff } from "../../../wire/seq.ts";
 import { STARTUP_FULL_LOSS_COUNT } from "./parameters.ts";
 
@@ -5,6 +6,11 @@ import { STARTUP_FULL_LOSS_COUNT } from "./parameters.ts";
 export class StartupLoss {
   #ranges = 0;
   #lastEnd: number | undefined = undefined;
+
+  visitFields(codec: FieldCodec): void {
+    this.#ranges = codec.count("ranges", this.#ranges);
+    this.#lastEnd = optionalInt(codec, "lastEnd", this.#lastEnd);
+  }
 
   noteLost(start: number, end: number): void {
     if (this.#lastEnd === undefined || seqDiff(start, this.#lastEnd) !== 0) this.#ranges++;
