@@ -25,6 +25,7 @@ export type { EndReason } from "../core/tcp/state.ts";
 export type { DropReason } from "../core/wire/drop_reason.ts";
 export { qlogHeader, qlogLine, type QlogOptions, qlogStream } from "../core/api/tcp/qlog.ts";
 export { type ReplayedState, replayEvents } from "../core/api/tcp/event_replay.ts";
+export type * from "../core/api/moves/types.ts";
 export { silentLogger, sleepUntil, systemClock, systemRandom } from "../core/api/environment.ts";
 export type { Random } from "../core/api/environment.ts";
 export type { TcpOptions } from "../core/api/config.ts";

@@ -45,13 +45,9 @@ export const chargen: PluginFactory<ChargenOptions> = definePlugin({
   name: "chargen",
   options: z.strictObject({ limit: bytes(0, Number.MAX_SAFE_INTEGER).optional() }),
   setup: ({ limit = Infinity }) => ({
-    async handle({ socket }) {
-      const stop = new AbortController();
-      await Promise.all([
-        discardInput(socket).finally(() => stop.abort()),
-        generate(socket, limit, stop.signal),
-      ]);
-    },
+    handle: ({ socket }) => serve(socket, limit),
+    freeze: ({ socket }) => remaining.get(socket) ?? null,
+    thaw: ({ socket }, left) => serve(socket, typeof left === "number" ? left : Infinity),
     flow: answer,
   }),
 });
@@ -69,14 +65,31 @@ async function answer({ flow }: FlowContext): Promise<void> {
   }
 }
 
+/** Bytes that a connection may still send; absent: there is no limit. */
+const remaining = new WeakMap<TcpSocket, number>();
+
+async function serve(socket: TcpSocket, limit: number): Promise<void> {
+  const stop = new AbortController();
+  await Promise.all([
+    discardInput(socket).finally(() => stop.abort()),
+    generate(socket, limit, stop.signal),
+  ]);
+}
+
 async function discardInput(socket: TcpSocket): Promise<void> {
   const chunk = new Uint8Array(4096);
   while (await socket.read(chunk) !== null);
 }
 
 async function generate(socket: TcpSocket, limit: number, stop: AbortSignal): Promise<void> {
-  for (let left = limit; left > 0 && !stop.aborted; left -= PATTERNS.byteLength) {
-    await socket.write(left < PATTERNS.byteLength ? PATTERNS.subarray(0, left) : PATTERNS);
+  let left = limit;
+  if (limit < Infinity) remaining.set(socket, left);
+  while (left > 0 && !stop.aborted) {
+    const next = left < PATTERNS.byteLength ? PATTERNS.subarray(0, left) : PATTERNS;
+    left -= next.length;
+    // A pending write counts as sent: its bytes move with the connection.
+    if (limit < Infinity) remaining.set(socket, left);
+    await socket.write(next);
   }
   await socket.closeWrite();
 }

@@ -5,6 +5,12 @@
  */
 import { z } from "zod";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import type { TcpSocket } from "../core/api/types.ts";
+
+async function readAll(socket: TcpSocket): Promise<void> {
+  const views = socket.views();
+  while (!(await views.next()).done);
+}
 
 /** Options of {@link discard}: none. */
 export type DiscardOptions = Record<string, never>;
@@ -33,10 +39,9 @@ export const discard: PluginFactory<DiscardOptions> = definePlugin({
   name: "discard",
   options: z.strictObject({}),
   setup: () => ({
-    async handle({ socket }) {
-      const views = socket.views();
-      while (!(await views.next()).done);
-    },
+    handle: ({ socket }) => readAll(socket),
+    freeze: () => null,
+    thaw: ({ socket }) => readAll(socket),
     async flow({ flow }) {
       while (await flow.receive() !== null);
     },

@@ -5,7 +5,26 @@
  */
 import { z } from "zod";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import type { TcpSocket } from "../core/api/types.ts";
 import { isSimpleService } from "./shared/simple_services.ts";
+
+/** Sockets whose peer does not read, with the number of unread bytes that are written already. */
+const waiting = new WeakMap<TcpSocket, number>();
+
+/** Sends back what it receives, without the first `sent` bytes, which another stack has written. */
+async function sendBack(socket: TcpSocket, sent: number): Promise<void> {
+  let skip = sent;
+  for await (const view of socket.views()) {
+    const rest = skip > 0 ? view.subarray(skip) : view;
+    skip = Math.max(0, skip - view.length);
+    const taken = socket.tryWrite(rest);
+    if (taken === rest.length) continue;
+    // The view counts as unread until the next one.
+    waiting.set(socket, view.length);
+    await socket.write(rest.subarray(taken));
+    waiting.delete(socket);
+  }
+}
 
 /** Options of {@link echo}: none. */
 export type EchoOptions = Record<string, never>;
@@ -38,9 +57,9 @@ export const echo: PluginFactory<EchoOptions> = definePlugin({
   name: "echo",
   options: z.strictObject({}),
   setup: () => ({
-    async handle({ socket }) {
-      for await (const view of socket.views()) await socket.write(view);
-    },
+    handle: ({ socket }) => sendBack(socket, 0),
+    freeze: ({ socket }) => waiting.get(socket) ?? 0,
+    thaw: ({ socket }, sent) => sendBack(socket, Number(sent)),
     async flow({ flow }) {
       if (isSimpleService(flow.remoteAddr.port)) return;
       for await (const datagram of flow) await flow.send(datagram);

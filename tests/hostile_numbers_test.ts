@@ -26,6 +26,10 @@ const INTERFACES: Readonly<Record<string, Give>> = {
   "core/api/types.ts CloseOptions": (options: Options) => stack({}).close(options),
   "core/api/types.ts EventLogOptions": (options: Options) =>
     stack({}).connect("10.0.0.2:7").eventLog(options),
+  "core/api/moves/types.ts ThawOptions": (options: Options) =>
+    stack({}).thaw(new Uint8Array(8), options),
+  "core/api/moves/types.ts ReceiveOptions": (options: Options) =>
+    stack({}).receive(new Uint8Array(20), options),
   "core/api/types.ts EndOptions": (options: Options) =>
     stack({}).use(7, berth.echo()).remove(options),
   "plugins/shared/outbound.ts OutboundOptions": (options: Options) => berth.socks5(options),

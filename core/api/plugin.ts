@@ -4,6 +4,7 @@
  * @module
  */
 import { messageOf } from "./error_text.ts";
+import { type ChainMoves, movesOf } from "./moves/chain_moves.ts";
 import { checkOptions, type OptionsSchema } from "./options.ts";
 import { runInOrder } from "./runtime/run_chain.ts";
 import type { Context, Handler, Next, Plugin, Syn, SynContext } from "./types.ts";
@@ -104,6 +105,8 @@ export interface Chain {
   readonly handle: Handler;
   /** Present if a plugin of the chain has `onSyn`; replaces `handle`. */
   readonly onSyn?: (syn: Syn, c: SynContext) => Promise<Handler | "refuse" | "ignore">;
+  /** Present if all handlers take part in moves. */
+  readonly moves?: ChainMoves | undefined;
 }
 
 /**
@@ -124,7 +127,7 @@ export function compose(handlers: readonly (Handler | Plugin)[]): Chain {
   const deciders = handlers.flatMap((each, place) =>
     typeof each !== "function" && each.onSyn !== undefined ? [{ plugin: each, place }] : []
   );
-  if (deciders.length === 0) return { handle };
+  if (deciders.length === 0) return { handle, moves: movesOf(handlers) };
   return {
     handle,
     async onSyn(syn, c) {

@@ -31,12 +31,15 @@ import { bindingOf, parseListenAddress } from "./listen_address.ts";
 import { MetricSums } from "./metrics/metric_sums.ts";
 import type { Metric } from "./metrics/metric.ts";
 import { stackMetrics } from "./metrics/stack_metrics.ts";
+import { Moves } from "./moves/moves.ts";
+import type { FrozenConnection, ReceiveOptions, ThawOptions } from "./moves/types.ts";
 import { connectError } from "./refusal_error.ts";
 import { type AcceptorHooks, openAcceptor } from "./runtime/acceptor.ts";
 import { Driver } from "./runtime/driver.ts";
 import { graceOf } from "./runtime/grace.ts";
 import { PluginBindings } from "./runtime/plugin_bindings.ts";
 import { logRefusal } from "./runtime/port_host.ts";
+import { requireBytes } from "./tcp/bytes.ts";
 import { StackListener } from "./tcp/tcp_listener.ts";
 import { StackSocket } from "./tcp/tcp_socket.ts";
 import type {
@@ -57,6 +60,8 @@ import type {
 import type { DatagramConn, ListenDatagramOptions } from "./udp/datagram.ts";
 import { Datagrams } from "./udp/datagrams.ts";
 
+/** Maximum duration of a move, in milliseconds: no connection survives a longer pause. */
+const MAX_ELAPSED_MS = 2 ** 31 - 1;
 /** Deno's default backlog. */
 const DEFAULT_BACKLOG = 511;
 
@@ -149,6 +154,9 @@ class HostStack implements Stack {
   readonly #listeners = new Set<TcpListener>();
   readonly #datagrams: Datagrams;
   readonly #bindings: PluginBindings;
+  readonly #moves: Moves;
+  /** The sockets behind the results of `connections()`. */
+  readonly #described = new WeakMap<OpenConnection, StackSocket>();
   #closing: Promise<void> | undefined;
 
   constructor(options: StackOptions) {
@@ -169,6 +177,7 @@ class HostStack implements Stack {
       clock: this.#clock,
       log: this.#log,
     });
+    this.#moves = new Moves(this.#driver);
     this.finished = this.#run();
     this.finished.catch(() => {});
   }
@@ -277,10 +286,47 @@ class HostStack implements Stack {
     this.#driver.touch();
   }
 
-  connections(): readonly OpenConnection[] {
-    return this.#core.tcp.connections().flatMap(({ handle }) =>
-      handle instanceof StackSocket ? [handle.describe()] : []
+  freeze(connection: TcpSocket | OpenConnection): Promise<FrozenConnection> {
+    const socket = connection instanceof StackSocket
+      ? connection
+      : this.#described.get(connection as OpenConnection);
+    if (socket !== undefined) return this.#moves.freeze(socket);
+    return Promise.reject(
+      new TypeError(
+        "freeze: expected a socket of connect() or accept(), or one of connections(); a socket " +
+          "that middleware has made cannot be frozen",
+      ),
     );
+  }
+
+  thaw(record: Uint8Array, { elapsedMs = 0 }: ThawOptions = {}): TcpSocket {
+    this.#assertOpen();
+    requireBytes("thaw", record);
+    if (!(typeof elapsedMs === "number" && elapsedMs >= 0 && elapsedMs <= MAX_ELAPSED_MS)) {
+      throw new TypeError(
+        `thaw: elapsedMs: ${elapsedMs} is not a time; use milliseconds, 0 to ${MAX_ELAPSED_MS}`,
+      );
+    }
+    return this.#moves.thaw(record, elapsedMs);
+  }
+
+  receive(packet: Uint8Array, { segmentSize = 0 }: ReceiveOptions = {}): void {
+    requireBytes("receive", packet);
+    if (!(Number.isInteger(segmentSize) && segmentSize >= 0 && segmentSize <= 0xffff)) {
+      throw new TypeError(
+        `receive: segmentSize: ${segmentSize} is not a size; use bytes, 1 to 65535, or 0 for none`,
+      );
+    }
+    this.#driver.inject(packet, segmentSize);
+  }
+
+  connections(): readonly OpenConnection[] {
+    return this.#core.tcp.connections().flatMap(({ handle }) => {
+      if (!(handle instanceof StackSocket)) return [];
+      const description = handle.describe();
+      this.#described.set(description, handle);
+      return [description];
+    });
   }
 
   stats(): Readonly<Record<string, number>> {

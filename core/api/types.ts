@@ -13,6 +13,7 @@ import type { WaitReason } from "../tcp/wait_reason.ts";
 import type { Clock, Logger } from "./environment.ts";
 import type { TcpErrorCode } from "./errors.ts";
 import type { Metric } from "./metrics/metric.ts";
+import type { FrozenConnection, JsonValue, ReceiveOptions, ThawOptions } from "./moves/types.ts";
 import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./udp/datagram.ts";
 
 /** As `Deno.NetAddr`, so that code for Deno and Hono's conninfo helper work unchanged. */
@@ -348,6 +349,16 @@ export interface Plugin {
    * peer gives up, `syn.signal` is aborted.
    */
   readonly onSyn?: (syn: Syn, c: SynContext) => SynDecision | Promise<SynDecision>;
+  /**
+   * Takes part in moves: returns what {@link thaw} continues from, at most 64 KiB as JSON, or
+   * nothing if the connection cannot move now. Called while the handler waits, possibly several
+   * times, so it changes nothing. If the connection moves, pending and later reads and writes of
+   * its socket are rejected with `CONNECTION_MOVED`. Bytes that were written move with the
+   * connection, those of a pending write included; so do bytes that have not been read.
+   */
+  readonly freeze?: (c: Context) => JsonValue | undefined;
+  /** Serves a connection that {@link freeze} of a plugin with the same name has parted with. */
+  readonly thaw?: (c: Context, state: JsonValue, next: Next) => void | Promise<void>;
   /** Runs once for each flow of datagrams, on `udp/` listen addresses. */
   readonly flow?: FlowHandler;
   /**
@@ -534,6 +545,28 @@ export interface Stack extends AsyncDisposable {
   close(options?: CloseOptions): Promise<void>;
   /** Resolves when the stack has closed; rejects when its link failed. */
   readonly finished: Promise<void>;
+  /**
+   * Takes an open connection out of this stack, so that another one can {@link thaw} it. Its handler
+   * ends, and so does its socket, with `CONNECTION_MOVED`; its peer notices nothing.
+   *
+   * @throws {TcpError} `NOT_MOVABLE`: it is opening or ending, or its plugins do not take part in
+   * moves or are busy with it. It continues here then.
+   */
+  freeze(connection: TcpSocket | OpenConnection): Promise<FrozenConnection>;
+  /**
+   * Continues a connection that another stack has frozen. The plugins that served it there serve it
+   * here; without plugins, the socket is for the caller.
+   *
+   * @throws {TcpError} `INVALID_RECORD`: it is not a record that this stack can read, or its plugins
+   * are not those of its port here. `ADDRESS_NOT_AVAILABLE`, `ADDRESS_IN_USE`,
+   * `INSUFFICIENT_RESOURCES`: the stack cannot have the connection.
+   */
+  thaw(record: Uint8Array, options?: ThawOptions): TcpSocket;
+  /**
+   * Processes an IP packet as if the link had received it, such as one that another stack has
+   * redirected. Its checksum of TCP is not verified. The array may be reused afterwards.
+   */
+  receive(packet: Uint8Array, options?: ReceiveOptions): void;
   /** The open connections that have a socket, in no particular order. */
   connections(): readonly OpenConnection[];
   /** Counters of the whole stack; dropped packets by reason under `drop.*`. */

@@ -49,6 +49,7 @@ export type DropReason =
   | "tcp-ack-old" // ACK far below SND.UNA  RFC 5961 5
   | "tcp-paws" // old timestamp  RFC 7323 5.3
   | "tcp-no-room" // too many gaps in the received data
+  | "tcp-frozen" // the connection is frozen, and too much is held for it
   | "tcp-closed-text" // text after the application stopped reading
   // ICMP
   | "icmp-short"

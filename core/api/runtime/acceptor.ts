@@ -9,6 +9,7 @@ import type { Listener } from "../../stack/tcp/listener.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
 import { RELEASED } from "../../tcp/tcb_flags.ts";
 import { netAddr } from "../addresses.ts";
+import type { PluginState } from "../moves/connection_record.ts";
 import { bindError } from "../refusal_error.ts";
 import { StackSocket } from "../tcp/tcp_socket.ts";
 import type { Handler, Syn, SynVerdict } from "../types.ts";
@@ -25,6 +26,8 @@ export interface AcceptorHooks {
    * again in the next notification.
    */
   ready(): boolean;
+  /** How to serve a connection that was thawed; `undefined`: its plugins are not those here. */
+  thaw?(states: readonly PluginState[]): ((socket: StackSocket) => void) | undefined;
 }
 
 /** A listener to open. */
@@ -96,6 +99,11 @@ export class Acceptor implements Owner {
     // next().
     if (attempt !== undefined) socket.onEnd(() => attempt.abandon());
     return { socket, attempt };
+  }
+
+  /** See {@link AcceptorHooks.thaw}. */
+  thaw(states: readonly PluginState[]): ((socket: StackSocket) => void) | undefined {
+    return this.#hooks.thaw?.(states);
   }
 
   async #decide(tcb: Tcb): Promise<void> {

@@ -5,6 +5,7 @@
  * @module
  */
 import { type Link, PacketBatch } from "../../stack/link.ts";
+import type { MovedPacket } from "../../stack/tcp/moved_connections.ts";
 import type { CoreStack } from "../../stack/stack.ts";
 import type { Clock } from "../environment.ts";
 import { HandlerScheduler } from "./handler_scheduler.ts";
@@ -24,6 +25,12 @@ const MAX_BURST_BYTES = 256 * 1024;
  * written and sent at once, while it is in the processor's cache.
  */
 const MIN_BURST_BATCH_BYTES = 16 * 1024;
+
+/** The owner of a connection that has moved away. */
+interface PacketOwner {
+  /** A packet has arrived for it. */
+  onPacket(packet: MovedPacket): void;
+}
 
 /** Drives one core over one link. */
 export class Driver {
@@ -122,6 +129,13 @@ export class Driver {
     return packets > 0;
   }
 
+  /** Processes a packet that did not come from the link; its checksum has been verified. */
+  inject(packet: Uint8Array, segmentSize: number): void {
+    if (this.#stopped) return;
+    this.core.receive(packet, packet.length, "verified", segmentSize, this.now());
+    this.touch();
+  }
+
   /** A call has changed the core: the result is sent when the caller's turn is over. */
   touch(): void {
     this.#scheduler.noteCall();
@@ -151,8 +165,17 @@ export class Driver {
     this.#scheduler.flushed();
     if (this.#stopped) return;
     this.#transmitter.drain(this.now());
+    this.#redirect();
     this.#notify();
     this.#armTimer();
+  }
+
+  /** Passes packets for connections that have moved away to their owners. */
+  #redirect(): void {
+    const { tcp } = this.core;
+    for (let one = tcp.pollMoved(); one !== undefined; one = tcp.pollMoved()) {
+      (one.connection.handle as PacketOwner | undefined)?.onPacket(one);
+    }
   }
 
   /**

@@ -96,7 +96,11 @@ export class PluginBindings {
         backlog: BACKLOG,
         decides: generation.handlers.chain!.onSyn !== undefined,
       },
-      { ready: () => host.ready(), decide: (attempt) => host.decide(attempt) },
+      {
+        ready: () => host.ready(),
+        decide: (attempt) => host.decide(attempt),
+        thaw: (states) => host.thaw(states),
+      },
     );
     host.attach(acceptor);
     return new Port(address, host, acceptor.place, acceptor);

@@ -7,11 +7,13 @@ import { type Logger, withFields } from "../environment.ts";
 import { messageOf, stackOf } from "../error_text.ts";
 import { PeerFaultError, TcpError } from "../errors.ts";
 import { formatHostPort } from "../host_port.ts";
+import type { PluginState } from "../moves/connection_record.ts";
 import type { Chain } from "../plugin.ts";
 import type { StackSocket } from "../tcp/tcp_socket.ts";
-import type { Context, Handler, Syn, SynVerdict } from "../types.ts";
+import type { Handler, Syn, SynVerdict } from "../types.ts";
 import type { Acceptor, Attempt } from "./acceptor.ts";
-import { type HandlerEnvironment, type OnEnd, SharedContext } from "./handler_context.ts";
+import { ConnectionContext } from "./connection_context.ts";
+import type { HandlerEnvironment } from "./handler_context.ts";
 import { endOfChain, promised } from "./run_chain.ts";
 
 /** Runs one port with the handlers that it has at the time. */
@@ -89,6 +91,13 @@ export class PortHost {
     else if (this.#chain.onSyn !== undefined) void this.#decideLate(socket);
     else this.#serve(socket, this.#chain.handle, this.#environment);
     return true;
+  }
+
+  /** How to serve a connection that was thawed; `undefined`: the plugins are others. */
+  thaw(states: readonly PluginState[]): ((socket: StackSocket) => void) | undefined {
+    const handler = this.#chain.moves?.thaw(states);
+    if (handler === undefined) return undefined;
+    return (socket) => this.#serve(socket, handler, this.#environment);
   }
 
   #serveDecided(socket: StackSocket, attempt: Attempt): void {
@@ -169,28 +178,4 @@ export function logRefusal(log: Logger, { remote }: Syn, error: unknown): void {
     // A TcpError is a deliberate refusal, so its stack trace is of no interest.
     stack: error instanceof TcpError ? undefined : stackOf(error),
   });
-}
-
-/** What the handlers of one connection share. */
-class ConnectionContext extends SharedContext implements Context {
-  readonly socket: StackSocket;
-
-  /** `socket.environment` is set. */
-  constructor(socket: StackSocket) {
-    super();
-    this.socket = socket;
-  }
-
-  protected override get environment(): HandlerEnvironment {
-    return this.socket.environment!;
-  }
-
-  override get log(): Logger {
-    const { localAddr: { port } } = this.socket;
-    return this.lazy.log ??= withFields(this.environment.log, { port });
-  }
-
-  protected override onEnd(callback: OnEnd): void {
-    this.socket.onEnd(() => callback());
-  }
 }

@@ -9,6 +9,7 @@ import { FIN_RECEIVED, RELEASED, RESET_AFTER_ACK } from "../../tcp/tcb_flags.ts"
 import { waitReason } from "../../tcp/wait_reason.ts";
 import { isAtEnd } from "../../tcp/user_calls.ts";
 import { netAddr } from "../addresses.ts";
+import { concatenate, type SocketState } from "../moves/connection_record.ts";
 import { TcpError } from "../errors.ts";
 import { formatHostPort } from "../host_port.ts";
 import { Deferred } from "../runtime/deferred.ts";
@@ -61,6 +62,8 @@ const CLOSED = 1 << 7;
 export interface SocketOptions {
   /** The peer's FIN, once it is read, closes this side too (WinterTC's `allowHalfOpen: false`). */
   readonly closesWithPeer: boolean;
+  /** The state of the socket that the connection had in another stack. */
+  readonly moved?: SocketState;
 }
 
 /** The socket of one connection. */
@@ -83,10 +86,42 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   constructor(tcb: Tcb, driver: Driver, options: SocketOptions) {
     this.#tcb = tcb;
     this.#driver = driver;
-    this.#openedSecond = Math.floor(driver.now() / 1000);
+    this.#openedSecond = Math.floor(driver.now() / 1000) - (options.moved?.ageSeconds ?? 0);
     if (options.closesWithPeer) this.#flags |= CLOSES_WITH_PEER;
     tcb.handle = this;
+    if (options.moved !== undefined) this.#continue(options.moved);
     this.onEvent();
+  }
+
+  /** Takes over from the socket of another stack. */
+  #continue({ closesWithPeer, writeClosed, closed, pending }: SocketState): void {
+    if (closesWithPeer) this.#flags |= CLOSES_WITH_PEER;
+    if (writeClosed) this.#flags |= WRITE_CLOSED;
+    if (closed) this.#flags |= CLOSED;
+    if (pending.length > 0) this.#waitForRoom(pending, 0).catch(() => {});
+    else this.#closeWhenWritten();
+  }
+
+  /** What a socket of another stack needs to take over. */
+  stateToMove(): SocketState {
+    const parts = this.#writers.flatMap((writer) => bytesOf(writer)?.subarray(writer.at) ?? []);
+    return {
+      closesWithPeer: this.#closesWithPeer,
+      writeClosed: this.#isWriteClosed,
+      closed: this.#isClosed,
+      ageSeconds: this.#ageSeconds,
+      pending: concatenate(parts),
+    };
+  }
+
+  /** The connection in the core. */
+  get tcb(): Tcb {
+    return this.#tcb;
+  }
+
+  /** Whether reading and writing have ended by `close()`. */
+  get isClosed(): boolean {
+    return this.#isClosed;
   }
 
   get upgraded(): boolean {
@@ -158,12 +193,16 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
         return netAddr(tcb.remote, tcb.remotePort);
       },
       plugin: this.#environment?.generation.name,
-      ageSeconds: Math.max(0, Math.floor(this.#driver.now() / 1000) - this.#openedSecond),
+      ageSeconds: this.#ageSeconds,
       waitsFor: waitReason(tcb, this.#reader !== undefined),
       stats: () => tcpStats(tcb),
       eventLog: (options) => this.eventLog(options),
       abort: (reason) => this.abort(reason),
     };
+  }
+
+  get #ageSeconds(): number {
+    return Math.max(0, Math.floor(this.#driver.now() / 1000) - this.#openedSecond);
   }
 
   #lazyProperties(): LazyProperties {

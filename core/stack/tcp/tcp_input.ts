@@ -83,7 +83,6 @@ export class TcpInput {
         return undefined;
       }
       const { generations } = sharding;
-      const { sourcePort, destinationPort } = segment;
       if (
         generations !== undefined &&
         (generations.forward(ip, sourcePort, destinationPort, packet, segmentSize) ||

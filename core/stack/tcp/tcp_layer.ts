@@ -303,9 +303,14 @@ export class TcpLayer {
     const tcb = this.#connections.create(local, localPort, remote, remotePort);
     const fault = readTcb(tcb, reader);
     if (fault === undefined) return tcb;
+    this.discardThawed(tcb);
+    return { fault };
+  }
+
+  /** Releases what a thawed connection holds that does not enter the tables. */
+  discardThawed(tcb: Tcb): void {
     releaseResources(tcb);
     tcb.receive.clear();
-    return { fault };
   }
 
   /** Enters a thawed connection into the tables, and sends what it has to send. */

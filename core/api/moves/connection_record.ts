@@ -1,0 +1,113 @@
+/**
+ * The record of a connection as a stack passes it on: the core's part, the socket's part, and what
+ * the plugins keep.
+ *
+ * @module
+ */
+import type { FieldCodec } from "../../tcp/frozen/field_codec.ts";
+import type { JsonValue } from "./types.ts";
+
+/** Maximum size of pending writes in a record, in bytes. */
+export const MAX_PENDING_BYTES: number = 16 * 1024 * 1024;
+/** Maximum length of the JSON text of one plugin's state, in bytes. */
+export const MAX_STATE_BYTES: number = 64 * 1024;
+/** Maximum number of plugins that share a connection. */
+const MAX_PLUGINS = 16;
+/** Maximum length of a plugin's name, in bytes. */
+const MAX_NAME_BYTES = 256;
+
+/** What a socket adds to the record of its connection. */
+export interface SocketState {
+  /** The peer's FIN, once it is read, closes this side too. */
+  readonly closesWithPeer: boolean;
+  /** A FIN follows the last byte, those of `pending` included. */
+  readonly writeClosed: boolean;
+  /** Reading has ended as well. */
+  readonly closed: boolean;
+  /** Whole seconds since the connection was accepted. */
+  readonly ageSeconds: number;
+  /** Bytes of writes that the send buffer has not accepted yet. */
+  readonly pending: Uint8Array<ArrayBuffer>;
+}
+
+/** Joins arrays. */
+export function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
+  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    all.set(part, at);
+    at += part.length;
+  }
+  return all;
+}
+
+/** The state of one plugin of the chain that serves the connection. */
+export interface PluginState {
+  readonly name: string;
+  readonly state: JsonValue;
+}
+
+/** What follows the fields of the core. */
+export interface ApiRecord {
+  readonly socket: SocketState;
+  /** `undefined`: no handler serves the connection. */
+  readonly plugins: readonly PluginState[] | undefined;
+}
+
+/** The record that a reader starts from. */
+export const EMPTY_RECORD: ApiRecord = {
+  socket: {
+    closesWithPeer: false,
+    writeClosed: false,
+    closed: false,
+    ageSeconds: 0,
+    pending: new Uint8Array(0),
+  },
+  plugins: undefined,
+};
+
+/** Visits the socket's and the plugins' part; a state that is not JSON reads as `undefined`. */
+export function visitApiRecord(record: ApiRecord, codec: FieldCodec): ApiRecord {
+  let socket = record.socket;
+  codec.part("socket", () => {
+    const { closesWithPeer, writeClosed, closed, ageSeconds, pending } = socket;
+    socket = {
+      closesWithPeer: codec.flag("closesWithPeer", closesWithPeer),
+      writeClosed: codec.flag("writeClosed", writeClosed),
+      closed: codec.flag("closed", closed),
+      ageSeconds: codec.count("ageSeconds", ageSeconds),
+      pending: codec.bytes(
+        "pending",
+        pending.length,
+        MAX_PENDING_BYTES,
+        (target) => target.set(pending),
+      ),
+    };
+  });
+  const plugins = codec.optional("plugins", record.plugins, () => [], (states) => {
+    const visited: PluginState[] = [];
+    codec.list("plugins", states.length, MAX_PLUGINS, (i) => {
+      const { name, state } = states[i] ?? { name: "", state: null };
+      visited[i] = {
+        name: visitText("name", name, MAX_NAME_BYTES, codec),
+        state: parseState(visitText("state", JSON.stringify(state), MAX_STATE_BYTES, codec)),
+      };
+    });
+    return visited;
+  });
+  return { socket, plugins };
+}
+
+function visitText(name: string, text: string, most: number, codec: FieldCodec): string {
+  const bytes = new TextEncoder().encode(text);
+  const visited = codec.bytes(name, bytes.length, most, (target) => target.set(bytes));
+  return new TextDecoder().decode(visited);
+}
+
+function parseState(text: string): JsonValue {
+  try {
+    return JSON.parse(text) as JsonValue;
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,62 @@
+/**
+ * The public interfaces of connections that move between stacks. Types only.
+ *
+ * @module
+ */
+import type { NetAddr, TcpSocket } from "../types.ts";
+
+/** A value that JSON can express: what a plugin keeps of a connection that moves. */
+export type JsonValue =
+  | string
+  | number
+  | boolean
+  | null
+  | readonly JsonValue[]
+  | { readonly [name: string]: JsonValue };
+
+/** Receives packets for a connection that has moved away. */
+export type PacketSink = (packet: Uint8Array<ArrayBuffer>, segmentSize: number) => void;
+
+/**
+ * A connection that was frozen. Its peer notices nothing: this stack sends nothing more for it, and
+ * holds up to 256 KiB of packets that arrive for it until {@link redirect}, {@link resume} or
+ * {@link release} is called, one of which has to follow.
+ */
+export interface FrozenConnection {
+  /** The connection, for {@link Stack.thaw}; it is not encrypted. */
+  readonly record: Uint8Array<ArrayBuffer>;
+  /** This side's address and port. */
+  readonly localAddr: NetAddr;
+  /** The peer's address and port. */
+  readonly remoteAddr: NetAddr;
+  /** The names of the plugins that served it; `undefined` for sockets of `connect()` and `accept()`. */
+  readonly plugin: string | undefined;
+  /**
+   * Another stack has the connection. Passes the packets held, and those that still arrive here, to
+   * `deliver`, which hands them to that stack's {@link Stack.receive}.
+   */
+  redirect(deliver: PacketSink): void;
+  /**
+   * Thaws the connection in this stack again, for example because the other one did not take it.
+   *
+   * @throws {TcpError} As {@link Stack.thaw}.
+   */
+  resume(): TcpSocket;
+  /** Packets reach the other stack: this one forgets the connection, and answers them as unknown. */
+  release(): void;
+}
+
+/** Options of {@link Stack.thaw}. */
+export interface ThawOptions {
+  /**
+   * How much time has passed since the connection was frozen, in milliseconds; its timers and
+   * timestamps continue as if they had run meanwhile. Default 0.
+   */
+  elapsedMs?: number;
+}
+
+/** Options of {@link Stack.receive}. */
+export interface ReceiveOptions {
+  /** Payload bytes per segment if the packet is a super-packet. Default 0: it is not. */
+  segmentSize?: number;
+}
