@@ -84,6 +84,7 @@ export class TestDashboard implements AsyncDisposable {
         },
       },
       metrics: () => Promise.resolve(""),
+      reopen: () => false,
       isReloading: () => false,
       reload: () => Promise.resolve((did.push("reload"), changes as never)),
       use: () => Promise.reject(new Error("no configuration")),

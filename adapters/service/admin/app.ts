@@ -46,6 +46,8 @@ export interface AdminTarget {
   use(text: string): Promise<Changes>;
   /** The metrics as text, with the names of berth or of node_exporter. */
   metrics(names?: "node_exporter"): Promise<string>;
+  /** Opens the log file again; false if there is none. */
+  reopen(): boolean;
   readonly log: { level: LogLevel };
   readonly events: EventHub;
   readonly live: LiveUpdates;
@@ -235,6 +237,15 @@ function routesOf(target: AdminTarget): Route[] {
         const { total } = await service.select({ limit: 0, offset: 0 });
         return c.json({ connections: total });
       },
+    },
+    {
+      method: "POST",
+      path: "/reopen",
+      summary: "Opens the log file again, after another program has renamed it; 404 without one",
+      handle: (c) =>
+        target.reopen()
+          ? c.json({ reopened: true })
+          : c.json({ error: "there is no log file: the log goes to stderr" }, 404),
     },
     {
       method: "GET",

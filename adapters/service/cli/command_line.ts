@@ -28,6 +28,7 @@ import { type Arguments, parseArguments } from "./arguments.ts";
 import { completionFor } from "./completion.ts";
 import { runDashboard } from "./dashboard.ts";
 import { helpText } from "./help.ts";
+import { ServiceLog } from "../log/service_log.ts";
 import {
   createLogger,
   type LevelLogger,
@@ -44,7 +45,7 @@ import {
 import { COMMANDS, runRemote } from "./remote.ts";
 import { serviceManager } from "./service_manager.ts";
 import {
-  logStraySignals,
+  onReopenSignal,
   onStatsSignal,
   takeStraySignals,
   waitForShutdownSignal,
@@ -115,16 +116,25 @@ function configurationFrom(
 
 async function check(settings: Settings): Promise<0> {
   if (settings.workers > 1) requireWorkerModule();
-  await checkService(settings, createLogger({ level: settings.logLevel, write: writeToStderr }));
+  const { logLevel: level, logFormat: format } = settings;
+  const log = createLogger({ level, format, write: writeToStderr });
+  await checkService(settings, log);
+  log.flush();
   return print("the configuration is valid");
 }
 
 async function serve(given: Arguments): Promise<0> {
   requireRuntime();
-  const log = createLogger({ level: "info", write: writeToStderr });
-  logStraySignals(log);
+  const output = new ServiceLog();
+  const log = output.logger;
+  const reopen = () => {
+    const isFile = output.reopen();
+    if (isFile) log.info("the log file was opened again");
+    return isFile;
+  };
+  onReopenSignal(log, reopen);
   const events = new EventHub(() => tellWorkers());
-  const { service, file } = await start(given, log, events.wrap(log));
+  const { service, file } = await start(given, output, events.wrap(log));
   // The followers of the events get lines of level info and above, whatever is logged.
   const tellWorkers = () =>
     service.setLogLevel(events.isFollowed ? moreVerbose(log.level, "info") : log.level);
@@ -145,8 +155,9 @@ async function serve(given: Arguments): Promise<0> {
       read = next.file;
       return next.settings;
     },
-    onChange({ logLevel }) {
-      setLevel(logLevel);
+    onChange(settings) {
+      output.configure(settings);
+      tellWorkers();
       saved(read);
     },
   });
@@ -163,7 +174,8 @@ async function serve(given: Arguments): Promise<0> {
     isReloading: () => reloader.isReloading,
     reload: () => reloader.reload("POST /reload"),
     use: useText,
-    metrics: exportMetrics(service),
+    metrics: exportMetrics(service, () => output.metrics),
+    reopen,
     log: {
       get level() {
         return log.level;
@@ -193,6 +205,7 @@ async function serve(given: Arguments): Promise<0> {
   await stopped;
   await admin?.close();
   manager.close();
+  await output.finish();
   return 0;
 }
 
@@ -234,12 +247,13 @@ function requireRuntime(): void {
  */
 async function start(
   given: Arguments,
-  log: LevelLogger,
+  output: ServiceLog,
   serviceLog: Logger,
 ): Promise<{ service: Service; file: SavedConfig | undefined }> {
+  const log = output.logger;
   const guarded = guardStart(log);
   const startWith = async ({ settings, file }: Configuration) => {
-    log.level = settings.logLevel;
+    output.configure(settings);
     const start = settings.workers > 1 ? startWorkers : startService;
     return { service: await guarded(() => start(settings, serviceLog)), file };
   };

@@ -121,6 +121,11 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (ask) => (await ask("POST", "/reload")).body,
     show: (answer) => `reloaded\n${asJson(answer)}`,
   },
+  reopen: {
+    help: "open the log file again, after it was renamed",
+    run: async (ask) => (await ask("POST", "/reopen")).body,
+    show: () => "the log file was opened again",
+  },
   drain: {
     help: "accept no new connections; running ones continue",
     run: async (ask) => (await ask("POST", "/drain")).body,

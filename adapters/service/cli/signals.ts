@@ -1,5 +1,6 @@
 /**
- * Signals: those that stop the service, and SIGUSR2, which logs the counters.
+ * Signals: those that stop the service, SIGUSR1, which opens the log file again, and SIGUSR2, which logs
+ * the counters.
  *
  * @module
  */
@@ -97,13 +98,18 @@ export function takeStraySignals(): void {
   if (hasNoTerminal) process.on("SIGHUP", () => {});
 }
 
-/** Logs that SIGUSR1 does nothing, and closes the debugger port that Deno opens on it. */
-export function logStraySignals(log: Logger): void {
+/**
+ * Calls `reopen` on each SIGUSR1, which returns whether there is a log file; closes the debugger port that
+ * Deno opens on it.
+ */
+export function onReopenSignal(log: Logger, reopen: () => boolean): void {
   // With --inspect the user wants the debugger.
   const opensDebugger = process.versions["deno"] !== undefined && mayAskInspector() &&
     inspector.url() === undefined;
   process.on("SIGUSR1", () => {
-    log.info("SIGUSR1 does nothing; SIGUSR2 writes the counters");
+    if (!reopen()) {
+      log.info("SIGUSR1 opens the log file again, and there is none; SIGUSR2 writes the counters");
+    }
     if (opensDebugger) closeDebugger(performance.now() + DEBUGGER_OPENS_WITHIN_MS);
   });
 }

@@ -1,10 +1,10 @@
 /**
- * Log lines for people and for `grep`.
+ * The logger of the service: lines from a level on, in which a repeated line is counted.
  *
  * @module
  */
-import type { Logger } from "../../../core/api/environment.ts";
-import { messageOf } from "../../../core/api/error_text.ts";
+import { type Clock, type Logger, systemClock } from "../../../core/api/environment.ts";
+import { formatBody, formatLine, type LogFormat } from "./line_format.ts";
 
 /** The log levels, the most verbose first. */
 export const LOG_LEVELS = ["debug", "info", "warn", "error", "off"] as const;
@@ -21,10 +21,14 @@ export function moreVerbose(one: LogLevel, other: LogLevel): LogLevel {
 export interface LoggerOptions {
   /** The least severe level that is written. */
   level: LogLevel;
+  /** Default `"text"`. */
+  format?: LogFormat;
   /** Writes a line, which has no newline at its end. */
-  write: (line: string) => void;
+  write: (line: string, level: LogLevel) => void;
   /** The timestamp of a line; default: the wall clock. */
   now?: () => Date;
+  /** For the count of repeated lines; default: the clock of the runtime. */
+  clock?: Clock;
 }
 
 /** Writes a line to stderr; does nothing where stderr is closed. */
@@ -41,17 +45,53 @@ export interface LevelLogger extends Logger {
   level: LogLevel;
 }
 
-/** A logger of lines such as `2026-01-31T12:00:00.000Z info  connection closed port=80 plugin=http`. */
+/** A logger whose format can be changed at any time. */
+export interface ServiceLogger extends LevelLogger {
+  format: LogFormat;
+  /** Writes how often the last line was repeated, if it was; the next line is written in any case. */
+  flush(): void;
+}
+
+/** Longest time that repeated lines are counted before their number is written, in milliseconds. */
+const REPEATED_MS = 10_000;
+
+/**
+ * A logger of lines such as `2026-01-31T12:00:00.000Z info  connection closed port=80 plugin=http`. A line
+ * that repeats the last one is not written but counted: `the last line was repeated times=41`
+ * follows when another line comes, or after ten seconds.
+ */
 export function createLogger(
-  { level, write, now = () => new Date() }: LoggerOptions,
-): LevelLogger {
+  { level, format = "text", write, now = () => new Date(), clock = systemClock }: LoggerOptions,
+): ServiceLogger {
   let least = LOG_LEVELS.indexOf(level);
-  const at = (own: LogLevel): Logger["info"] => {
-    const label = own.padEnd(5);
-    const severity = LOG_LEVELS.indexOf(own);
+  let last = { level, body: "", repeated: 0 };
+  let cancelFlush: (() => void) | undefined;
+  const put = (level: LogLevel, body: string) => write(formatLine(format, now(), body), level);
+  const writeRepeats = () => {
+    cancelFlush?.();
+    cancelFlush = undefined;
+    if (last.repeated === 0) return;
+    const times = { times: last.repeated };
+    last.repeated = 0;
+    put(last.level, formatBody(format, last.level, "the last line was repeated", times));
+  };
+  const flush = () => {
+    writeRepeats();
+    last.body = "";
+  };
+  const at = (level: LogLevel): Logger["info"] => {
+    const severity = LOG_LEVELS.indexOf(level);
     return (message, fields) => {
       if (severity < least) return;
-      write(`${now().toISOString()} ${label} ${oneLine(message)}${formatFields(fields)}`);
+      const body = formatBody(format, level, message, fields);
+      if (body === last.body) {
+        last.repeated++;
+        cancelFlush ??= clock.schedule(clock.now() + REPEATED_MS, writeRepeats);
+        return;
+      }
+      writeRepeats();
+      last = { level, body, repeated: 0 };
+      put(level, body);
     };
   };
   return {
@@ -60,28 +100,19 @@ export function createLogger(
     warn: at("warn"),
     error: at("error"),
     isEnabled: (level) => LOG_LEVELS.indexOf(level) >= least,
+    flush,
     get level() {
       return LOG_LEVELS[least]!;
     },
     set level(level) {
       least = LOG_LEVELS.indexOf(level);
     },
+    get format() {
+      return format;
+    },
+    set format(next) {
+      flush();
+      format = next;
+    },
   };
-}
-
-function formatFields(fields: Readonly<Record<string, unknown>> = {}): string {
-  return Object.entries(fields)
-    .filter(([, value]) => value !== undefined)
-    .map(([name, value]) => ` ${name}=${formatValue(value)}`)
-    .join("");
-}
-
-/** Quotes values that would be ambiguous or break the line. */
-function formatValue(value: unknown): string {
-  const text = messageOf(value);
-  return /^[\x21-\x7e]+$/.test(text) && !/["=]/.test(text) ? text : JSON.stringify(text);
-}
-
-function oneLine(message: string): string {
-  return message.replace(/\p{Cc}+/gu, " ");
 }

@@ -3,21 +3,27 @@
  *
  * @module
  */
-import type { MetricDefinition } from "../../../core/api/metrics/metric.ts";
+import type { Metric, MetricDefinition } from "../../../core/api/metrics/metric.ts";
 import { DEFINITIONS } from "../../telemetry/definitions.ts";
 import { registerSource } from "../../telemetry/register_metrics.ts";
+import { LOG_METRICS } from "../log/service_log.ts";
 import type { Service } from "../service.ts";
 import type { PrometheusText } from "./prometheus.ts";
 import { PROCESS_METRICS } from "./process_metrics.ts";
 
 /** In the order of the documentation. */
-export const SERVICE_METRICS: readonly MetricDefinition[] = [...DEFINITIONS, ...PROCESS_METRICS];
+export const SERVICE_METRICS: readonly MetricDefinition[] = [
+  ...DEFINITIONS,
+  ...PROCESS_METRICS,
+  ...LOG_METRICS,
+];
 
-/** Exports the metrics of a service; the result makes the text for Prometheus. */
+/** Exports the metrics of a service, and `others`; the result makes the text for Prometheus. */
 export function exportMetrics(
   service: Pick<Service, "metrics">,
+  others: () => readonly Metric[],
 ): (names?: "node_exporter") => Promise<string> {
-  const source = () => service.metrics();
+  const source = async () => [...await service.metrics(), ...others()];
   registerSource(source, SERVICE_METRICS);
   let prometheus: Promise<PrometheusText> | undefined;
   return async (names) => {

@@ -35,7 +35,9 @@ const CHANGEABLE: ReadonlySet<SettingKey> = new Set<SettingKey>([
   "hostAddresses",
   "listen",
   "publish",
+  "metrics",
   "logLevel",
+  "logFormat",
   "lameDuckMs",
   "graceMs",
   "reloadGraceMs",
@@ -43,7 +45,15 @@ const CHANGEABLE: ReadonlySet<SettingKey> = new Set<SettingKey>([
 ]);
 
 /** Changeable settings that concern no listen address, port or address. */
-const OTHERS = ["logLevel", "lameDuckMs", "graceMs", "reloadGraceMs", "peers"] as const;
+const OTHERS = [
+  "metrics",
+  "logLevel",
+  "logFormat",
+  "lameDuckMs",
+  "graceMs",
+  "reloadGraceMs",
+  "peers",
+] as const;
 
 /**
  * Checks that a reload can change one configuration to another.

@@ -19,6 +19,8 @@ import {
 import { milliseconds, wholeNumber } from "../../../core/api/numbers.ts";
 import { isOwnable } from "../../../core/stack/ip/own_addresses.ts";
 import { Subnet } from "../../../core/wire/address.ts";
+import { LOG_FORMATS, type LogFormat } from "../log/line_format.ts";
+import type { LogFileOptions } from "../log/log_file.ts";
 import { LOG_LEVELS, type LogLevel } from "../log/logger.ts";
 import { type LinkSetting, locateLink, parseLink } from "../links/table.ts";
 import { adminSchema, type AdminSetting, locateAdmin } from "./admin_setting.ts";
@@ -29,6 +31,7 @@ import {
   locateListen,
   type WrittenListen,
 } from "./listen_setting.ts";
+import { locateLogFile, logFileSchema } from "./log_file_setting.ts";
 import {
   locatePublish,
   publishSchema,
@@ -90,6 +93,10 @@ export interface Settings {
   readonly metrics: boolean;
   /** The least severe level that is logged. */
   readonly logLevel: LogLevel;
+  /** How lines are written. */
+  readonly logFormat: LogFormat;
+  /** The file that lines are written to; absent: stderr. */
+  readonly logFile?: LogFileOptions | undefined;
   /** Milliseconds between the end of readiness and the first refused connection. */
   readonly lameDuckMs: number;
   /** Milliseconds that running connections have to finish when the service stops. */
@@ -334,6 +341,26 @@ socket of the host:
     help: "debug, info, warn, error or off",
     details:
       "`debug`, `info`, `warn`, `error` or `off`; `info` writes one line for each connection",
+  },
+  logFormat: {
+    flag: "--log-format text|json",
+    schema: z.enum(LOG_FORMATS, {
+      error: ({ input }) => `expected ${LOG_FORMATS.join(" or ")}, got ${input}`,
+    }),
+    default: "text",
+    help: "how log lines are written: text, or an object on each line",
+    details:
+      "How [log lines](operations.md#logs) are written: `text`, or `json`, an object on each line",
+  },
+  logFile: {
+    flag: "--log-file FILE",
+    schema: logFileSchema,
+    locate: locateLogFile,
+    help: "write the log to a file instead of stderr; SIGUSR1 opens it again",
+    details:
+      "The file that [log lines](operations.md#logs) are written to instead of stderr: `FILE`, or " +
+      '`{ "file": "berth.log", "maxBytes": 16777216, "files": 5 }` with the size at which it is rotated ' +
+      "and the number of files that are kept",
   },
   lameDuckMs: {
     schema: milliseconds(0),

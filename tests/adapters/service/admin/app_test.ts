@@ -32,6 +32,7 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
   const events = new EventHub();
   const changes = { did: "changed" } as unknown as ReturnType<AdminTarget["reload"]>;
   let isReloading = false;
+  let hasLogFile = true;
   const target: AdminTarget = {
     service: {
       settings: SETTINGS,
@@ -59,6 +60,7 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
       return Promise.resolve(changes);
     },
     metrics: (names = "berth" as never) => Promise.resolve(`names of ${names}\n`),
+    reopen: () => did.push("reopen") > 0 && hasLogFile,
     log: { level: "info" },
     events,
     live: new LiveUpdates(systemClock),
@@ -68,7 +70,15 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
     const answer = await app.request(`http://localhost${path}`, { method, ...init });
     return { status: answer.status, body: await answer.json() as Record<string, unknown> };
   };
-  return { app, did, events, target, send, reloading: (on: boolean) => isReloading = on };
+  return {
+    app,
+    did,
+    events,
+    target,
+    send,
+    reloading: (on: boolean) => isReloading = on,
+    logToStderr: () => hasLogFile = false,
+  };
 }
 
 const JSON_BODY = { "Content-Type": "application/json" };
@@ -87,6 +97,15 @@ describe("the admin API", () => {
     const other = await app.request("http://localhost/metrics?names=node_exporter");
     expect(await other.text()).toBe("names of node_exporter\n");
     expect((await app.request("http://localhost/metrics?names=x")).status).toBe(400);
+  });
+
+  // After the file was renamed; without a file there is nothing to do.
+  test("opens the log file again", async () => {
+    const { send, did, logToStderr } = admin();
+    expect(await send("POST", "/reopen")).toEqual({ status: 200, body: { reopened: true } });
+    expect(did).toEqual(["reopen"]);
+    logToStderr();
+    expect((await send("POST", "/reopen")).status).toBe(404);
   });
 
   // Alive in any case; ready unless it is reloading or draining.
@@ -186,7 +205,8 @@ describe("the admin API", () => {
     const paths = body["paths"] as Record<string, Record<string, unknown>>;
     expect(Object.keys(paths)).toEqual(
       ("/livez /readyz /config /reload /listeners /connections /live /connections/{id} " +
-        "/connections/{id}/events /capture /capture/{id} /impair /stats /metrics /drain /log-level /events")
+        "/connections/{id}/events /capture /capture/{id} /impair /stats /metrics /drain /reopen /log-level " +
+        "/events")
         .split(" "),
     );
     for (const [path, methods] of Object.entries(paths)) {

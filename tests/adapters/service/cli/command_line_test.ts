@@ -305,7 +305,10 @@ describe("the service", () => {
     const client = await connected(await run.published());
     run.kill("SIGPIPE");
     run.kill("SIGUSR1");
-    await run.printed(/ info {2}SIGUSR1 does nothing; SIGUSR2 writes the counters\n/, "log");
+    await run.printed(
+      / info {2}SIGUSR1 opens the log file again, and there is none; SIGUSR2 writes the counters\n/,
+      "log",
+    );
     run.kill("SIGUSR2");
     await run.printed(/ info {2}stats /, "log");
     expect(await say(client, "still")).toBe("still");

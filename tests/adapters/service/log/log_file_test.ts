@@ -1,0 +1,147 @@
+import { existsSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { LogFile, MAX_WAITING_LENGTH } from "../../../../adapters/service/log/log_file.ts";
+import { TemporaryFolder } from "../../../support/temporary_folder.ts";
+
+let folder: TemporaryFolder;
+beforeEach(() => {
+  folder = new TemporaryFolder();
+});
+afterEach(() => folder[Symbol.dispose]());
+
+/** A log file, and what it has reported. */
+function open(options: { maxBytes?: number; files?: number } = {}) {
+  const path = folder.file("log");
+  const events: string[] = [];
+  const file = new LogFile({ file: path, maxBytes: 1_000_000, files: 3, ...options }, {
+    failed: (reason) => void events.push(`failed: ${reason}`),
+    recovered: (lost) => void events.push(`lost: ${lost}`),
+  });
+  const read = (name = "log") => readFileSync(folder.file(name), "utf8");
+  return { file, path, events, read };
+}
+
+describe("LogFile", () => {
+  // Lines are appended to what is there, in order.
+  test("appends lines", async () => {
+    folder.write("log", "before\n");
+    const { file, read } = open();
+    for (let i = 0; i < 1000; i++) file.write(`line ${i}`);
+    await file.finish();
+    const lines = read().split("\n");
+    expect([lines.length, lines[0], lines[1], lines[1000]])
+      .toEqual([1002, "before", "line 0", "line 999"]);
+    expect(file.lost).toBe(0);
+  });
+
+  // 100 lines of 100 bytes in files of 1000 bytes: three files stay, with the last lines whole.
+  test("rotates by size and keeps some files", async () => {
+    const { file, read } = open({ maxBytes: 1000 });
+    for (let i = 0; i < 100; i++) {
+      file.write(`${i}`.padEnd(99, "x"));
+      await file.finish();
+    }
+    expect(readdirSync(folder.path).sort()).toEqual(["log", "log.1", "log.2"]);
+    const numbers = (name: string) => read(name).trim().split("\n").map((line) => parseInt(line));
+    expect([...numbers("log.2"), ...numbers("log.1"), ...numbers("log")])
+      .toEqual(Array.from({ length: 30 }, (_, i) => 70 + i));
+    expect(read("log.1").length).toBe(1000);
+  });
+
+  // With one file the old lines are overwritten.
+  test("can keep one file", async () => {
+    const { file, read } = open({ maxBytes: 10, files: 1 });
+    for (const line of ["first", "second", "third"]) {
+      file.write(line);
+      await file.finish();
+    }
+    expect(read()).toBe("third\n");
+    expect(readdirSync(folder.path)).toEqual(["log"]);
+  });
+
+  // logrotate renames the file, then asks for a new one: no line is lost on the way.
+  test("is opened again by its name", async () => {
+    const { file, path, read } = open();
+    file.write("one");
+    await file.finish();
+    renameSync(path, `${path}.old`);
+    file.write("two");
+    await file.finish();
+    file.write("three");
+    file.reopen();
+    await file.finish();
+    file.write("four");
+    await file.finish();
+    expect(read("log.old") + read()).toBe("one\ntwo\nthree\nfour\n");
+    expect(read()).toContain("four\n");
+  });
+
+  // A full disk: nothing throws, the lines are counted, and one message says so. When there is room again,
+  // the log says how many are missing.
+  test("goes on while the disk is full", async () => {
+    symlinkSync("/dev/full", folder.file("log"));
+    const { file, path, events, read } = open();
+    for (let i = 0; i < 50; i++) {
+      file.write(`line ${i}`);
+      if (i % 10 === 0) await file.finish();
+    }
+    await file.finish();
+    expect(file.lost).toBe(50);
+    expect(events.length).toBe(1);
+    expect(events[0]).toMatch(/^failed: lines are being lost: .*(no space|ENOSPC)/i);
+    rmSync(path);
+    file.reopen();
+    file.write("room again");
+    await file.finish();
+    expect(read()).toBe("room again\n");
+    expect(events[1]).toBe("lost: 50");
+    expect(file.lost).toBe(50);
+  });
+
+  // The disk is slower than the service: what waits is bounded, and the rest is counted.
+  test("bounds the lines that wait for the disk", async () => {
+    const { file, events, read } = open({ maxBytes: 1_000_000_000 });
+    const line = "x".repeat(1023);
+    for (let i = 0; i < 5000; i++) file.write(line);
+    expect(file.lost).toBe(5000 - Math.floor(MAX_WAITING_LENGTH / 1023));
+    await file.finish();
+    expect(read().length / 1024 + file.lost).toBe(5000);
+    expect(events).toEqual([
+      "failed: lines are being lost: the disk is too slow",
+      `lost: ${file.lost}`,
+    ]);
+  });
+
+  // Where the folder is gone, neither rotation nor reopening loses lines.
+  test("keeps its file if it cannot rotate or open another one", async () => {
+    const { file, path, events } = open({ maxBytes: 10 });
+    rmSync(folder.path, { recursive: true });
+    for (const line of ["first", "second", "third"]) {
+      file.write(line);
+      await file.finish();
+    }
+    file.reopen();
+    await file.finish();
+    file.write("fourth");
+    await file.finish();
+    expect(existsSync(path)).toBe(false);
+    expect(file.lost).toBe(0);
+    expect(events.some((event) => event.startsWith("failed: it grows on"))).toBe(true);
+  });
+
+  // At the end of the process what waits is written at once.
+  test("writes what waits when the process ends", () => {
+    const { file, read } = open();
+    file.write("last words");
+    file.flushNow();
+    expect(read()).toBe("last words\n");
+  });
+
+  // The message of the start says why.
+  test("cannot be opened in a folder that does not exist", () => {
+    const options = { file: folder.file("none/log"), maxBytes: 1000, files: 1 };
+    expect(() => new LogFile(options, { failed() {}, recovered() {} })).toThrow(
+      /ENOENT|No such file/i,
+    );
+  });
+});
