@@ -11,7 +11,7 @@ import { IpAddress } from "../../core/wire/address.ts";
 import type { Duplex } from "../../plugins/shared/relay.ts";
 import { HostConnection } from "./connection.ts";
 import { keepAccepting } from "./descriptors.ts";
-import { listenNative } from "./native/listener.ts";
+import { adoptListener, listenNative } from "./native/listener.ts";
 import { nativeSockets } from "./native/sockets.ts";
 
 /** An open port of the host. */
@@ -20,6 +20,12 @@ export interface HostListener {
   readonly address: HostPort;
   /** Accepts no more connections. */
   close(): void;
+  /** The socket, for another process; `undefined`: the runtime does not show it. */
+  readonly descriptor: number | undefined;
+  /** Leaves new connections to another process with the same socket, or to `resume()`. */
+  pause?(): void;
+  /** Accepts connections again. */
+  resume?(): void;
 }
 
 /** Options of {@link listenHost}. */
@@ -27,6 +33,8 @@ export interface HostListenOptions {
   readonly log: Logger;
   /** As in `DialOptions`; default two hours. */
   readonly keepAliveMs?: number | undefined;
+  /** A socket that another process has opened for this address. */
+  readonly descriptor?: number | undefined;
   /** Called for each connection, with the address of the client; `undefined`: it has gone already. */
   onConnection(connection: Duplex, client: HostPort | undefined): void;
 }
@@ -42,6 +50,8 @@ export async function listenHost(
   options: HostListenOptions,
 ): Promise<HostListener> {
   const sockets = IpAddress.parse(place.hostname) && nativeSockets();
+  const { descriptor } = options;
+  if (sockets && descriptor !== undefined) return adoptListener(sockets, descriptor, options);
   return sockets ? listenNative(sockets, place, options) : await listenRuntime(place, options);
 }
 
@@ -68,7 +78,7 @@ export function listenRuntime(
         port: typeof bound === "object" && bound !== null ? bound.port : port,
       };
       keepAccepting(server, { log, name: formatHostPort(address) });
-      resolve({ address, close: () => void server.close() });
+      resolve({ address, descriptor: undefined, close: () => void server.close() });
     });
   });
 }

@@ -18,6 +18,8 @@ import type { ServingState } from "./readiness/readiness.ts";
 import type { Changes } from "./reload/changes.ts";
 import { Serving, warnIfUnserved } from "./serving.ts";
 import type { Settings } from "./settings/settings.ts";
+import { newIdentity, type StackIdentity } from "./upgrade/identity.ts";
+import type { Handover, Inheritance } from "./upgrade/inheritance.ts";
 
 /** A running service. */
 export interface Service {
@@ -75,23 +77,39 @@ export interface Service {
   reload(settings: Settings): Promise<Changes>;
   /**
    * Accepts no new connections after `lameDuckMs`, lets running ones finish within the grace time, aborts the rest and
-   * removes what was set up.
+   * removes what was set up, once `whenDrained` has resolved.
    */
-  stop(): Promise<void>;
+  stop(whenDrained?: () => Promise<void>): Promise<void>;
+  /** How another process takes over. */
+  readonly handover: Handover;
   /** Rejects when the link or a worker has failed; resolves when the service has stopped. */
   readonly finished: Promise<void>;
 }
 
+/** The place of a process among those of a service. */
+export interface StartOptions {
+  /** Default: that of a service that begins. */
+  readonly identity?: StackIdentity | undefined;
+  /** What the process before hands over. */
+  readonly inheritance?: Inheritance | undefined;
+}
+
 /**
- * Starts the service on one stack in this thread. If a step fails, those before it are undone.
+ * Starts the service on one stack in this thread. If a step fails, those before it are undone. After another
+ * process, it receives nothing until that has handed over.
  *
  * @throws {UsageError} A setting cannot be used.
  * @throws {Error} The device, the link or a port is not available.
  */
-export async function startService(settings: Settings, log: Logger): Promise<Service> {
+export async function startService(
+  settings: Settings,
+  log: Logger,
+  { inheritance, identity = inheritance?.identity ?? newIdentity() }: StartOptions = {},
+): Promise<Service> {
+  const shard = inheritance?.shards[0];
   const plugins = await loadPlugins(settings);
-  const network = await openNetwork(settings, log);
-  const serving = await Serving.start(plugins, network, settings, log);
+  const network = await openNetwork(settings, log, identity, shard);
+  const serving = await Serving.start(plugins, network, settings, log, shard);
   const { finished } = serving;
   try {
     // The link may fail while its addresses are probed.
@@ -109,6 +127,7 @@ export async function startService(settings: Settings, log: Logger): Promise<Ser
         return serving.state;
       },
       finished,
+      handover: handoverOf(serving, identity),
       connections: () => Promise.resolve(serving.connections()),
       select: (selection) => serving.select(selection),
       connection: (id) => Promise.resolve(serving.connection(id)),
@@ -123,12 +142,30 @@ export async function startService(settings: Settings, log: Logger): Promise<Ser
       metrics: () => Promise.resolve([...processMetrics(), ...serving.metrics()]),
       stats: () => Promise.resolve(serving.stats()),
       reload: async (next) => (await serving.prepare(next)).apply(),
-      stop: () => serving.stop(),
+      stop: (whenDrained) => serving.stop(whenDrained),
     };
   } catch (error) {
     await serving.abandon();
     throw error;
   }
+}
+
+/** Hands over a stack in this thread. */
+function handoverOf(serving: Serving, identity: StackIdentity): Handover {
+  return {
+    identity,
+    // There is one shard.
+    seed: 0,
+    share: () => Promise.resolve([serving.share()]),
+    retire: ([channel]) =>
+      Promise.try(() => {
+        serving.pause();
+        serving.retire(channel);
+      }),
+    resume: () => Promise.try(() => serving.resume()),
+    isIdle: () => Promise.resolve(serving.isIdle),
+    begin: () => Promise.try(() => serving.begin()),
+  };
 }
 
 /**

@@ -38,6 +38,7 @@ import { publishDatagrams } from "./publish/publish_datagrams.ts";
 import { type Changes, differenceOf, otherChanges, requireChangeable } from "./reload/changes.ts";
 import type { ListenSetting } from "./settings/listen_setting.ts";
 import type { PublishSetting } from "./settings/publish_setting.ts";
+import type { ShardInheritance, SharedShard } from "./upgrade/inheritance.ts";
 import type { Settings } from "./settings/settings.ts";
 
 /** A new configuration that can be used: loaded, with its ports open. One of the methods is called. */
@@ -102,7 +103,8 @@ export class Serving {
   }
 
   /**
-   * Puts plugins on a network and publishes ports. If a step fails, everything is removed.
+   * Puts plugins on a network and publishes ports. If a step fails, everything is removed. After another
+   * process, clients of published ports are accepted from {@link resume} on.
    *
    * @throws {Error} A port is not available.
    */
@@ -111,12 +113,15 @@ export class Serving {
     network: Network,
     settings: Settings,
     log: Logger,
+    inheritance?: ShardInheritance,
   ): Promise<Serving> {
     const serving = new Serving(network, settings, log);
+    const listeners = new Map(inheritance?.listeners);
     log.debug("host sockets", { by: nativeSockets() ? "foreign functions" : "node:net" });
     try {
       for (const [where, chain] of plugins) serving.#use(where, chain);
-      serving.#published = await serving.#openPorts(settings.publish, settings);
+      serving.#published = await serving.#openPorts(settings.publish, settings, listeners);
+      if (inheritance !== undefined) serving.#pausePublishing();
     } catch (error) {
       await serving.abandon();
       throw error;
@@ -222,6 +227,54 @@ export class Serving {
   /** Metrics of the stack, its plugins and the thread. */
   metrics(): readonly Metric[] {
     return [...this.#network.stack.metrics(), ...this.#threadMetrics.metrics];
+  }
+
+  /** What another process needs in order to take over. */
+  share(): SharedShard {
+    const { shared } = this.#network;
+    const listeners = this.#published.flatMap(({ setting, publication: { descriptor } }) =>
+      descriptor === undefined ? [] : [[keyOf(setting), descriptor] as const]
+    );
+    return { queue: shared?.device, earlier: shared?.earlier ?? [], listeners };
+  }
+
+  /** Leaves the device's packets and the clients of published ports to another process. */
+  pause(): void {
+    this.#network.shared?.pause();
+    this.#pausePublishing();
+  }
+
+  /**
+   * Hands over to the process at the other end of `channel`; absent: there is no device.
+   *
+   * @throws {Error} The descriptor cannot be used.
+   */
+  retire(channel: number | undefined): void {
+    if (channel !== undefined) this.#network.shared?.retire(channel);
+    this.#readiness.skipLameDuck();
+  }
+
+  /** Takes everything back that was left to another process. */
+  resume(): void {
+    this.#network.shared?.resume();
+    this.begin();
+  }
+
+  /** Accepts clients at published ports. */
+  begin(): void {
+    for (const { publication } of this.#published) publication.resume();
+  }
+
+  /** Whether no connection or flow is left. */
+  get isIdle(): boolean {
+    const { flows = 0, halfOpen = 0 } = this.stats();
+    const publications = [...this.#published.map(({ publication }) => publication)];
+    return flows === 0 && halfOpen === 0 && this.#network.stack.connections().length === 0 &&
+      [...publications, ...this.#closing].every(({ running }) => running === 0);
+  }
+
+  #pausePublishing(): void {
+    for (const { publication } of this.#published) publication.pause();
   }
 
   /** Counters of the stack. */
@@ -392,13 +445,20 @@ export class Serving {
     return place?.binding;
   }
 
-  /** Opens all ports or none. */
-  async #openPorts(list: readonly PublishSetting[], settings: Settings): Promise<Published[]> {
+  /** Opens all ports or none; those in `listeners` are open already. */
+  async #openPorts(
+    list: readonly PublishSetting[],
+    settings: Settings,
+    listeners: ReadonlyMap<string, number> = new Map(),
+  ): Promise<Published[]> {
     const opened: Published[] = [];
     try {
       for (const setting of list) {
         warnIfUnserved(setting, settings, this.#log);
-        opened.push({ setting, publication: await this.#openPort(setting) });
+        opened.push({
+          setting,
+          publication: await this.#openPort(setting, listeners.get(keyOf(setting))),
+        });
       }
     } catch (error) {
       for (const { publication } of opened) publication.stopListening();
@@ -407,12 +467,12 @@ export class Serving {
     return opened;
   }
 
-  #openPort(setting: PublishSetting): Promise<Publication> {
+  #openPort(setting: PublishSetting, descriptor?: number): Promise<Publication> {
     const { connect, dialDatagrams } = this.#network;
     const { keepAliveMs } = this.#settings;
     return setting.transport === "udp"
-      ? publishDatagrams(setting, dialDatagrams, this.#log)
-      : publish(setting, connect, this.#log, { keepAliveMs });
+      ? publishDatagrams(setting, dialDatagrams, this.#log, { descriptor })
+      : publish(setting, connect, this.#log, { keepAliveMs, descriptor });
   }
 
   /** Ends at once because the start has failed. */

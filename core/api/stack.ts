@@ -335,6 +335,7 @@ class HostStack implements Stack {
       ...withPrefix("link.", this.#link.stats?.() ?? {}),
       connections: this.#core.tcp.connectionCount,
       flows: this.#core.udp.flows.table.count,
+      halfOpen: this.#core.tcp.unacceptedCount,
       timers: this.#core.tcp.timerCount,
     };
   }

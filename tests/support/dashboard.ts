@@ -58,6 +58,8 @@ export class TestDashboard implements AsyncDisposable {
     const nothing = { added: [], removed: [], changed: [] };
     const changes = { listen: { ...nothing, changed: ["80"] }, publish: nothing };
     const target: AdminTarget = {
+      upgradeState: () => "serving",
+      upgrade: () => Promise.resolve({ pid: 1, connections: 0 }),
       service: {
         settings,
         get state() {

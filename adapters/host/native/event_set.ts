@@ -8,6 +8,7 @@ import type { LibcHost, Poller } from "../../runtime/libc/host.ts";
 import {
   type Bytes,
   EPOLL_CTL_ADD,
+  EPOLL_CTL_DEL,
   EPOLL_EVENT,
   EPOLLET,
   EPOLLRDHUP,
@@ -97,6 +98,13 @@ export class EventSet {
   /** Changes the owner of a descriptor. */
   transfer(fd: number, owner: ReadyOwner): void {
     this.#owners[fd] = owner;
+  }
+
+  /** Removes a descriptor that stays open, here or in another process. */
+  remove(fd: number): void {
+    if (this.#owners[fd] === undefined) return;
+    this.#host.libc.epoll_ctl(this.descriptor, EPOLL_CTL_DEL, fd, this.#requestBytes);
+    this.closed(fd);
   }
 
   /** Closing the descriptor removes it from the kernel's set, unless it was duplicated. */

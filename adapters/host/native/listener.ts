@@ -59,6 +59,7 @@ export class NativeListener implements ReadyOwner {
   #retryTimer: ReturnType<typeof setTimeout> | undefined;
   #loggedAt = -Infinity;
   #isLogged = false;
+  #isPaused = false;
   #isClosed = false;
 
   constructor(
@@ -74,10 +75,10 @@ export class NativeListener implements ReadyOwner {
   }
 
   onReady(_events: number): void {
-    for (let i = 0; i < TURN_CONNECTIONS && !this.#isClosed; i++) {
+    for (let i = 0; i < TURN_CONNECTIONS && !this.#isClosed && !this.#isPaused; i++) {
       if (!this.#accept()) return;
     }
-    this.#sockets.events.again(this);
+    if (!this.#isPaused) this.#sockets.events.again(this);
   }
 
   /** Returns false if there is no connection, or no descriptor for one. */
@@ -128,8 +129,51 @@ export class NativeListener implements ReadyOwner {
     if (this.#isClosed) return;
     this.#isClosed = true;
     clearTimeout(this.#retryTimer);
-    this.#sockets.close(this.#fd);
+    // Another process may have the same socket.
+    this.#sockets.events.remove(this.#fd);
+    this.#sockets.host.libc.close(this.#fd);
   }
+
+  /** The socket, for another process that accepts its connections too. */
+  get descriptor(): number {
+    return this.#fd;
+  }
+
+  /** Leaves new connections to another process with the same socket, or to {@link resume}. */
+  pause(): void {
+    if (this.#isPaused || this.#isClosed) return;
+    this.#isPaused = true;
+    this.#sockets.events.remove(this.#fd);
+  }
+
+  /** Accepts connections again. */
+  resume(): void {
+    if (!this.#isPaused || this.#isClosed) return;
+    this.#isPaused = false;
+    this.#sockets.events.add(this.#fd, this);
+  }
+}
+
+/**
+ * Accepts the connections of a socket that another process has opened.
+ *
+ * @throws {Error} It is not such a socket; it is closed then.
+ */
+export function adoptListener(
+  sockets: NativeSockets,
+  fd: number,
+  options: NativeListenOptions,
+): NativeListener {
+  const bound = new Uint8Array(MAX_IP_ADDRESS_SIZE);
+  const { libc } = sockets.host;
+  libc.getsockname(fd, bound, intBytes(MAX_IP_ADDRESS_SIZE));
+  const address = hostPortOf(bound);
+  if (address !== undefined) {
+    const listener = new NativeListener(sockets, fd, address, options);
+    if (sockets.events.add(fd, listener)) return listener;
+  }
+  libc.close(fd);
+  throw new Error(`descriptor ${fd} is not a listening socket`);
 }
 
 /**

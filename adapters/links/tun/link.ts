@@ -35,12 +35,14 @@ const BATCH_BYTES = 256 * 1024;
 export class TunLink implements Link {
   readonly name: string;
   readonly features: LinkFeatures;
+  /** Another process that has its descriptor can use it too. */
+  readonly device: Device;
   readonly #host: LibcHost;
   readonly #libc: Libc;
   readonly #fd: number;
   readonly #headerSize: number;
   readonly #frameHeader: number;
-  readonly #waiter: Poller;
+  readonly #waiter: DevicePoller;
   readonly #incoming: ReceiveBuffers;
   readonly #outgoing = new linux.IoVectors(3);
   #start: linux.Bytes = new Uint8Array(0);
@@ -58,6 +60,8 @@ export class TunLink implements Link {
   readonly #steering: ReceivePacketSteering | undefined;
   #pending: Promise<boolean> | undefined;
   #isGone = false;
+  /** Another process reads the device. */
+  #isPaused = false;
   #closing: Promise<void> | undefined;
 
   /**
@@ -80,6 +84,7 @@ export class TunLink implements Link {
       ...(splitsDatagrams && { maxDatagramSuperPacket: MAX_SUPER_PACKET }),
       checksumOffload: offload,
     };
+    this.device = device;
     this.#host = host;
     this.#libc = host.libc;
     const index = indexOf(host, name);
@@ -114,6 +119,7 @@ export class TunLink implements Link {
   receive(batch: PacketBatch): number {
     if (this.#closing || this.#isGone) return 0;
     this.#hostEvents?.dispatch();
+    if (this.#isPaused) return 0;
     const room = Math.min(batch.capacity, ReceiveBuffers.COUNT);
     let count = 0;
     let bytes = 0;
@@ -160,6 +166,28 @@ export class TunLink implements Link {
       this.#isGone = isDeviceGone(errno);
       return false;
     }
+  }
+
+  /** Whether a device can be shared with another process: whether {@link pause} has an effect. */
+  get canPause(): boolean {
+    return this.#hostEvents !== undefined;
+  }
+
+  /** Receives no packets until {@link resume}: another process does. The host's sockets go on, and so does `send()`. */
+  pause(): void {
+    if (this.#isPaused || !this.canPause) return;
+    this.#isPaused = true;
+    this.#steering?.close();
+    this.#waiter.pause();
+    this.#pollSet.set(linux.pollSet(-1));
+  }
+
+  /** Receives packets again. */
+  resume(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#pollSet.set(linux.pollSet(this.#fd));
+    this.#waiter.resume();
   }
 
   close(): Promise<void> {
@@ -271,9 +299,24 @@ export class TunLink implements Link {
   }
 }
 
+/** Waits for a device and for the host's sockets. */
+interface DevicePoller extends Poller {
+  /** Waits for the host's sockets only. */
+  pause(): void;
+  resume(): void;
+}
+
 /** Waits for the device and for `hostEvents`, which are put into one epoll set. */
-function waiterFor(host: LibcHost, fd: number, hostEvents: EventSet | undefined): Poller {
-  if (hostEvents === undefined) return host.waiter(fd);
+function waiterFor(host: LibcHost, fd: number, hostEvents: EventSet | undefined): DevicePoller {
+  if (hostEvents === undefined) {
+    const waiter = host.waiter(fd);
+    return {
+      wait: () => waiter.wait(),
+      close: () => waiter.close(),
+      pause() {},
+      resume() {},
+    };
+  }
   const { libc } = host;
   const both = libc.epoll_create1(linux.O_CLOEXEC);
   if (both < 0) throw configureError("make an epoll set", host.errno());
@@ -287,6 +330,9 @@ function waiterFor(host: LibcHost, fd: number, hostEvents: EventSet | undefined)
       await waiter.close();
       libc.close(both);
     },
+    pause: () => void libc.epoll_ctl(both, linux.EPOLL_CTL_DEL, fd, linux.epollEvent(0, fd)),
+    resume: () =>
+      void libc.epoll_ctl(both, linux.EPOLL_CTL_ADD, fd, linux.epollEvent(linux.POLLIN, fd)),
   };
 }
 

@@ -100,6 +100,17 @@ function steeringOf(
   });
 }
 
+/** A link on a device that another process has opened; it is closed with the link. */
+export function adoptDevice(device: Device): Link {
+  const host = openHost();
+  try {
+    return TunLink.open(host, device, steeringOf(host, device));
+  } catch (error) {
+    host.close();
+    throw error;
+  }
+}
+
 async function open(options: TunOptions, frameHeader: number): Promise<TunLink> {
   const fd = parseFd(options);
   const wanted = parseTunOptions(options, frameHeader);

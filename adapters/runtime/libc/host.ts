@@ -29,6 +29,11 @@ export interface Libc {
   ): number;
   recv(fd: number, bytes: Bytes, size: number, flags: number): number;
   shutdown(fd: number, how: number): number;
+  /** `pair` is an array of two `int`. */
+  socketpair(domain: number, type: number, protocol: number, pair: Bytes): number;
+  /** `message` is `struct msghdr`. */
+  sendmsg(fd: number, message: Bytes, flags: number): number;
+  recvmsg(fd: number, message: Bytes, flags: number): number;
   epoll_create1(flags: number): number;
   /** `event` is `struct epoll_event`. */
   epoll_ctl(set: number, operation: number, fd: number, event: Bytes): number;
@@ -66,6 +71,9 @@ export const LIBC_PARAMETERS = {
   sendto: ["i32", "buffer", "i32", "i32", "buffer", "u32"],
   recv: ["i32", "buffer", "i32", "i32"],
   shutdown: ["i32", "i32"],
+  socketpair: ["i32", "i32", "i32", "buffer"],
+  sendmsg: ["i32", "buffer", "i32"],
+  recvmsg: ["i32", "buffer", "i32"],
   epoll_create1: ["i32"],
   epoll_ctl: ["i32", "i32", "i32", "buffer"],
   epoll_wait: ["i32", "buffer", "i32", "i32"],

@@ -17,6 +17,7 @@ export const AF_INET6 = 10;
 export const AF_UNIX = 1;
 export const SOCK_STREAM = 1;
 export const SOCK_DGRAM = 2;
+export const SOCK_SEQPACKET = 5;
 
 // socket(7), tcp(7), ipv6(7)
 export const SOL_SOCKET = 1;
@@ -26,19 +27,24 @@ export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_KEEPALIVE = 9;
 export const SO_LINGER = 13;
+export const SO_PEERCRED = 17;
 /** Beyond the maximum for all processes; needs CAP_NET_ADMIN. */
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
+export const SCM_RIGHTS = 1;
 export const IPPROTO_TCP = 6;
 export const TCP_NODELAY = 1;
 export const TCP_KEEPIDLE = 4;
 export const IPPROTO_IPV6 = 41;
 export const IPV6_V6ONLY = 26;
+export const MSG_CTRUNC = 0x8;
 export const MSG_NOSIGNAL = 0x4000;
+export const MSG_CMSG_CLOEXEC = 0x4000_0000;
 export const SHUT_WR = 1;
 
 // epoll(7); the bits of the events are those of poll(2)
 export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
 export const EPOLLRDHUP = 0x2000;
 export const EPOLLET = 0x8000_0000;
 

@@ -15,6 +15,7 @@ import type { Service } from "../service.ts";
 import { selectionSchema } from "./connections.ts";
 import { captureRoutes } from "./capture_routes.ts";
 import { eventLogRoute } from "./event_log_route.ts";
+import type { Upgraded, Upgrader } from "../upgrade/upgrader.ts";
 import type { EventHub, Follower } from "./event_hub.ts";
 import { guard, type GuardOptions } from "./guard.ts";
 import { impairRoutes } from "./impair_routes.ts";
@@ -40,8 +41,12 @@ export interface AdminTarget {
   >;
   /** Whether a reload is in progress. */
   readonly isReloading: () => boolean;
+  /** Whether an upgrade is in progress, or another process serves after one. */
+  readonly upgradeState: () => Upgrader["state"];
   /** Reads the configuration file again. */
   reload(): Promise<Changes>;
+  /** Replaces the process by a new one, within a time limit in milliseconds. */
+  upgrade(limitMs?: number): Promise<Upgraded>;
   /** Changes to the configuration in `text`, whose syntax is that of the file. */
   use(text: string): Promise<Changes>;
   /** The metrics as text, with the names of berth or of node_exporter. */
@@ -55,10 +60,14 @@ export interface AdminTarget {
 
 /** Maximum size of a configuration for `PUT /config`, in bytes. */
 const MAX_CONFIG = 1024 * 1024;
+/** Longest time that a new process may have to start, in milliseconds. */
+const MAX_START_MS = 600_000;
 /** Rows of `/connections` in one answer. */
 const MAX_ROWS = 10_000;
 
 const selection = selectionSchema(MAX_ROWS, 100);
+const limit = z.string().regex(/^\d{1,6}$/).transform(Number)
+  .refine((ms) => ms >= 1 && ms <= MAX_START_MS).optional();
 const level = z.strictObject({
   level: z.enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(", ")}`),
 });
@@ -91,9 +100,13 @@ export function adminApp(
 function routesOf(target: AdminTarget): Route[] {
   const { service, events, log } = target;
   const readiness = () => {
-    const reason = service.state === "serving" && target.isReloading()
+    const reason = service.state !== "serving"
+      ? service.state
+      : target.upgradeState() === "retired"
+      ? "retired"
+      : target.isReloading()
       ? "reloading"
-      : service.state;
+      : "serving";
     return reason === "serving" ? { ready: true } : { ready: false, reason };
   };
   return [
@@ -106,7 +119,8 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "GET",
       path: "/readyz",
-      summary: "503 while the service is joining its peers, a lame duck, draining or reloading",
+      summary:
+        "503 while the service is joining its peers, a lame duck, draining, reloading or replaced by a newer process",
       handle(c) {
         const answer = readiness();
         return c.json(answer, answer.ready ? 200 : 503);
@@ -140,6 +154,20 @@ function routesOf(target: AdminTarget): Route[] {
       path: "/reload",
       summary: "Reads the configuration file again; 422 if it cannot be used",
       handle: async (c) => c.json(await target.reload()),
+    },
+    {
+      method: "POST",
+      path: "/upgrade",
+      summary:
+        "Replaces the process by a new one with the same arguments, which reads code and configuration again; connections continue in the old one. 422 if that is not possible",
+      query: {
+        limitMs: "milliseconds that the new process has to start, 60000 if absent",
+      },
+      async handle(c) {
+        const checked = limit.safeParse(c.req.query("limitMs"));
+        if (checked.success) return c.json(await target.upgrade(checked.data));
+        return c.json({ error: "limitMs: expected milliseconds, 1 to 600000" }, 400);
+      },
     },
     {
       method: "GET",

@@ -4,7 +4,7 @@
  * @module
  */
 import { chmodSync, lstatSync, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { runtimeName } from "../../runtime/runtime.ts";
@@ -23,15 +23,29 @@ declare const Deno: {
   serve(
     options: Readonly<Record<string, unknown>>,
     fetch: Fetch,
-  ): { readonly addr: { readonly port?: number }; readonly finished: Promise<void> };
+  ): {
+    readonly addr: { readonly port?: number };
+    readonly finished: Promise<void>;
+    shutdown(): Promise<void>;
+  };
 };
 
 /** A server of the runtime. */
 export interface AdminServer {
   /** The TCP port, also one that was chosen for port 0; `undefined` for a Unix socket. */
   readonly port: number | undefined;
+  /** Replaces the server of the process that has handed over. */
+  takeOver(): void;
+  /** Another process has taken over the address: ends after the answers to requests in progress. */
+  leave(): void;
   /** Ends it, and removes its socket. */
   close(): Promise<void>;
+}
+
+/** Options of {@link listenForAdmin}. */
+export interface AdminListenOptions {
+  /** Another process of the service listens there until `takeOver()`. */
+  readonly replaces?: boolean;
 }
 
 /**
@@ -44,56 +58,125 @@ export interface AdminServer {
 export async function listenForAdmin(
   address: AdminSetting["listen"],
   fetch: Fetch,
+  { replaces = false }: AdminListenOptions = {},
 ): Promise<AdminServer> {
   if (!("path" in address)) {
     try {
-      return serve({ hostname: address.hostname, port: address.port }, fetch);
+      if (!replaces) await requireUnusedPort(address);
+      const { port, close, finish } = serve(
+        { hostname: address.hostname, port: address.port },
+        fetch,
+      );
+      return { port, close, takeOver() {}, leave: () => void finish() };
     } catch (error) {
       throw new Error(`--admin ${formatHostPort(address)}: ${messageLine(error)}`);
     }
   }
   const { path } = address;
-  await requireUnused(path);
+  if (!replaces) await requireUnused(path);
   // Bound in a folder that nobody else can enter, and moved when only the owner can use it.
   const folder = mkdtempSync(join(dirname(path), `.${basename(path)}-`));
   try {
-    const { close } = serve({ path: join(folder, "s") }, fetch);
+    const { close, finish } = serve({ path: join(folder, "s") }, fetch);
     chmodSync(join(folder, "s"), 0o600);
-    renameSync(join(folder, "s"), path);
+    let isOurs = false;
+    const takeOver = () => {
+      renameSync(join(folder, "s"), path);
+      rmSync(folder, { recursive: true, force: true });
+      isOurs = true;
+    };
+    if (!replaces) takeOver();
     return {
       port: undefined,
+      takeOver,
+      leave() {
+        isOurs = false;
+        void finish();
+      },
       async close() {
         await close();
-        rmSync(path, { force: true });
+        rmSync(folder, { recursive: true, force: true });
+        if (isOurs) rmSync(path, { force: true });
       },
     };
   } catch (error) {
-    throw new Error(`--admin unix:${path}: ${messageLine(error)}`);
-  } finally {
     rmSync(folder, { recursive: true, force: true });
+    throw new Error(`--admin unix:${path}: ${messageLine(error)}`);
   }
 }
 
-function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): AdminServer {
+interface RunningServer {
+  readonly port: number | undefined;
+  /** Ends at once. */
+  close(): Promise<void>;
+  /** Accepts no more connections, and ends after the answers to requests in progress. */
+  finish(): void | Promise<void>;
+}
+
+/** How long answers in progress may take after the end, in milliseconds. */
+const FINISH_MS = 1000;
+
+function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): RunningServer {
   if (runtimeName() === "bun") {
     const { path: unix, ...tcp } = where;
     const server = Bun.serve({
-      ...unix === undefined ? tcp : { unix },
+      // A process that takes over listens before this one ends.
+      ...unix === undefined ? { ...tcp, reusePort: true } : { unix },
       fetch,
       // The next line of `/events` may be hours away.
       idleTimeout: 0,
     });
-    return { port: server.port, close: () => server.stop(true) };
+    let finished: Promise<void> | undefined;
+    return {
+      port: server.port,
+      async close() {
+        if (finished !== undefined) await withinLimit(finished);
+        await server.stop(true);
+      },
+      finish: () => finished ??= server.stop(false),
+    };
   }
   const aborting = new AbortController();
-  const server = Deno.serve({ ...where, signal: aborting.signal, onListen() {} }, fetch);
+  const isTcp = where.path === undefined;
+  const server = Deno.serve({
+    ...where,
+    ...isTcp && { reusePort: true },
+    signal: aborting.signal,
+    onListen() {},
+  }, fetch);
+  let finished: Promise<void> | undefined;
   return {
     port: server.addr.port,
     async close() {
+      // Deno throws in an event listener if a server that is shutting down is aborted.
+      if (finished !== undefined) {
+        return await withinLimit(finished);
+      }
       aborting.abort();
       await server.finished;
     },
+    finish: () => finished ??= server.shutdown(),
   };
+}
+
+function withinLimit(finished: Promise<void>): Promise<void> {
+  return Promise.race([finished, new Promise<void>((end) => setTimeout(end, FINISH_MS))]);
+}
+
+/** @throws {Error} Another program listens there, which the kernel permits because of `reusePort`. */
+async function requireUnusedPort({ hostname, port }: HostPort): Promise<void> {
+  if (port !== 0 && await accepts(connect({ host: hostname, port }))) {
+    throw new Error("the port is in use");
+  }
+}
+
+function accepts(socket: Socket): Promise<boolean> {
+  return new Promise((resolve) => {
+    socket.once("connect", () => {
+      resolve(true);
+      socket.destroy();
+    }).once("error", () => resolve(false));
+  });
 }
 
 /** @throws {UsageError} There is a socket in use, or another file. */
@@ -105,12 +188,7 @@ async function requireUnused(path: string): Promise<void> {
       `--admin unix:${path}: there is a file that is not a socket: choose another path`,
     );
   }
-  const isUsed = await new Promise<boolean>((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
-  });
-  if (isUsed) {
+  if (await accepts(connect(path))) {
     throw new UsageError(
       `--admin unix:${path}: another service listens there: choose another path`,
     );

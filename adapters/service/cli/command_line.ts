@@ -22,6 +22,10 @@ import { checkService, type Service, startService } from "../service.ts";
 import { parseConfig, readConfigText } from "../settings/config.ts";
 import { mergeSettings } from "../settings/merge.ts";
 import type { Settings } from "../settings/settings.ts";
+import { EarlierProcesses } from "../upgrade/earlier_processes.ts";
+import { withoutUpgrade } from "../upgrade/new_process.ts";
+import { Predecessor } from "../upgrade/predecessor.ts";
+import { Upgrader } from "../upgrade/upgrader.ts";
 import { requireWorkerModule, startWorkers } from "../workers/supervisor.ts";
 import { announce } from "./announce.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
@@ -68,10 +72,13 @@ async function runCommand(args: readonly string[]): Promise<number> {
     if (Object.hasOwn(COMMANDS, command)) return print(await runRemote(command, rest));
     if (command === "dashboard") return await runDashboard(rest, print);
     if (command === "completion") return print(completionFor(rest[0]));
-    const given = parseArguments(args);
+    const { from, args: own } = withoutUpgrade(args);
+    const given = parseArguments(own);
     if (given.help) return print(helpText());
     if (given.version) return print(`berth ${manifest.version}`);
-    return given.checkConfig ? await check(readConfiguration(given).settings) : await serve(given);
+    return given.checkConfig
+      ? await check(readConfiguration(given).settings)
+      : await serve(given, from);
   } catch (error) {
     for (const line of linesOf(error)) writeToStderr(`berth: ${line}`);
     return error instanceof UsageError ? 2 : 1;
@@ -123,9 +130,25 @@ async function check(settings: Settings): Promise<0> {
   return print("the configuration is valid");
 }
 
-async function serve(given: Arguments): Promise<0> {
+/** `from`: the socket of the process that this one has to replace. */
+async function serve(given: Arguments, from: string | undefined): Promise<0> {
   requireRuntime();
   const output = new ServiceLog();
+  if (from === undefined) return await serveAfter(undefined, given, output);
+  const predecessor = await Predecessor.connect(from, output.logger);
+  try {
+    return await serveAfter(predecessor, given, output);
+  } catch (error) {
+    predecessor.reportFailure(error);
+    throw error;
+  }
+}
+
+async function serveAfter(
+  predecessor: Predecessor | undefined,
+  given: Arguments,
+  output: ServiceLog,
+): Promise<0> {
   const log = output.logger;
   const reopen = () => {
     const isFile = output.reopen();
@@ -134,7 +157,7 @@ async function serve(given: Arguments): Promise<0> {
   };
   onReopenSignal(log, reopen);
   const events = new EventHub(() => tellWorkers());
-  const { service, file } = await start(given, output, events.wrap(log));
+  const { service, file } = await start(given, output, events.wrap(log), predecessor);
   // The followers of the events get lines of level info and above, whatever is logged.
   const tellWorkers = () =>
     service.setLogLevel(events.isFollowed ? moreVerbose(log.level, "info") : log.level);
@@ -143,14 +166,20 @@ async function serve(given: Arguments): Promise<0> {
     tellWorkers();
   };
   const saved = (file: SavedConfig | undefined) => save(given, file, log);
-  saved(file);
   let read = file;
-  const manager = serviceManager(log);
+  const manager = serviceManager(log, predecessor?.pid);
+  const requireServing = () => {
+    if (upgrader.state === "serving") return;
+    throw new UsageError(
+      upgrader.state === "retired" ? "a newer process serves" : "an upgrade is in progress",
+    );
+  };
   const reloader = new Reloader(service, {
     onStart: () => manager.reloading(),
     onEnd: () => manager.ready("serving"),
     log: events.wrap(log),
     read() {
+      requireServing();
       const next = readConfiguration(given);
       read = next.file;
       return next.settings;
@@ -164,14 +193,38 @@ async function serve(given: Arguments): Promise<0> {
   const reload = (reason: string) => void reloader.reload(reason).catch(() => {});
   const useText = (text: string) =>
     reloader.use(() => {
+      requireServing();
       const path = file?.path ?? resolve("berth.json");
       const next = configurationFrom({ path, text }, given, "PUT /config");
       read = next.file;
       return next.settings;
     }, "PUT /config");
-  const admin = await serveAdmin(service.settings.admin, {
+  const earlier = predecessor?.earlier ?? new EarlierProcesses(log);
+  const upgrader = new Upgrader({
+    service,
+    earlier,
+    log: events.wrap(log),
+    isReloading: () => reloader.isReloading,
+    onRetired(pid) {
+      manager.handOver(pid);
+      stopWatching();
+      events.close();
+      target.live.close();
+      admin?.leave();
+    },
+    async onResumed() {
+      manager.handOver(process.pid);
+      manager.ready("serving");
+      stopWatching = startWatching();
+      admin = await serveAdmin(service.settings.admin, target, true);
+      admin?.takeOver();
+    },
+  });
+  const target: AdminTarget & { readonly service: Service } = {
     service,
     isReloading: () => reloader.isReloading,
+    upgradeState: () => upgrader.state,
+    upgrade: (limitMs) => upgrader.upgrade(limitMs),
     reload: () => reloader.reload("POST /reload"),
     use: useText,
     metrics: exportMetrics(service, () => output.metrics),
@@ -186,41 +239,69 @@ async function serve(given: Arguments): Promise<0> {
     },
     events,
     live: new LiveUpdates(systemClock),
-  });
+  };
+  let admin = await serveAdmin(service.settings.admin, target, predecessor !== undefined);
+  if (predecessor !== undefined) await takeOver(predecessor, service, admin);
+  saved(file);
   const asked = waitForShutdownSignal(() => reload("SIGHUP"));
   onStatsSignal(async () => log.info("stats", await service.stats()));
-  const stopWatching = given.watch
-    ? watch(given, service, () => reload("a file has changed"))
-    : undefined;
+  const startWatching = () =>
+    given.watch ? watch(given, service, () => reload("a file has changed")) : () => {};
+  let stopWatching = startWatching();
   const announcement = announce({ ...service.settings, addresses: service.addresses }, service);
   // stdout carries packets.
   if (service.settings.capture?.file === "-") writeToStderr(announcement);
   else print(announcement);
   manager.ready("serving");
-  const signal = await Promise.race([asked, service.finished]);
-  manager.stopping();
-  stopWatching?.();
-  const stopped = service.stop();
-  log.info("stopping; a second signal ends at once", { ...signal && { signal } });
-  await stopped;
+  const signal = await Promise.race([asked, service.finished, upgrader.ended]);
+  if (upgrader.state === "retired") {
+    log.info("the process before the upgrade ends", { ...signal && { signal } });
+    await service.stop();
+  } else {
+    manager.stopping();
+    stopWatching();
+    earlier.stop();
+    const { graceMs } = service.settings;
+    const stopped = service.stop(() => earlier.ended(graceMs + EARLIER_LIMIT_MS));
+    log.info("stopping; a second signal ends at once", { ...signal && { signal } });
+    await stopped;
+  }
   await admin?.close();
   manager.close();
   await output.finish();
   return 0;
 }
 
+/** How long earlier processes may take to end after their grace time, in milliseconds. */
+const EARLIER_LIMIT_MS = 2000;
+
+/** Replaces the predecessor once everything is prepared, even if it has ended meanwhile. */
+async function takeOver(
+  predecessor: Predecessor,
+  service: Service,
+  admin: AdminServer | undefined,
+): Promise<void> {
+  if (await predecessor.takeOver() === "ended") await service.handover.resume();
+  else await service.handover.begin();
+  admin?.takeOver();
+  await predecessor.serving();
+}
+
 /** Ends the service if the address is not available. */
 async function serveAdmin(
   admin: Settings["admin"],
   target: AdminTarget & { readonly service: Service },
+  replaces: boolean,
 ): Promise<AdminServer | undefined> {
   if (admin === undefined) return undefined;
   const { listen, token } = admin;
   const hosts = "path" in listen ? [] : [formatHostPort(listen).replace(/:\d+$/, "")];
   try {
-    const server = await listenForAdmin(listen, adminApp(target, { token, hosts }).fetch);
+    const server = await listenForAdmin(listen, adminApp(target, { token, hosts }).fetch, {
+      replaces,
+    });
     return {
-      port: server.port,
+      ...server,
       close() {
         target.events.close();
         target.live.close();
@@ -243,24 +324,29 @@ function requireRuntime(): void {
 }
 
 /**
- * Starts the service; with `--state`, with the last configuration that worked if the file's cannot be used.
+ * Starts the service; with `--state`, with the last configuration that worked if the file's cannot be used,
+ * unless another process serves.
  */
 async function start(
   given: Arguments,
   output: ServiceLog,
   serviceLog: Logger,
+  predecessor: Predecessor | undefined,
 ): Promise<{ service: Service; file: SavedConfig | undefined }> {
   const log = output.logger;
   const guarded = guardStart(log);
   const startWith = async ({ settings, file }: Configuration) => {
     output.configure(settings);
+    predecessor?.requireCompatible(settings);
     const start = settings.workers > 1 ? startWorkers : startService;
-    return { service: await guarded(() => start(settings, serviceLog)), file };
+    const { inheritance } = predecessor ?? {};
+    return { service: await guarded(() => start(settings, serviceLog, { inheritance })), file };
   };
   try {
     return await startWith(readConfiguration(given));
   } catch (error) {
     if (!(error instanceof UsageError) || given.state === undefined) throw error;
+    if (predecessor !== undefined) throw error;
     const saved = readSavedConfig(given.state);
     if (typeof saved === "string") throw error;
     for (const fault of linesOf(error)) {

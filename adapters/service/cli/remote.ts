@@ -7,6 +7,7 @@ import { request } from "node:http";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
+import type { Upgraded } from "../upgrade/upgrader.ts";
 import type { ConnectionRow } from "../admin/connections.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { adminSchema, type AdminSetting } from "../settings/admin_setting.ts";
@@ -21,6 +22,7 @@ export interface RemoteFlags {
   readonly filter?: string | undefined;
   readonly sort?: string | undefined;
   readonly limit?: string | undefined;
+  readonly "limit-ms"?: string | undefined;
 }
 
 type Ask = (method: string, path: string) => Promise<Answer>;
@@ -126,6 +128,15 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     run: async (ask) => (await ask("POST", "/reopen")).body,
     show: () => "the log file was opened again",
   },
+  upgrade: {
+    help: "replace the process by a new one; connections continue in the old one; --limit-ms MS",
+    run: async (ask, { "limit-ms": limit }) =>
+      (await ask("POST", `/upgrade${limit === undefined ? "" : `?limitMs=${limit}`}`)).body,
+    show(answer) {
+      const { pid, connections } = answer as Upgraded;
+      return `process ${pid} serves; connections left in the one before: ${connections}`;
+    },
+  },
   drain: {
     help: "accept no new connections; running ones continue",
     run: async (ask) => (await ask("POST", "/drain")).body,
@@ -161,7 +172,11 @@ export async function runRemote(name: string, args: readonly string[]): Promise<
 export function flagsOf(name: string, args: readonly string[]): RemoteFlags {
   const text = { type: "string" } as const;
   try {
-    const own = name === "connections" ? { filter: text, sort: text, limit: text } : {};
+    const own = name === "connections"
+      ? { filter: text, sort: text, limit: text }
+      : name === "upgrade"
+      ? { "limit-ms": text }
+      : {};
     const options = { admin: text, config: text, json: { type: "boolean" }, ...own } as const;
     return parseArgs({ args: [...args], allowPositionals: false, options }).values as RemoteFlags;
   } catch (error) {

@@ -52,6 +52,12 @@ export class ServiceManager {
     this.#send("RELOADING=1\nSTATUS=reloading");
   }
 
+  /** Another process is the service from now on. */
+  handOver(pid: number): void {
+    this.#cancel();
+    this.#send(`MAINPID=${pid}\nREADY=1\nSTATUS=serving`);
+  }
+
   /** The service is ending. The watchdog gets messages until the process ends. */
   stopping(): void {
     this.#send("STOPPING=1\nSTATUS=waiting for connections to end");
@@ -72,14 +78,17 @@ export class ServiceManager {
   }
 }
 
-/** The manager that the environment names. A socket that cannot be used is logged. */
-export function serviceManager(log: Logger): ServiceManager {
+/**
+ * The manager that the environment names. A socket that cannot be used is logged. `after`: the process
+ * for which the environment was made, if that is an earlier one.
+ */
+export function serviceManager(log: Logger, after?: number): ServiceManager {
   const environment = notifyEnvironment();
   const { NOTIFY_SOCKET: path } = environment;
   if (path === undefined) return new ServiceManager({ send() {} });
   try {
     const send = notifySender(path);
-    return new ServiceManager({ send, watchdogMs: watchdogMs(environment, process.pid) });
+    return new ServiceManager({ send, watchdogMs: watchdogMs(environment, after ?? process.pid) });
   } catch (error) {
     log.error("cannot notify the service manager", { socket: path, reason: messageLine(error) });
     return new ServiceManager({ send() {} });

@@ -16,7 +16,7 @@ import { dialStack } from "../../../plugins/shared/stack_dial.ts";
 import { dialHostDatagrams } from "../../host/datagrams.ts";
 import { dialHost } from "../../host/dial.ts";
 import { linkPair } from "../../links/memory.ts";
-import { openTun } from "../../links/tun/mod.ts";
+import { adoptDevice, openTun } from "../../links/tun/mod.ts";
 import { UsageError } from "../errors.ts";
 import { openPeers, type Peers } from "../peers/open_peers.ts";
 import { PeerLink } from "../peers/peer_link.ts";
@@ -31,6 +31,10 @@ import { isOwn, othersAddresses, ownAddresses, showAddress } from "./own_address
 import { isThroughKernel, type LinkSetting, openLink } from "./table.ts";
 import { logSteering } from "./tun.ts";
 import { type LinkControls, wrapLink } from "./wrapped_link.ts";
+import type { GenerationLink } from "../upgrade/generation_link.ts";
+import { environmentOf, newIdentity, type StackIdentity } from "../upgrade/identity.ts";
+import type { ShardInheritance } from "../upgrade/inheritance.ts";
+import { shareDevice } from "../upgrade/share_device.ts";
 
 /** A stack on a link. */
 export interface Network {
@@ -60,6 +64,8 @@ export interface Network {
   hasJoined(): boolean;
   /** New connections are handed to other instances from now on, if there are any. */
   refuseNew(): void;
+  /** The device, if other processes can use it too. */
+  readonly shared?: GenerationLink | undefined;
   /** Releases the remaining resources once the stack has closed. */
   close(): Promise<void>;
 }
@@ -70,11 +76,22 @@ export interface Network {
  * @throws {UsageError} A published port leads to an address that the host cannot reach.
  * @throws {Error} The device or the link cannot be opened; the message says what to do.
  */
-export function openNetwork(settings: Settings, log: Logger): Promise<Network> | Network {
+export function openNetwork(
+  settings: Settings,
+  log: Logger,
+  identity: StackIdentity = newIdentity(),
+  inheritance?: ShardInheritance,
+): Promise<Network> | Network {
   const { tun, link } = settings;
   checkAddresses(settings, log);
-  if (link === undefined && tun === undefined) return joinInMemory(settings, log);
-  return link === undefined ? openDevice(settings, tun!, log) : openOther(settings, link, log);
+  if (link === undefined && tun === undefined) return joinInMemory(settings, log, identity);
+  if (inheritance?.queue !== undefined) {
+    const device = logSteering(adoptDevice(inheritance.queue), log);
+    return networkOnDevice(device, settings, log, identity, inheritance);
+  }
+  return link === undefined
+    ? openDevice(settings, tun!, log, identity)
+    : openOther(settings, link, log, identity);
 }
 
 /**
@@ -105,9 +122,14 @@ export function checkAddresses(settings: Settings, log: Logger): void {
   if (isOnDevice) warnOfHostAddresses(addresses, log);
 }
 
-async function openOther(settings: Settings, link: LinkSetting, log: Logger): Promise<Network> {
+async function openOther(
+  settings: Settings,
+  link: LinkSetting,
+  log: Logger,
+  identity: StackIdentity,
+): Promise<Network> {
   const opened = await openLink(link, { ...settings, log });
-  const network = await networkWithPeers(opened, settings, log);
+  const network = await networkWithPeers(opened, settings, log, identity);
   return {
     ...network,
     place: opened.name,
@@ -134,23 +156,56 @@ async function removeDuplicates(
   );
 }
 
-async function openDevice(settings: Settings, name: string, log: Logger): Promise<Network> {
+async function openDevice(
+  settings: Settings,
+  name: string,
+  log: Logger,
+  identity: StackIdentity,
+): Promise<Network> {
   const { hostAddresses, mtu, impair } = settings;
   // Impairments decide about single segments, not about super-packets.
   const offload = impair === undefined;
   const link = await openTun({ name, addresses: [...hostAddresses], mtu, offload });
-  return await networkWithPeers(logSteering(link, log), settings, log);
+  return await networkWithPeers(logSteering(link, log), settings, log, identity);
 }
 
 /** A network that exchanges messages with other instances, if there are any; closes the link if it cannot. */
-async function networkWithPeers(link: Link, settings: Settings, log: Logger): Promise<Network> {
-  if (settings.peers === undefined) return networkOn(link, settings, log);
+async function networkWithPeers(
+  link: Link,
+  settings: Settings,
+  log: Logger,
+  identity: StackIdentity,
+): Promise<Network> {
+  if (settings.peers === undefined) return networkOnDevice(link, settings, log, identity);
   try {
-    return networkOn(link, settings, log, await openPeers(settings.peers, log));
+    const peers = await openPeers(settings.peers, log);
+    return networkOn(link, settings, log, { identity, peers });
   } catch (error) {
     await link.close();
     throw error;
   }
+}
+
+/** {@link networkOn} a link that other processes can use too if it is a TUN device. */
+function networkOnDevice(
+  link: Link,
+  settings: Settings,
+  log: Logger,
+  identity: StackIdentity,
+  inheritance?: ShardInheritance,
+): Network {
+  const shared = shareDevice(link, identity, inheritance);
+  return networkOn(shared ?? link, settings, log, { identity, shared });
+}
+
+/** Options of {@link networkOn}. */
+export interface NetworkOptions {
+  /** Default: that of a service that begins. */
+  readonly identity?: StackIdentity | undefined;
+  /** The device below the link, if other processes can use it too. */
+  readonly shared?: GenerationLink | undefined;
+  /** The other instances. */
+  readonly peers?: Peers | undefined;
 }
 
 /** A stack on a device, on one of its queues, or on another open link. */
@@ -158,16 +213,17 @@ export function networkOn(
   link: Link,
   settings: Settings,
   log: Logger,
-  peers?: Peers,
+  { identity = newIdentity(), shared, peers }: NetworkOptions = {},
 ): Network {
   const wrapped = wrapLink(link, settings, log);
-  const shared = peers === undefined ? wrapped.link : new PeerLink(wrapped.link, peers);
-  const stack = stackOn(shared, settings, log);
+  const joined = peers === undefined ? wrapped.link : new PeerLink(wrapped.link, peers);
+  const stack = stackOn(joined, settings, log, identity);
   let [current, own] = [settings, ownAddresses(settings)];
   return {
     place: `device ${link.name}`,
     stack,
     controls: wrapped.controls,
+    shared,
     update(next) {
       changeAddresses(current, next, stack);
       wrapped.update(next);
@@ -189,12 +245,12 @@ export function networkOn(
   };
 }
 
-function joinInMemory(settings: Settings, log: Logger): Network {
+function joinInMemory(settings: Settings, log: Logger, identity: StackIdentity): Network {
   const { addresses, hostAddresses, mtu, profile } = settings;
   const features = { mtu, maxSuperPacket: 65_535, checksumOffload: true, insideHost: true };
   const [inner, outer] = linkPair(features);
   const wrapped = wrapLink(inner, settings, log);
-  const stack = stackOn(wrapped.link, settings, log);
+  const stack = stackOn(wrapped.link, settings, log, identity);
   // The host's stack has every other address, loopback included: clients keep their addresses.
   const isAll = addresses.some((text) => Subnet.parse(text)?.prefixLength === 0);
   const host = createStack({
@@ -279,6 +335,7 @@ function stackOn(
   link: Link,
   settings: Settings,
   log: Logger,
+  identity: StackIdentity,
 ): Stack {
   const { addresses, udp, limits, icmp = [] } = settings;
   return createStack({
@@ -289,6 +346,7 @@ function stackOn(
     ...udp && { udp },
     icmp,
     ...limits,
+    ...environmentOf(identity),
     log,
   });
 }

@@ -27,6 +27,8 @@ export interface PublishLimits {
   readonly maxConnections?: number | undefined;
   /** Milliseconds of silence after which a client is probed; default two hours. */
   readonly keepAliveMs?: number | undefined;
+  /** The socket of the port, from the process that opened it. */
+  readonly descriptor?: number | undefined;
 }
 
 /**
@@ -53,6 +55,14 @@ export interface PublishedPort {
 export interface Publication extends PublishedPort {
   /** Connects new clients to another address; running connections keep theirs. */
   redirect(to: HostPort): void;
+  /** The socket of the port; `undefined`: it cannot be passed to another process. */
+  readonly descriptor: number | undefined;
+  /** Number of clients. */
+  readonly running: number;
+  /** Leaves new clients to another process with the same socket, or to {@link resume}. */
+  pause(): void;
+  /** Accepts clients again. */
+  resume(): void;
   /** Accepts no new connections. */
   stopListening(): void;
   /** Waits for open connections, for at most `graceMs`, which may be `Infinity`, and aborts the rest. */
@@ -69,7 +79,7 @@ export async function publish(
   setting: PublishSetting,
   connect: Connect,
   log: Logger,
-  { maxConnections = MAX_CONNECTIONS, keepAliveMs }: PublishLimits = {},
+  { maxConnections = MAX_CONNECTIONS, keepAliveMs, descriptor }: PublishLimits = {},
 ): Promise<Publication> {
   let { to } = setting;
   const running = new Map<Carried, Promise<void>>();
@@ -90,7 +100,8 @@ export async function publish(
   };
   let listener: HostListener;
   const address = await openPort(setting, async (hostname, port) => {
-    listener = await listenHost({ hostname, port }, { log, keepAliveMs, onConnection });
+    const options = { log, keepAliveMs, descriptor, onConnection };
+    listener = await listenHost({ hostname, port }, options);
     return listener.address.port;
   });
   let forget = addPort("tcp", address, to);
@@ -104,6 +115,14 @@ export async function publish(
       forget();
       forget = addPort("tcp", address, to);
     },
+    get descriptor() {
+      return listener.descriptor;
+    },
+    get running() {
+      return running.size;
+    },
+    pause: () => listener.pause?.(),
+    resume: () => listener.resume?.(),
     stopListening() {
       forget();
       listener.close();

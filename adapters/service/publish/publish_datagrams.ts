@@ -36,6 +36,8 @@ export interface PublishDatagramsOptions {
   readonly maxFlows?: number;
   /** Milliseconds without a datagram after which a client is forgotten. Default 60 000. */
   readonly idleTimeoutMs?: number;
+  /** The socket of the port, from the process that opened it. */
+  readonly descriptor?: number | undefined;
 }
 
 /**
@@ -60,11 +62,17 @@ export async function publishDatagrams(
       return port.to;
     },
     transport: "udp",
+    descriptor: undefined,
     redirect(to) {
       port.to = to;
       forget();
       forget = addPort("udp", address, to);
     },
+    get running() {
+      return port.clients;
+    },
+    pause() {},
+    resume() {},
     // Datagram flows do not end by themselves: there is nothing to wait for.
     stopListening() {
       forget();
@@ -105,6 +113,11 @@ class PublishedUdpPort {
       this.#take(datagram, { hostname: from.address, port: from.port });
     });
     socket.on("error", (error) => log.error("cannot receive", { reason: messageLine(error) }));
+  }
+
+  /** Number of clients. */
+  get clients(): number {
+    return this.#flows.size;
   }
 
   close(): void {

@@ -41,6 +41,7 @@ const CHANGEABLE: ReadonlySet<SettingKey> = new Set<SettingKey>([
   "lameDuckMs",
   "graceMs",
   "reloadGraceMs",
+  "upgradeGraceMs",
   "peers",
 ]);
 
@@ -52,6 +53,7 @@ const OTHERS = [
   "lameDuckMs",
   "graceMs",
   "reloadGraceMs",
+  "upgradeGraceMs",
   "peers",
 ] as const;
 

@@ -103,6 +103,8 @@ export interface Settings {
   readonly graceMs: number;
   /** Milliseconds that connections of replaced and removed plugins may continue after a reload. */
   readonly reloadGraceMs: number | "never";
+  /** Milliseconds that a process may continue with its connections after an upgrade. */
+  readonly upgradeGraceMs: number | "never";
 }
 
 /** What flags or a configuration file set; what they leave out is absent or `undefined`. */
@@ -127,6 +129,11 @@ const MAX_WORKERS = 64;
 
 /** An IPv4-only link may carry as little as 68 bytes (RFC 791 3.2). */
 const MIN_MTU = 68;
+
+const millisecondsOrNever = z.union([milliseconds(0), z.literal("never")], {
+  error: ({ input }) =>
+    `expected "never" or a whole number of milliseconds, 0 or more, got ${JSON.stringify(input)}`,
+});
 
 /**
  * Every setting, by its key in the configuration file. The order is that of `--help` and of the
@@ -379,17 +386,20 @@ socket of the host:
       "or the end of the terminal and `lameDuckMs`; a second signal ends at once",
   },
   reloadGraceMs: {
-    schema: z.union([milliseconds(0), z.literal("never")], {
-      error: ({ input }) =>
-        `expected "never" or a whole number of milliseconds, 0 or more, got ${
-          JSON.stringify(input)
-        }`,
-    }),
+    schema: millisecondsOrNever,
     default: "never",
     help: "milliseconds after which a reload ends connections of plugins that it has changed",
     details:
       "Milliseconds after which a [reload](#reloading) ends connections of plugins that it has " +
       'changed or removed; they then have `graceMs` to finish. `"never"`: they continue until they end',
+  },
+  upgradeGraceMs: {
+    schema: millisecondsOrNever,
+    default: "never",
+    help: "milliseconds after which an upgrade ends the connections of the process before it",
+    details:
+      "Milliseconds after which an [upgrade](operations.md#upgrades) ends the connections that the " +
+      'process before it still has; they then have `graceMs` to finish. `"never"`: it runs until they end',
   },
 };
 

@@ -11,6 +11,8 @@ import type { PublishedPort } from "../publish/publish.ts";
 import type { LogLevel } from "../log/logger.ts";
 import type { Changes } from "../reload/changes.ts";
 import type { Settings } from "../settings/settings.ts";
+import type { StackIdentity } from "../upgrade/identity.ts";
+import type { ShardInheritance, SharedShard } from "../upgrade/inheritance.ts";
 import type { MailboxEnds } from "./mailboxes.ts";
 import type { StreamEvent, StreamRequest } from "./streams.ts";
 import type { WaitingLines, WorkerLine } from "./worker_log.ts";
@@ -40,7 +42,21 @@ export type WorkerRequest =
     readonly queue: Device;
     readonly count: number;
     readonly seed: number;
+    readonly identity: StackIdentity;
+    readonly inheritance?: ShardInheritance | undefined;
   }
+  /** Answered with `"shared"`. */
+  | { readonly type: "share" }
+  /** Leave the device's packets to another process; answered with `"paused"`. */
+  | { readonly type: "pause" }
+  /** Hand over to the process at the other end of a channel; answered with `"retired"`. */
+  | { readonly type: "retire"; readonly channel: number }
+  /** Take everything back; answered with `"resumed"`. */
+  | { readonly type: "resume" }
+  /** Accept clients at published ports; answered with `"begun"`. */
+  | { readonly type: "begin" }
+  /** Answered with `"idle"`. */
+  | { readonly type: "idle" }
   /** Load another configuration; answered with `"prepared"`. */
   | { readonly type: "prepare"; readonly settings: Settings }
   /** Use or discard it; answered with `"changed"`. */
@@ -93,6 +109,12 @@ export type WorkerEvent =
   | { readonly type: "impaired"; readonly impairments: LinkImpairments }
   | { readonly type: "refusing" }
   | { readonly type: "metrics"; readonly metrics: readonly Metric[] }
+  | { readonly type: "shared"; readonly shard: SharedShard }
+  | { readonly type: "paused" }
+  | { readonly type: "retired" }
+  | { readonly type: "resumed" }
+  | { readonly type: "begun" }
+  | { readonly type: "idle"; readonly isIdle: boolean }
   | { readonly type: "counters"; readonly counters: Counters }
   | { readonly type: "drained" }
   | { readonly type: "closed"; readonly counters: Counters }

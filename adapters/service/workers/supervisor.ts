@@ -11,6 +11,7 @@ import { SerialQueue } from "../../../core/api/runtime/serial_queue.ts";
 import { readI32 } from "../../../core/wire/bytes.ts";
 import { checkImpairments } from "../../links/decorators/impair/impairments.ts";
 import { compileFilter } from "../../links/decorators/pcapng/packet_filter.ts";
+import type { Device } from "../../links/tun/device.ts";
 import { openTunQueues } from "../../links/tun/queues.ts";
 import { UsageError } from "../errors.ts";
 import { processMetrics } from "../metrics/process_metrics.ts";
@@ -19,11 +20,13 @@ import { Readiness } from "../readiness/readiness.ts";
 import { mergeCaptures } from "../inspection/merge_captures.ts";
 import { type Changes, sumChanges } from "../reload/changes.ts";
 import { mergePages } from "../admin/connections.ts";
-import type { Service } from "../service.ts";
+import type { Service, StartOptions } from "../service.ts";
 import type { Settings } from "../settings/settings.ts";
 import { sumCounters } from "./counters.ts";
 import { connectMailboxes } from "./mailboxes.ts";
-import type { Counters } from "./messages.ts";
+import { newIdentity, type StackIdentity } from "../upgrade/identity.ts";
+import type { Handover, Inheritance } from "../upgrade/inheritance.ts";
+import type { Counters, WorkerEvent, WorkerRequest } from "./messages.ts";
 import { WORKER_MODULE, WorkerHandle } from "./worker_handle.ts";
 import { waitingLines } from "./worker_log.ts";
 
@@ -33,7 +36,11 @@ import { waitingLines } from "./worker_log.ts";
  * @throws {UsageError} A setting cannot be used.
  * @throws {Error} The device, a port or a worker is not available.
  */
-export async function startWorkers(settings: Settings, log: Logger): Promise<Service> {
+export async function startWorkers(
+  settings: Settings,
+  log: Logger,
+  { inheritance, identity = inheritance?.identity ?? newIdentity() }: StartOptions = {},
+): Promise<Service> {
   requireWorkerModule();
   const { promise: finished, resolve: finish, reject: fail } = Promise.withResolvers<void>();
   finished.catch(() => {});
@@ -53,7 +60,9 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
   const endAll = () => Promise.all(workers.map((worker) => worker.end()));
   try {
     await Promise.all(workers.map((worker) => worker.nextEvent("loaded")));
-    const { place, published } = await serveQueues(workers, settings, log);
+    const seed = inheritance?.seed ?? randomSeed();
+    const started = { identity, seed, shards: inheritance?.shards };
+    const { place, published } = await serveQueues(workers, settings, log, started);
     const current = { settings, published };
     // An answer does not say which request it is for.
     const requests = new SerialQueue();
@@ -74,6 +83,7 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
         return changes;
       },
       finished,
+      handover: handoverOf(workers, identity, seed),
       async connections() {
         const lists = await Promise.all(
           workers.map((each) => each.ask({ type: "list" }, "connections")),
@@ -149,9 +159,9 @@ export async function startWorkers(settings: Settings, log: Logger): Promise<Ser
         return sums.metrics;
       },
       stats: async () => sumCounters(await countersOf(workers, log)),
-      async stop() {
+      async stop(whenDrained) {
         void readiness.withdraw(current.settings.lameDuckMs);
-        await drainAndClose(workers);
+        await drainAndClose(workers, whenDrained);
         await endAll();
         finish();
       },
@@ -180,19 +190,58 @@ async function serveQueues(
   workers: readonly WorkerHandle[],
   settings: Settings,
   log: Logger,
+  { identity, seed, shards }: Omit<Inheritance, "shards"> & {
+    readonly shards?: Inheritance["shards"] | undefined;
+  },
 ): Promise<Pick<Service, "place" | "published">> {
-  const { tun: name, hostAddresses: addresses, mtu } = settings;
   const count = workers.length;
-  const seed = randomSeed();
-  const { queues, steered } = await openTunQueues({ name: name!, addresses, mtu }, count, seed);
-  const how = steered ? "own program" : "kernel's hash, the rest is forwarded";
-  log.info("steering", { by: how, workers: count });
+  const queues = shards?.map(({ queue }) => queue!) ?? await openQueues(settings, seed, log);
   const serving = await Promise.all(workers.map((worker, index) => {
-    return worker.ask({ type: "serve", queue: queues[index]!, count, seed }, "serving");
+    const inheritance = shards?.[index];
+    const queue = queues[index]!;
+    const request = { type: "serve", queue, count, seed, identity, inheritance } as const;
+    return worker.ask(request, "serving");
   }));
   return {
     place: `device ${queues[0]!.name} with ${count} workers`,
     published: serving.flatMap(({ published }) => published),
+  };
+}
+
+async function openQueues(
+  { tun: name, hostAddresses: addresses, mtu, workers: count }: Settings,
+  seed: number,
+  log: Logger,
+): Promise<readonly Device[]> {
+  const { queues, steered } = await openTunQueues({ name: name!, addresses, mtu }, count, seed);
+  const how = steered ? "own program" : "kernel's hash, the rest is forwarded";
+  log.info("steering", { by: how, workers: count });
+  return queues;
+}
+
+/** All workers leave the device before the first one hands over, since each forwards packets to the others. */
+function handoverOf(
+  workers: readonly WorkerHandle[],
+  identity: StackIdentity,
+  seed: number,
+): Handover {
+  const askAll = <Type extends WorkerEvent["type"]>(order: WorkerRequest, type: Type) =>
+    Promise.all(workers.map((each) => each.ask(order, type)));
+  return {
+    identity,
+    seed,
+    share: async () => (await askAll({ type: "share" }, "shared")).map(({ shard }) => shard),
+    async retire(channels) {
+      await askAll({ type: "pause" }, "paused");
+      await Promise.all(
+        workers.map((worker, index) =>
+          worker.ask({ type: "retire", channel: channels[index]! }, "retired")
+        ),
+      );
+    },
+    resume: async () => void await askAll({ type: "resume" }, "resumed"),
+    isIdle: async () => (await askAll({ type: "idle" }, "idle")).every(({ isIdle }) => isIdle),
+    begin: async () => void await askAll({ type: "begin" }, "begun"),
   };
 }
 
@@ -240,8 +289,12 @@ async function countersOf(workers: readonly WorkerHandle[], log: Logger): Promis
  * All shards keep running until each has drained: while the device exists, the kernel steers segments to
  * all of them, and new connections have to be refused.
  */
-async function drainAndClose(workers: readonly WorkerHandle[]): Promise<void> {
+async function drainAndClose(
+  workers: readonly WorkerHandle[],
+  whenDrained?: () => Promise<void>,
+): Promise<void> {
   await Promise.all(workers.map((worker) => worker.ask({ type: "drain" }, "drained")));
+  await whenDrained?.();
   await Promise.all(workers.map((worker) => worker.ask({ type: "close" }, "closed")));
 }
 

@@ -14,6 +14,7 @@ import { type LoadedPlugins, loadPlugins } from "../listen/plugins.ts";
 import type { PublishedPort } from "../publish/publish.ts";
 import { type PreparedChanges, Serving } from "../serving.ts";
 import type { Settings } from "../settings/settings.ts";
+import { shareDevice } from "../upgrade/share_device.ts";
 import type { Refused, WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
 import { ServedStreams } from "./streams.ts";
 import { ShardLink } from "./shard_link.ts";
@@ -63,6 +64,22 @@ function handleRequest(order: WorkerRequest): void | Promise<void> {
       return report({ type: "stopped", found: serving!.stopCapture(order.id) });
     case "impair":
       return report({ type: "impaired", impairments: serving!.impair(order.replacement) });
+    case "share":
+      return report({ type: "shared", shard: serving!.share() });
+    case "pause":
+      serving!.pause();
+      return report({ type: "paused" });
+    case "retire":
+      serving!.retire(order.channel);
+      return report({ type: "retired" });
+    case "resume":
+      serving!.resume();
+      return report({ type: "resumed" });
+    case "begin":
+      serving!.begin();
+      return report({ type: "begun" });
+    case "idle":
+      return report({ type: "idle", isIdle: serving!.isIdle });
     case "refuse":
       serving!.drain();
       return report({ type: "refusing" });
@@ -81,13 +98,16 @@ function handleRequest(order: WorkerRequest): void | Promise<void> {
 }
 
 async function serveQueue(
-  { queue, count, seed }: WorkerRequest & { type: "serve" },
+  { queue, count, seed, identity, inheritance }: WorkerRequest & { type: "serve" },
   log: Logger,
 ): Promise<void> {
   divideSockets(count);
   const shard = { index: data.index, count, seed };
-  const link = new ShardLink(adoptQueue(queue), shard, data.ends);
-  serving = await Serving.start(plugins, networkOn(link, settings, log), settings, log);
+  const device = adoptQueue(queue);
+  const shared = shareDevice(device, identity, inheritance);
+  const link = new ShardLink(shared ?? device, shard, data.ends);
+  const network = networkOn(link, settings, log, { identity, shared });
+  serving = await Serving.start(plugins, network, settings, log, inheritance);
   serving.finished.catch(fail);
   report({ type: "serving", published: published() });
 }

@@ -22,7 +22,7 @@ export const ALL_ASKED = 0;
 /** Maximum number of processes of a service, which divide the ephemeral ports among themselves. */
 export const MAX_GENERATIONS = 16;
 /** Maximum number of connections, flows and ports of earlier processes that are known. */
-export const MAX_EARLIER_ENDPOINTS: number = 2 ** 20;
+export const MAX_EARLIER_ENDPOINTS: number = 1024 * 1024;
 
 /** A packet for another process. Its checksum has been verified. */
 export interface GenerationPacket {

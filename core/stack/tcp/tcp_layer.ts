@@ -373,6 +373,15 @@ export class TcpLayer {
     return this.#demux.connections.count;
   }
 
+  /** Connections that are half-open or not yet accepted. */
+  get unacceptedCount(): number {
+    let count = 0;
+    for (const { halfOpen, ready } of this.#demux.listeners.values()) {
+      count += halfOpen.size + ready.length;
+    }
+    return count;
+  }
+
   /** Connections with a deadline. */
   get timerCount(): number {
     return this.#connections.timerCount;

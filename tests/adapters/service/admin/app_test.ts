@@ -53,6 +53,12 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
       drain: () => Promise.resolve(void did.push("drain")),
     },
     isReloading: () => isReloading,
+    upgradeState: () => did.includes("upgrade") ? "retired" : "serving",
+    upgrade(limitMs) {
+      if (limitMs === 1) throw new UsageError("the link cannot be shared");
+      did.push("upgrade");
+      return Promise.resolve({ pid: 7, connections: 3 });
+    },
     reload: () => Promise.resolve(changes),
     use(text) {
       if (text.includes("faulty")) throw new UsageError("PUT /config:1:1: faulty");
@@ -157,6 +163,18 @@ describe("the admin API", () => {
     expect(did).toEqual(["{}"]);
   });
 
+  // The time limit is passed on; afterwards another process is ready.
+  test("replaces the process", async () => {
+    const { send, did } = admin();
+    expect((await send("POST", "/upgrade?limitMs=0")).status).toBe(400);
+    expect(await send("POST", "/upgrade?limitMs=1"))
+      .toEqual({ status: 422, body: { error: "the link cannot be shared" } });
+    expect(await send("POST", "/upgrade"))
+      .toEqual({ status: 200, body: { pid: 7, connections: 3 } });
+    expect(did).toEqual(["upgrade"]);
+    expect((await send("GET", "/readyz")).body).toEqual({ ready: false, reason: "retired" });
+  });
+
   test("lists connections: filtered, sorted, in pages", async () => {
     const { send } = admin();
     const ids = async (query: string) => {
@@ -204,7 +222,7 @@ describe("the admin API", () => {
     const { body } = await send("GET", "/openapi.json");
     const paths = body["paths"] as Record<string, Record<string, unknown>>;
     expect(Object.keys(paths)).toEqual(
-      ("/livez /readyz /config /reload /listeners /connections /live /connections/{id} " +
+      ("/livez /readyz /config /reload /upgrade /listeners /connections /live /connections/{id} " +
         "/connections/{id}/events /capture /capture/{id} /impair /stats /metrics /drain /reopen /log-level " +
         "/events")
         .split(" "),

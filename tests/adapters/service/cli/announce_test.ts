@@ -10,6 +10,10 @@ const publication = (port: number, to: number): Publication => ({
   redirect() {},
   stopListening() {},
   finish: () => Promise.resolve(),
+  running: 0,
+  descriptor: undefined,
+  pause() {},
+  resume() {},
 });
 
 // Port 8080 was in use: the actual port is printed.

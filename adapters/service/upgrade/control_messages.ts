@@ -1,0 +1,103 @@
+/**
+ * Messages between the main threads of the processes of a service.
+ *
+ * @module
+ */
+import { MAX_DESCRIPTORS } from "../../host/native/descriptor_messages.ts";
+import type { MessageSocket } from "../../host/native/message_socket.ts";
+import type { Device } from "../../links/tun/device.ts";
+import type { StackIdentity } from "./identity.ts";
+import type { CommonSettings, Inheritance, ShardInheritance } from "./inheritance.ts";
+
+/** Increased whenever processes of different versions would not understand each other. */
+export const PROTOCOL = 1;
+
+/** A process that still has connections. */
+export interface EarlierProcess {
+  readonly number: number;
+  readonly pid: number;
+}
+
+/** What a process hands over; the descriptors follow in the order of {@link descriptorsOf}. */
+export interface HandedState {
+  readonly identity: Omit<StackIdentity, "secret"> & { readonly secret: readonly number[] };
+  readonly seed: number;
+  readonly common: CommonSettings;
+  readonly shards: readonly ShardInheritance[];
+  readonly processes: readonly EarlierProcess[];
+  readonly descriptors: number;
+}
+
+/** A message. */
+export type ControlMessage =
+  /** To the new process. */
+  | { readonly type: "state"; readonly protocol: number; readonly state: HandedState }
+  | { readonly type: "descriptors" }
+  /** The new process has loaded everything. */
+  | { readonly type: "ready" }
+  /** The new process cannot start. */
+  | { readonly type: "failed"; readonly message: string }
+  /** The new process receives from now on. */
+  | { readonly type: "take-over" }
+  | { readonly type: "serving" }
+  /** The service manager regards the new process as the service. */
+  | { readonly type: "main" }
+  /** To earlier processes: the service is stopping. */
+  | { readonly type: "stop" };
+
+/** Sends a message; false if it could not be sent. */
+export function sendControl(
+  socket: MessageSocket,
+  message: ControlMessage,
+  descriptors: readonly number[] = [],
+): boolean {
+  const bytes = new TextEncoder().encode(JSON.stringify(message));
+  return socket.send(bytes as Uint8Array<ArrayBuffer>, descriptors);
+}
+
+/** Sends descriptors in as many messages as necessary. */
+export function sendDescriptors(socket: MessageSocket, descriptors: readonly number[]): boolean {
+  for (let at = 0; at < descriptors.length; at += MAX_DESCRIPTORS) {
+    const some = descriptors.slice(at, at + MAX_DESCRIPTORS);
+    if (!sendControl(socket, { type: "descriptors" }, some)) return false;
+  }
+  return true;
+}
+
+/** The message in `bytes`; `undefined`: it is not one. */
+export function readControl(bytes: Uint8Array): ControlMessage | undefined {
+  try {
+    const message = JSON.parse(new TextDecoder().decode(bytes));
+    return typeof message?.type === "string" ? message : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The descriptors of shards, in the order in which they are sent. */
+export function descriptorsOf(shards: readonly ShardInheritance[]): number[] {
+  return shards.flatMap(({ queue, channel, earlier, listeners }) => [
+    ...queue === undefined ? [] : [queue.fd],
+    ...channel === undefined ? [] : [channel],
+    ...earlier.map(({ descriptor }) => descriptor),
+    ...listeners.map(([, descriptor]) => descriptor),
+  ]);
+}
+
+/** The inheritance, with the descriptors that this process has received; removes those from the list. */
+export function inheritanceFrom(state: HandedState, descriptors: number[]): Inheritance {
+  const next = () => descriptors.shift()!;
+  const { identity, seed } = state;
+  const shards = state.shards.map((shard): ShardInheritance => {
+    const { predecessor, queue, channel, earlier, listeners } = shard;
+    return {
+      predecessor,
+      queue: queue === undefined ? undefined : { ...queue, fd: next() } satisfies Device,
+      channel: channel === undefined ? undefined : next(),
+      earlier: earlier.map(({ number }) => ({ number, descriptor: next() })),
+      listeners: listeners.map(([name]) => [name, next()] as const),
+    };
+  });
+  const secret = new Uint8Array(identity.secret);
+  return { identity: { ...identity, secret, number: identity.number + 1 }, seed, shards };
+}

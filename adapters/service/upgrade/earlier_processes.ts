@@ -1,0 +1,79 @@
+/**
+ * The processes of a service that have handed over and still have connections.
+ *
+ * @module
+ */
+import { type Logger, systemClock } from "../../../core/api/environment.ts";
+import { MessageSocket } from "../../host/native/message_socket.ts";
+import type { NativeSockets } from "../../host/native/sockets.ts";
+import { type EarlierProcess, sendControl } from "./control_messages.ts";
+
+/** Room for messages to one process. */
+export const MAX_CONTROL_BYTES: number = 256 * 1024;
+
+/** Tells the earlier processes when the service stops. */
+export class EarlierProcesses {
+  readonly #log: Logger;
+  /** Whether this process has handed over too: another one logs the rest. */
+  isRetired = false;
+  readonly #running = new Map<number, { readonly pid: number; readonly socket: MessageSocket }>();
+  #onEnd: () => void = () => {};
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  /** Those that still run, the oldest first. */
+  get running(): readonly (EarlierProcess & { readonly descriptor: number })[] {
+    return [...this.#running].map(([number, { pid, socket }]) => ({
+      number,
+      pid,
+      descriptor: socket.descriptor,
+    }));
+  }
+
+  /** Adds one that this process has a channel to. */
+  add(sockets: NativeSockets, { number, pid }: EarlierProcess, descriptor: number): void {
+    const socket = MessageSocket.open(sockets, descriptor, {
+      maxWaiting: MAX_CONTROL_BYTES,
+      onMessage() {},
+      onClose: () => this.#end(number),
+    });
+    this.adopt({ number, pid }, socket);
+  }
+
+  /** Adds one that is connected. */
+  adopt({ number, pid }: EarlierProcess, socket: MessageSocket): void {
+    this.#running.set(number, { pid, socket });
+  }
+
+  /** One of those that were adopted has ended. */
+  end(number: number): void {
+    this.#end(number);
+  }
+
+  /** Asks all to end within their grace time. */
+  stop(): void {
+    for (const { socket } of this.#running.values()) sendControl(socket, { type: "stop" });
+  }
+
+  /** Resolves when none is left, or after `limitMs`. */
+  ended(limitMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = systemClock.schedule(systemClock.now() + limitMs, resolve);
+      this.#onEnd = () => {
+        if (this.#running.size > 0) return;
+        cancel();
+        resolve();
+      };
+      this.#onEnd();
+    });
+  }
+
+  #end(number: number): void {
+    const { pid } = this.#running.get(number) ?? {};
+    if (!this.#running.delete(number)) return;
+    if (!this.isRetired) this.#log.info("an earlier process has ended", { pid });
+    this.#onEnd();
+  }
+}

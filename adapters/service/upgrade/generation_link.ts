@@ -1,0 +1,258 @@
+/**
+ * A device that several processes of a service share during an upgrade.
+ *
+ * @module
+ */
+import { Queue } from "../../../core/buffers/queue.ts";
+import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
+import {
+  type GenerationPacket,
+  Generations,
+  MAX_EARLIER_ENDPOINTS,
+  NEWEST,
+  NOBODY_ASKED,
+} from "../../../core/stack/sharding/generations.ts";
+import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
+import { MessageSocket } from "../../host/native/message_socket.ts";
+import type { NativeSockets } from "../../host/native/sockets.ts";
+import type { Device } from "../../links/tun/device.ts";
+import type { TunLink } from "../../links/tun/link.ts";
+import {
+  endpointMessages,
+  KIND,
+  type PacketMessage,
+  packetMessage,
+  readEndpoints,
+  readPacket,
+} from "./messages.ts";
+
+/** Maximum number of bytes of packets that wait for another process, or arrived from others. */
+export const MAX_WAITING_BYTES: number = 4 * 1024 * 1024;
+/** Room for the list of all endpoints besides packets. */
+const MAX_MESSAGE_BYTES = MAX_WAITING_BYTES + 48 * MAX_EARLIER_ENDPOINTS;
+
+/** A channel to an earlier process. */
+export interface EarlierChannel {
+  /** The number of the process. */
+  readonly number: number;
+  readonly descriptor: number;
+}
+
+/** What happened to packets between processes. */
+type Counter =
+  | "toEarlier"
+  | "toNewer"
+  | "fromEarlier"
+  | "fromNewer"
+  | "drop.generation-full" // too much waits for the other process
+  | "drop.generation-gone" // the other process has ended
+  | "drop.generation-invalid"; // not a message of this version
+
+/** A queue of a device, and channels to the other processes that have it. */
+export class GenerationLink implements Link {
+  readonly name: string;
+  readonly features: LinkFeatures;
+  readonly #device: TunLink;
+  readonly #sockets: NativeSockets;
+  readonly #generations: Generations;
+  readonly #earlier = new Map<number, MessageSocket>();
+  #newer: MessageSocket | undefined;
+  readonly #arrived = new Queue<PacketMessage>();
+  #arrivedBytes = 0;
+  #isWaiting = false;
+  #waiter: { resolve(isOpen: boolean): void; reject(error: unknown): void } | undefined;
+  readonly #counts = new Map<Counter, number>();
+
+  /** Owns the device. `number`: that of this process, counted from 1; `seed`: 32 random bits. */
+  constructor(device: TunLink, number: number, seed: number, sockets: NativeSockets) {
+    this.name = device.name;
+    this.#device = device;
+    this.#sockets = sockets;
+    this.#generations = new Generations(number, seed);
+    this.features = { ...device.features, generations: this.#generations };
+  }
+
+  /**
+   * Waits until the process `number` hands over. It is the newest of the earlier processes; the others
+   * are those that it has channels to.
+   *
+   * @throws {Error} A descriptor cannot be used.
+   */
+  await(number: number, descriptor: number, others: readonly EarlierChannel[]): void {
+    this.#device.pause();
+    for (const other of others) {
+      const socket = this.#openEarlier(other.number, other.descriptor);
+      socket.pause();
+    }
+    this.#openEarlier(number, descriptor);
+  }
+
+  /** The device, for the process that takes over. */
+  get device(): Device {
+    return this.#device.device;
+  }
+
+  /** The channels that the process that takes over has to have. */
+  get earlier(): readonly EarlierChannel[] {
+    return [...this.#earlier].map(([number, { descriptor }]) => ({ number, descriptor }));
+  }
+
+  /** Leaves the device's packets, and those of earlier processes, to another process. */
+  pause(): void {
+    this.#device.pause();
+    for (const socket of this.#earlier.values()) socket.pause();
+  }
+
+  /**
+   * Hands over to the process at the other end of `descriptor`.
+   *
+   * @throws {Error} The descriptor cannot be used. Nothing has changed then.
+   */
+  retire(descriptor: number): void {
+    const newer = MessageSocket.open(this.#sockets, descriptor, {
+      maxWaiting: MAX_MESSAGE_BYTES,
+      onMessage: (bytes) => this.#takePacket(bytes, "fromNewer"),
+      onClose: () => this.#newer = undefined,
+    });
+    this.pause();
+    this.#generations.isRetired = true;
+    this.#newer = newer;
+    for (const message of endpointMessages(this.#generations.endpoints())) newer.send(message);
+    newer.send(new Uint8Array([KIND.TAKE_OVER]));
+  }
+
+  /** Receives the device's packets again: the process that took over has ended. */
+  resume(): void {
+    this.#newer?.close();
+    this.#newer = undefined;
+    this.#generations.isRetired = false;
+    for (const socket of this.#earlier.values()) socket.resume();
+    this.#device.resume();
+    this.#waiter?.resolve(true);
+  }
+
+  receive(batch: PacketBatch): number {
+    if (this.#arrived.count === 0) {
+      // Packets of other processes may arrive during this call.
+      const count = this.#device.receive(batch);
+      this.#generations.asked = NOBODY_ASKED;
+      if (count > 0 || this.#arrived.count === 0) return count;
+    }
+    return this.#receiveForwarded(batch);
+  }
+
+  ready(): Promise<boolean> {
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject };
+      if (this.#arrived.count > 0) resolve(true);
+      this.#waitForDevice();
+    });
+  }
+
+  send(packet: OutgoingPacket): boolean {
+    return this.#device.send(packet);
+  }
+
+  forwardToShard(foreign: ShardPacket | GenerationPacket): boolean {
+    if (!("generation" in foreign)) return false;
+    const isNewest = foreign.generation === NEWEST;
+    const socket = isNewest ? this.#newer : this.#earlier.get(foreign.generation);
+    if (socket === undefined) return this.#count("drop.generation-gone", false);
+    if (socket.waiting + foreign.packet.length > MAX_WAITING_BYTES) {
+      return this.#count("drop.generation-full", false);
+    }
+    if (!socket.send(packetMessage(foreign))) return this.#count("drop.generation-gone", false);
+    return this.#count(isNewest ? "toNewer" : "toEarlier", true);
+  }
+
+  stats(): Readonly<Record<string, number>> {
+    return Object.fromEntries(this.#counts);
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#earlier.values()) socket.close();
+    this.#newer?.close();
+    await this.#device.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #openEarlier(number: number, descriptor: number): MessageSocket {
+    const socket = MessageSocket.open(this.#sockets, descriptor, {
+      maxWaiting: MAX_MESSAGE_BYTES,
+      onMessage: (bytes) => this.#takeFromEarlier(bytes),
+      onClose: () => {
+        this.#earlier.delete(number);
+        this.#generations.removeEarlier(number);
+      },
+    });
+    this.#earlier.set(number, socket);
+    this.#generations.addEarlier(number);
+    return socket;
+  }
+
+  #takeFromEarlier(bytes: Uint8Array<ArrayBuffer>): void {
+    switch (bytes[0]) {
+      case KIND.ENDPOINTS:
+        for (const endpoint of readEndpoints(bytes)) this.#generations.learn(endpoint);
+        return;
+      case KIND.TAKE_OVER:
+        for (const socket of this.#earlier.values()) socket.resume();
+        this.#device.resume();
+        return this.#waiter?.resolve(true);
+      default:
+        this.#takePacket(bytes, "fromEarlier");
+    }
+  }
+
+  #takePacket(bytes: Uint8Array<ArrayBuffer>, from: "fromEarlier" | "fromNewer"): void {
+    const message = bytes[0] === KIND.PACKET ? readPacket(bytes) : undefined;
+    if (message === undefined) return void this.#count("drop.generation-invalid", false);
+    if (this.#arrivedBytes > MAX_WAITING_BYTES) {
+      return void this.#count("drop.generation-full", false);
+    }
+    this.#arrived.push(message);
+    this.#arrivedBytes += message.packet.length;
+    this.#count(from, true);
+    this.#waiter?.resolve(true);
+  }
+
+  /** All packets of a batch have the same `asked`. */
+  #receiveForwarded(batch: PacketBatch): number {
+    let count = 0;
+    while (count < batch.capacity) {
+      const next = this.#arrived.peek();
+      if (next === undefined || (count > 0 && next.asked !== this.#generations.asked)) break;
+      this.#arrived.shift();
+      const { packet, segmentSize, asked } = next;
+      this.#arrivedBytes -= packet.length;
+      this.#generations.asked = asked;
+      batch.packets[count] = packet;
+      batch.sizes[count] = packet.length;
+      batch.checksums[count] = "verified";
+      batch.segmentSizes[count] = segmentSize;
+      count++;
+    }
+    return count;
+  }
+
+  /** At most one wait at a time; it may outlast the `ready()` that started it. */
+  #waitForDevice(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#device.ready().then((isOpen) => {
+      this.#isWaiting = false;
+      this.#waiter?.resolve(isOpen);
+    }, (error: unknown) => {
+      this.#isWaiting = false;
+      this.#waiter?.reject(error);
+    });
+  }
+
+  #count<T>(counter: Counter, result: T): T {
+    this.#counts.set(counter, (this.#counts.get(counter) ?? 0) + 1);
+    return result;
+  }
+}

@@ -1,0 +1,91 @@
+/**
+ * What a process gets from the one that it replaces.
+ *
+ * @module
+ */
+import type { Device } from "../../links/tun/device.ts";
+import type { Settings } from "../settings/settings.ts";
+import type { EarlierChannel } from "./generation_link.ts";
+import type { StackIdentity } from "./identity.ts";
+
+/** What another process needs for one shard. Descriptors are numbers in this process. */
+export interface SharedShard {
+  /** The queue of the device; absent: there is no device. */
+  readonly queue?: Device | undefined;
+  /** Channels to earlier processes that still have connections. */
+  readonly earlier: readonly EarlierChannel[];
+  /** Descriptors of published ports, by the name of the port. */
+  readonly listeners: readonly (readonly [name: string, descriptor: number])[];
+}
+
+/** What a shard gets. It can be sent to a worker. */
+export interface ShardInheritance extends SharedShard {
+  /** The number of the process that hands over. */
+  readonly predecessor: number;
+  /** A channel to it; `undefined`: there is no device. */
+  readonly channel: number | undefined;
+}
+
+/** What a process gets. */
+export interface Inheritance {
+  readonly identity: StackIdentity;
+  /** The seed of the shards. */
+  readonly seed: number;
+  readonly shards: readonly ShardInheritance[];
+}
+
+/** How another process takes over a running service. */
+export interface Handover {
+  readonly identity: StackIdentity;
+  /** The seed of the shards. */
+  readonly seed: number;
+  /** What the other process needs; one entry per shard. */
+  share(): Promise<readonly SharedShard[]>;
+  /**
+   * Hands over to the process at the other end of `channels`, one per shard with a device.
+   *
+   * @throws {Error} It cannot. Call {@link resume} then.
+   */
+  retire(channels: readonly number[]): Promise<void>;
+  /** Takes everything back: the process that took over has ended. */
+  resume(): Promise<void>;
+  /** Whether no connection is left. */
+  isIdle(): Promise<boolean>;
+  /** Accepts clients at published ports, which wait for this in a process that takes over. */
+  begin(): Promise<void>;
+}
+
+/** The settings that a process that takes over must have in common with the one before. */
+const COMMON = ["tun", "link", "mtu", "workers", "hostAddresses"] as const;
+
+/** The value of each such setting, as text. */
+export type CommonSettings = Readonly<Record<typeof COMMON[number], string>>;
+
+/** The settings of a process, for {@link upgradeFault}. */
+export function commonSettings(settings: Settings): CommonSettings {
+  const text = (value: unknown) =>
+    value === undefined ? "none" : typeof value === "object" ? JSON.stringify(value) : `${value}`;
+  return Object.fromEntries(COMMON.map((key) => [key, text(settings[key])])) as CommonSettings;
+}
+
+/** Why a process with other settings cannot take over; `undefined`: it can. */
+export function upgradeFault(now: CommonSettings, next: CommonSettings): string | undefined {
+  const faults = COMMON.filter((key) => now[key] !== next[key]).map((key) =>
+    `${key}: ${now[key]} cannot become ${next[key]} in an upgrade, because both processes use ` +
+    "one device: restart the service"
+  );
+  return faults.length === 0 ? undefined : faults.join("\n");
+}
+
+/** Why no other process can take over a service; `undefined`: one can. */
+export function unshareableReason({ link, capture, peers }: Settings): string | undefined {
+  if (peers !== undefined) {
+    return "peers: two processes cannot be the same instance: use berth drain, and restart the service";
+  }
+  if (capture !== undefined) {
+    return "capture: two processes cannot write one recording: restart the service without it";
+  }
+  if (link === undefined || link.kind === "tun" || link.kind === "fd") return undefined;
+  return `link: two processes cannot share a link of kind ${link.kind}, only a TUN device or the ` +
+    "published ports of the memory link: use berth drain, and restart the service";
+}

@@ -1,0 +1,140 @@
+/**
+ * The process that a new process replaces.
+ *
+ * @module
+ */
+import type { Logger } from "../../../core/api/environment.ts";
+import { connectMessages } from "../../host/native/message_listener.ts";
+import { MessageSocket } from "../../host/native/message_socket.ts";
+import { nativeSockets } from "../../host/native/sockets.ts";
+import { messageLine, UsageError } from "../errors.ts";
+import type { Settings } from "../settings/settings.ts";
+import {
+  type ControlMessage,
+  type HandedState,
+  inheritanceFrom,
+  PROTOCOL,
+  readControl,
+  sendControl,
+} from "./control_messages.ts";
+import { EarlierProcesses, MAX_CONTROL_BYTES } from "./earlier_processes.ts";
+import { commonSettings, type Inheritance, upgradeFault } from "./inheritance.ts";
+
+/** The connection to the process that hands over. */
+export class Predecessor {
+  readonly #socket: MessageSocket;
+  readonly #state: HandedState;
+  /** What it hands over. */
+  readonly inheritance: Inheritance;
+  /** Its own predecessors, and itself once it has handed over. */
+  readonly earlier: EarlierProcesses;
+  #hasEnded = false;
+  #onMessage: (message: ControlMessage | undefined) => void = () => {};
+
+  private constructor(
+    socket: MessageSocket,
+    state: HandedState,
+    inheritance: Inheritance,
+    earlier: EarlierProcesses,
+  ) {
+    this.#socket = socket;
+    this.#state = state;
+    this.inheritance = inheritance;
+    this.earlier = earlier;
+  }
+
+  /**
+   * Connects to the process that has started this one.
+   *
+   * @throws {Error} It has ended, or is of another version.
+   */
+  static async connect(name: string, log: Logger): Promise<Predecessor> {
+    const sockets = nativeSockets();
+    if (sockets === undefined) throw new UsageError(NO_SOCKETS);
+    const descriptors: number[] = [];
+    const received = Promise.withResolvers<HandedState>();
+    let state: HandedState | undefined;
+    const read: { current: (message: ControlMessage | undefined) => void } = {
+      current(message) {
+        if (message?.type === "state") {
+          if (message.protocol !== PROTOCOL) received.reject(new Error(OTHER_VERSION));
+          state = message.state;
+        }
+        if (message === undefined) received.reject(new Error(ENDED));
+        if (state !== undefined && descriptors.length >= state.descriptors) received.resolve(state);
+      },
+    };
+    const socket = MessageSocket.open(sockets, connectMessages(sockets, name), {
+      maxWaiting: MAX_CONTROL_BYTES,
+      onMessage(bytes, more) {
+        descriptors.push(...more);
+        read.current(readControl(bytes));
+      },
+      onClose: () => read.current(undefined),
+    });
+    const handed = await received.promise;
+    const inheritance = inheritanceFrom(handed, descriptors);
+    const earlier = new EarlierProcesses(log);
+    for (const process of handed.processes) earlier.add(sockets, process, descriptors.shift()!);
+    const predecessor = new Predecessor(socket, handed, inheritance, earlier);
+    read.current = (message) => predecessor.#take(message);
+    return predecessor;
+  }
+
+  /** @throws {UsageError} A setting differs that both processes must have in common. */
+  requireCompatible(settings: Settings): void {
+    const fault = upgradeFault(this.#state.common, commonSettings(settings));
+    if (fault !== undefined) throw new UsageError(fault);
+  }
+
+  /** Tells it why this process cannot start. */
+  reportFailure(error: unknown): void {
+    const message = error instanceof UsageError ? error.message : messageLine(error);
+    sendControl(this.#socket, { type: "failed", message });
+  }
+
+  /** Resolves when it has handed over, or with `"ended"` when it has ended before. */
+  async takeOver(): Promise<"handed over" | "ended"> {
+    sendControl(this.#socket, { type: "ready" });
+    const message = await this.#next("take-over");
+    return message === undefined ? "ended" : "handed over";
+  }
+
+  /** Tells it that this process serves; resolves when the service manager knows that too. */
+  async serving(): Promise<void> {
+    const { pid } = this;
+    const { number } = this.#state.identity;
+    if (this.#hasEnded) return;
+    this.earlier.adopt({ number, pid }, this.#socket);
+    sendControl(this.#socket, { type: "serving" });
+    await this.#next("main");
+  }
+
+  /** The process ID of the predecessor. */
+  get pid(): number {
+    return this.#socket.peer.pid;
+  }
+
+  #next(type: ControlMessage["type"]): Promise<ControlMessage | undefined> {
+    if (this.#hasEnded) return Promise.resolve(undefined);
+    return new Promise((resolve) => {
+      this.#onMessage = (message) => {
+        if (message === undefined || message.type === type) resolve(message);
+      };
+    });
+  }
+
+  #take(message: ControlMessage | undefined): void {
+    if (message === undefined) {
+      this.#hasEnded = true;
+      this.earlier.end(this.#state.identity.number);
+    }
+    this.#onMessage(message);
+  }
+}
+
+const NO_SOCKETS =
+  "an upgrade needs foreign functions and access to the network: --allow-ffi --allow-net";
+const ENDED = "the running process has ended before it handed over";
+const OTHER_VERSION =
+  "the running process is of a version that cannot hand over to this one: restart the service";

@@ -1,0 +1,340 @@
+/**
+ * Replaces this process by a new one that runs the same program, while connections go on.
+ *
+ * @module
+ */
+import type { ChildProcess } from "node:child_process";
+import process from "node:process";
+import { type Clock, type Logger, systemClock } from "../../../core/api/environment.ts";
+import { MAX_GENERATIONS } from "../../../core/stack/sharding/generations.ts";
+import { MessageListener } from "../../host/native/message_listener.ts";
+import { MessageSocket, messageSocketPair } from "../../host/native/message_socket.ts";
+import { type NativeSockets, nativeSockets } from "../../host/native/sockets.ts";
+import type { LibcHost } from "../../runtime/libc/host.ts";
+import { messageLine, UsageError } from "../errors.ts";
+import type { Service } from "../service.ts";
+import {
+  type ControlMessage,
+  descriptorsOf,
+  type HandedState,
+  PROTOCOL,
+  readControl,
+  sendControl,
+  sendDescriptors,
+} from "./control_messages.ts";
+import { EarlierProcesses, MAX_CONTROL_BYTES } from "./earlier_processes.ts";
+import { commonSettings, type ShardInheritance, unshareableReason } from "./inheritance.ts";
+import { startAgain } from "./new_process.ts";
+
+/** Default time limit for the start of a new process, in milliseconds. */
+export const START_LIMIT_MS = 60_000;
+/** Time limit for the steps after that, which need no more than a few milliseconds. */
+const SWITCH_LIMIT_MS = 10_000;
+/** Interval between looks for connections that are left, in milliseconds. */
+const IDLE_INTERVAL_MS = 200;
+
+/** The result of an upgrade. */
+export interface Upgraded {
+  /** The process that serves now. */
+  readonly pid: number;
+  /** Connections that this process still has. */
+  readonly connections: number;
+}
+
+/** Options of {@link Upgrader}. */
+export interface UpgraderOptions {
+  readonly service: Pick<Service, "handover" | "settings" | "state" | "connections">;
+  /** Earlier processes, which the new process has to know. */
+  readonly earlier: EarlierProcesses;
+  readonly log: Logger;
+  readonly clock?: Clock;
+  /** Whether a reload is in progress. */
+  readonly isReloading: () => boolean;
+  /** Starts the new process; default: as this one was started. */
+  readonly start?: (host: LibcHost, name: string) => ChildProcess;
+  /** The process `pid` serves from now on. */
+  onRetired(pid: number): void | Promise<void>;
+  /** It has ended: this process serves again. */
+  onResumed(): void | Promise<void>;
+}
+
+/** Upgrades of this process, one at a time. */
+export class Upgrader {
+  readonly #options: UpgraderOptions;
+  readonly #clock: Clock;
+  #state: "serving" | "upgrading" | "retired" = "serving";
+  /** Aborted when this process serves again. */
+  #retirement = new AbortController();
+  readonly #ended = Promise.withResolvers<void>();
+
+  constructor(options: UpgraderOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+  }
+
+  /** Whether another process serves, or is about to. */
+  get state(): "serving" | "upgrading" | "retired" {
+    return this.#state;
+  }
+
+  /** Resolves when this process has handed over and has no more to do. */
+  get ended(): Promise<void> {
+    return this.#ended.promise;
+  }
+
+  /**
+   * Starts a new process and hands over to it, within `limitMs`.
+   *
+   * @throws {UsageError} It is not possible at present.
+   * @throws {Error} The new process did not start; this one continues.
+   */
+  async upgrade(limitMs: number = START_LIMIT_MS): Promise<Upgraded> {
+    const { log } = this.#options;
+    const sockets = this.#requirePossible();
+    this.#state = "upgrading";
+    log.info("upgrade: starting a new process", { limitMs });
+    try {
+      const successor = await this.#startSuccessor(sockets, limitMs);
+      await this.#handOver(successor);
+      this.#state = "retired";
+      this.#options.earlier.isRetired = true;
+      const { pid } = successor;
+      await this.#options.onRetired(pid);
+      successor.send({ type: "main" });
+      const connections = (await this.#options.service.connections()).length;
+      log.info("upgrade: the new process serves", { pid, connections });
+      void this.#finish(this.#retirement.signal);
+      return { pid, connections };
+    } catch (error) {
+      this.#state = "serving";
+      const lines = messageLine(error);
+      log.error("upgrade: the new process cannot serve, this one continues", { reason: lines });
+      throw error;
+    }
+  }
+
+  /** @throws {UsageError} It is not possible at present. */
+  #requirePossible(): NativeSockets {
+    const { service, earlier } = this.#options;
+    if (this.#state === "upgrading") throw new UsageError("an upgrade is in progress");
+    if (this.#state === "retired") {
+      throw new UsageError("a newer process serves: ask that one, at the same address");
+    }
+    if (this.#options.isReloading()) throw new UsageError("a reload is in progress");
+    if (service.state !== "serving") {
+      throw new UsageError("the service is draining: start it again");
+    }
+    const reason = unshareableReason(service.settings);
+    if (reason !== undefined) throw new UsageError(reason);
+    if (process.pid === 1) throw new UsageError(FIRST_PROCESS);
+    if (earlier.running.length + 2 > MAX_GENERATIONS) {
+      const pids = earlier.running.map(({ pid }) => pid);
+      throw new UsageError(
+        `${pids.length} earlier processes still have connections: wait, or end some of them ` +
+          `(${pids.join(", ")})`,
+      );
+    }
+    const sockets = nativeSockets();
+    if (sockets === undefined) throw new UsageError(NO_SOCKETS);
+    return sockets;
+  }
+
+  async #startSuccessor(sockets: NativeSockets, limitMs: number): Promise<Successor> {
+    const { start = startAgain } = this.#options;
+    const connected = Promise.withResolvers<number>();
+    const name = `berth-upgrade-${crypto.randomUUID()}`;
+    const listener = MessageListener.open(sockets, name, connected.resolve);
+    try {
+      const child = start(sockets.host, name);
+      const successor = new Successor(sockets, child, this.#clock);
+      try {
+        await successor.within(limitMs, async () => {
+          successor.connect(await connected.promise);
+          await this.#sendState(sockets, successor);
+          await successor.next("ready");
+        });
+        return successor;
+      } catch (error) {
+        await successor.kill();
+        throw error;
+      }
+    } finally {
+      listener.close();
+    }
+  }
+
+  async #sendState(sockets: NativeSockets, successor: Successor): Promise<void> {
+    const { service: { handover, settings }, earlier } = this.#options;
+    const { identity, seed } = handover;
+    const shards = (await handover.share()).map((shard): ShardInheritance => {
+      if (shard.queue === undefined) {
+        return { ...shard, channel: undefined, predecessor: identity.number };
+      }
+      const [own, channel] = messageSocketPair(sockets);
+      successor.channels.push(own);
+      successor.theirs.push(channel);
+      return { ...shard, channel, predecessor: identity.number };
+    });
+    const processes = earlier.running;
+    const descriptors = [
+      ...descriptorsOf(shards),
+      ...processes.map(({ descriptor }) => descriptor),
+    ];
+    const state: HandedState = {
+      identity: { ...identity, secret: [...identity.secret] },
+      seed,
+      common: commonSettings(settings),
+      shards,
+      processes: processes.map(({ number, pid }) => ({ number, pid })),
+      descriptors: descriptors.length,
+    };
+    successor.send({ type: "state", protocol: PROTOCOL, state });
+    successor.sendDescriptors(descriptors);
+  }
+
+  async #handOver(successor: Successor): Promise<void> {
+    const { handover } = this.#options.service;
+    const channels = successor.channels.splice(0);
+    try {
+      await handover.retire(channels);
+      await successor.within(SWITCH_LIMIT_MS, async () => {
+        successor.send({ type: "take-over" });
+        await successor.next("serving");
+      });
+    } catch (error) {
+      await successor.kill();
+      await handover.resume();
+      throw error;
+    }
+    this.#retirement = new AbortController();
+    successor.onMessage = (message) => {
+      if (message === undefined) void this.#resume(successor.pid);
+      else if (message.type === "stop") this.#ended.resolve();
+    };
+  }
+
+  /** The process that took over has ended. */
+  async #resume(pid: number): Promise<void> {
+    const { service, earlier, log, onResumed } = this.#options;
+    this.#retirement.abort();
+    this.#state = "serving";
+    earlier.isRetired = false;
+    log.error("the new process has ended, this one serves again", { pid });
+    await service.handover.resume();
+    await onResumed();
+  }
+
+  /** Waits until no connection is left, or for the grace time. */
+  async #finish(resumed: AbortSignal): Promise<void> {
+    const { service, log } = this.#options;
+    const { upgradeGraceMs } = service.settings;
+    const until = upgradeGraceMs === "never" ? Infinity : this.#clock.now() + upgradeGraceMs;
+    while (!resumed.aborted) {
+      if (this.#clock.now() >= until) {
+        log.info("the grace time of the upgrade is over", { upgradeGraceMs });
+        return this.#ended.resolve();
+      }
+      if (await service.handover.isIdle()) return this.#ended.resolve();
+      await new Promise<void>((wake) =>
+        void this.#clock.schedule(this.#clock.now() + IDLE_INTERVAL_MS, wake)
+      );
+    }
+  }
+}
+
+/** The new process. */
+class Successor {
+  /** This process's ends of the channels of the shards, and the other process's. */
+  readonly channels: number[] = [];
+  readonly theirs: number[] = [];
+  onMessage: (message: ControlMessage | undefined) => void = () => {};
+  readonly #sockets: NativeSockets;
+  readonly #child: ChildProcess;
+  readonly #clock: Clock;
+  readonly #exited = Promise.withResolvers<never>();
+  readonly #gone = Promise.withResolvers<void>();
+  #socket: MessageSocket | undefined;
+
+  constructor(sockets: NativeSockets, child: ChildProcess, clock: Clock) {
+    this.#sockets = sockets;
+    this.#child = child;
+    this.#clock = clock;
+    this.#exited.promise.catch(() => {});
+    child.once("error", (error) => {
+      this.#exited.reject(new Error(`cannot start it: ${messageLine(error)}`));
+      this.#gone.resolve();
+    });
+    child.once("exit", (code, signal) => {
+      const how = code === null ? `signal ${signal}` : `exit code ${code}`;
+      // A message with the reason may be on its way.
+      setTimeout(() => this.#exited.reject(new Error(`it ended with ${how}; ${SEE_LOG}`)), 100);
+      this.#gone.resolve();
+    });
+  }
+
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
+  /** Rejects if the process ends, or if `act` takes longer than `limitMs`. */
+  async within(limitMs: number, act: () => Promise<void>): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    const cancel = this.#clock.schedule(
+      this.#clock.now() + limitMs,
+      () => late.reject(new Error(`it was not ready within ${limitMs} ms`)),
+    );
+    try {
+      await Promise.race([act(), late.promise, this.#exited.promise]);
+    } finally {
+      cancel();
+    }
+  }
+
+  /** @throws {Error} Another process has connected. */
+  connect(descriptor: number): void {
+    const socket = MessageSocket.open(this.#sockets, descriptor, {
+      maxWaiting: MAX_CONTROL_BYTES,
+      onMessage: (bytes) => this.onMessage(readControl(bytes)),
+      onClose: () => this.onMessage(undefined),
+    });
+    this.#socket = socket;
+    const { pid } = socket.peer;
+    if (pid !== this.pid) throw new Error(`process ${pid} connected in its place`);
+  }
+
+  /** Waits for a message. */
+  next(type: ControlMessage["type"]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.onMessage = (message) => {
+        if (message?.type === type) resolve();
+        else if (message?.type === "failed") reject(new Error(message.message));
+      };
+    });
+  }
+
+  send(message: ControlMessage): void {
+    if (this.#socket !== undefined) sendControl(this.#socket, message);
+  }
+
+  /** Sends descriptors, and closes those that only the other process needs. */
+  sendDescriptors(descriptors: readonly number[]): void {
+    const isSent = sendDescriptors(this.#socket!, descriptors);
+    for (const each of this.theirs.splice(0)) this.#sockets.host.libc.close(each);
+    if (!isSent) throw new Error("its descriptors cannot be passed");
+  }
+
+  /** Ends the process, if it has not ended yet. */
+  async kill(): Promise<void> {
+    this.onMessage = () => {};
+    this.#child.kill("SIGKILL");
+    await this.#gone.promise;
+    this.#socket?.close();
+    for (const each of [...this.channels, ...this.theirs]) this.#sockets.host.libc.close(each);
+  }
+}
+
+const FIRST_PROCESS =
+  "this is process 1, whose end ends the container: start it with an init, such as docker run --init";
+const NO_SOCKETS = "an upgrade needs foreign functions and access to the network: on Deno, " +
+  "--allow-ffi --allow-net";
+const SEE_LOG = "its message is in its log";

@@ -1,0 +1,187 @@
+import { describe, expect } from "bun:test";
+import process from "node:process";
+import { Namespace } from "../support/namespace.ts";
+import { type Program, runtimeCommand } from "../support/program.ts";
+import { testRequiring } from "../support/requirements.ts";
+import { TemporaryFolder } from "../support/temporary_folder.ts";
+import type { SteadyClientOptions, SteadyClientResult } from "./programs/steady_clients.ts";
+import { NEEDS, programCommand, startService, V4, V6 } from "./service.ts";
+
+const CLIENTS: SteadyClientOptions = {
+  hosts: [V4, V6],
+  port: 7,
+  held: 8,
+  fresh: 2,
+  bytes: 2000,
+  udp: true,
+};
+
+/** A service in a namespace, with clients that never stop. */
+class Upgraded implements AsyncDisposable {
+  readonly folder = new TemporaryFolder();
+  readonly namespace: Namespace;
+  readonly service: Program;
+  readonly #clients: Program | undefined;
+  /** The process that serves. */
+  pid: number;
+
+  private constructor(namespace: Namespace, service: Program, clients: Program | undefined) {
+    this.namespace = namespace;
+    this.service = service;
+    this.#clients = clients;
+    this.pid = service.pid;
+  }
+
+  static async start(
+    { clients, flags = [] }: { clients?: SteadyClientOptions; flags?: readonly string[] },
+  ): Promise<Upgraded> {
+    const namespace = await Namespace.open();
+    const folder = new TemporaryFolder();
+    const service = await startService(
+      namespace,
+      ...["--admin", `unix:${folder.file("admin")}`, "--listen", "udp/7=echo"],
+      ...flags,
+    );
+    const running = clients === undefined
+      ? undefined
+      : namespace.start(...programCommand("steady_clients.ts", JSON.stringify(clients)));
+    await running?.printed(/running/);
+    const upgraded = new Upgraded(namespace, service, running);
+    Object.assign(upgraded, { folder });
+    return upgraded;
+  }
+
+  /** The output of `berth upgrade`. */
+  async upgrade(...flags: readonly string[]): Promise<{ exit: unknown; log: string }> {
+    const admin = `unix:${this.folder.file("admin")}`;
+    const command = this.namespace.start(
+      ...runtimeCommand("main.ts", "upgrade", "--admin", admin, "--json", ...flags),
+    );
+    const { exit, out, log } = await command.finish(40_000);
+    if (exit === 0) this.pid = JSON.parse(out).pid;
+    return { exit, log };
+  }
+
+  async endClients(): Promise<SteadyClientResult> {
+    this.#clients!.hush();
+    const { out } = await this.#clients!.finish(30_000);
+    return JSON.parse(out.slice(out.indexOf("{")));
+  }
+
+  /** Ends the process that serves, and with it all others. */
+  async stop(): Promise<void> {
+    process.kill(this.pid, "SIGTERM");
+    await this.service.finish(15_000);
+    expect(await this.namespace.run(["ip", "-brief", "link"])).not.toContain("berth0");
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.namespace.close();
+    this.folder[Symbol.dispose]();
+  }
+}
+
+function expectNoFault(result: SteadyClientResult, udp = true): void {
+  expect(result.faults).toEqual([]);
+  expect(result.fewest).toBeGreaterThan(3);
+  expect(result.connects).toBeGreaterThan(3);
+  if (udp) expect(result.datagrams).toBeGreaterThan(3);
+}
+
+describe("an upgrade", () => {
+  // Three in a row: connections and flows of IPv4 and IPv6 go on, new ones are accepted all the time.
+  testRequiring(NEEDS, "breaks no connection and refuses none", async () => {
+    await using run = await Upgraded.start({ clients: CLIENTS });
+    const first = run.pid;
+    for (let i = 0; i < 3; i++) expect(await run.upgrade()).toEqual({ exit: 0, log: "" });
+    expect(run.pid).not.toBe(first);
+    expectNoFault(await run.endClients());
+    await run.stop();
+    expect(run.service.log).toBe("");
+  }, 90_000);
+
+  testRequiring(NEEDS, "works with several workers", async () => {
+    await using run = await Upgraded.start({ clients: CLIENTS, flags: ["--workers", "2"] });
+    for (let i = 0; i < 2; i++) expect(await run.upgrade()).toEqual({ exit: 0, log: "" });
+    expectNoFault(await run.endClients());
+    await run.stop();
+  }, 90_000);
+
+  // The port leads to the stack through the kernel; the listening sockets move.
+  testRequiring(NEEDS, "moves published ports", async () => {
+    const publish = ["--publish", `127.0.0.1:4000=${V4}:7`];
+    const clients = { ...CLIENTS, hosts: ["127.0.0.1"], port: 4000, udp: false };
+    await using run = await Upgraded.start({ clients, flags: publish });
+    for (let i = 0; i < 2; i++) expect(await run.upgrade()).toEqual({ exit: 0, log: "" });
+    expectNoFault(await run.endClients(), false);
+    await run.stop();
+  }, 90_000);
+
+  // A plugin that is not there, one that loads for ever, other settings of the device: the old process
+  // serves and the answer says why. Then one that works.
+  testRequiring(NEEDS, "that fails leaves the old process serving", async () => {
+    using files = new TemporaryFolder();
+    const write = (config: unknown) => files.write("berth.json", JSON.stringify(config));
+    files.write("hangs.ts", "await new Promise(() => setInterval(() => {}, 1000));");
+    const flags = ["--config", write({ listen: { "9": "echo" } })];
+    await using run = await Upgraded.start({ clients: CLIENTS, flags });
+    const { pid } = run;
+    write({ listen: { "9": "ecko" } });
+    const misspelt = await run.upgrade();
+    expect(misspelt.exit).toBe(1);
+    expect(misspelt.log).toContain("did you mean echo");
+    expect(run.service.log).toMatch(
+      /error upgrade: the new process cannot serve.*did you mean echo/,
+    );
+    write({ listen: { "9": "./hangs.ts" } });
+    expect((await run.upgrade("--limit-ms", "3000")).log).toContain("not ready within 3000 ms");
+    write({ listen: { "9": "echo" }, mtu: 1400 });
+    expect((await run.upgrade()).log).toContain("mtu: 1500 cannot become 1400 in an upgrade");
+    write({ listen: { "9": "echo" } });
+    process.kill(pid, 0);
+    expect(await run.upgrade()).toEqual({ exit: 0, log: "" });
+    expectNoFault(await run.endClients());
+    await run.stop();
+  }, 90_000);
+
+  // Of two at the same time one is refused.
+  testRequiring(NEEDS, "is done one at a time", async () => {
+    await using run = await Upgraded.start({});
+    const both = await Promise.all([run.upgrade(), run.upgrade()]);
+    expect(both.map(({ exit }) => exit).sort()).toEqual([0, 1]);
+    expect(both.map(({ log }) => log).join("")).toContain("an upgrade is in progress");
+    // The first process has no connection, so it ends.
+    const { pid } = run.service;
+    await run.namespace.shell(`while kill -0 ${pid} 2>/dev/null; do sleep 0.1; done`);
+    await run.stop();
+  }, 60_000);
+
+  // The new process is killed: the old one, which still has connections, serves again.
+  testRequiring(NEEDS, "is undone when the new process ends", async () => {
+    await using run = await Upgraded.start({ clients: CLIENTS });
+    const first = run.pid;
+    await run.upgrade();
+    process.kill(run.pid, "SIGKILL");
+    await run.service.printed(/this one serves again/, "log");
+    run.pid = first;
+    expect(await run.upgrade()).toEqual({ exit: 0, log: "" });
+    const { faults, connects } = await run.endClients();
+    // Connections of the process that was killed are reset; none of the first one's.
+    expect(faults.filter((fault) => fault.startsWith("held"))).toEqual([]);
+    expect(connects).toBeGreaterThan(3);
+    await run.stop();
+  }, 90_000);
+
+  // The old process is killed: its connections are lost, and the new one goes on.
+  testRequiring(NEEDS, "does not need the old process any more", async () => {
+    await using run = await Upgraded.start({ clients: CLIENTS });
+    const first = run.pid;
+    await run.upgrade();
+    process.kill(first, "SIGKILL");
+    await run.namespace.shell(`while kill -0 ${first} 2>/dev/null; do sleep 0.1; done`);
+    const { faults, connects } = await run.endClients();
+    expect(faults.filter((fault) => !fault.startsWith("held"))).toEqual([]);
+    expect(connects).toBeGreaterThan(3);
+    await run.stop();
+  }, 90_000);
+});
