@@ -49,6 +49,7 @@ export {
 } from "../adapters/plugins/tls.ts";
 
 export {
+  type AccessLogFormat,
   type FetchApp,
   http,
   type HttpEnv,

@@ -16,6 +16,7 @@ import { Turns } from "./shared/http/turns.ts";
 export type { FetchApp } from "./shared/http/fetch_app.ts";
 export type { HttpEnv, PeerAddress } from "./shared/http/env.ts";
 export type { HttpOptions } from "./http/options.ts";
+export type { AccessLogFormat } from "./shared/http/access_log.ts";
 export { RequestBodyError } from "./shared/http/refusal.ts";
 
 /**
@@ -61,7 +62,7 @@ export function http(app: FetchApp, options: HttpOptions = {}): Plugin {
     throw new TypeError("http: app: expected an object with fetch(request), such as a Hono app");
   }
   const checked = checkOptions("http", httpOptionsSchema, options);
-  const observer = new RequestObserver();
+  const observer = new RequestObserver(checked.accessLog);
   const shared = { date: new DateField(), turns: new Turns(), observer };
   return {
     name: "http",

@@ -64,7 +64,7 @@ export function http2(app: FetchApp, options: Http2Options = {}): Plugin {
     throw new TypeError("http2: app: expected an object with fetch(request), such as a Hono app");
   }
   const checked = checkOptions("http2", http2OptionsSchema, options);
-  const observer = new RequestObserver();
+  const observer = new RequestObserver(checked.accessLog);
   const shared = { date: new DateField(), turns: new Turns(), observer };
   return {
     name: "http2",

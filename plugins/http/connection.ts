@@ -280,7 +280,10 @@ export class HttpConnection {
     const status = this.#status;
     this.#status = 0;
     if (this.#beganAt === undefined) return;
-    this.#shared.observer.ended(status, this.#c.clock.now() - this.#beganAt);
+    const head = this.#exchange?.head;
+    const protocol = head?.http11 === false ? "HTTP/1.0" : "HTTP/1.1";
+    const request = { head, status, bytes: status === 0 ? 0 : this.#writer.contentBytes, protocol };
+    this.#shared.observer.ended(this.#c, request, this.#c.clock.now() - this.#beganAt);
     this.#beganAt = undefined;
   }
 

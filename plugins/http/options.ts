@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { bytes, count } from "../../core/api/numbers.ts";
+import { type AccessLogFormat, accessLogSchema } from "../shared/http/access_log.ts";
 import { timeoutOptions } from "../shared/http/timeout_options.ts";
 
 /** Limits and timeouts of the http plugin. Sizes in bytes, times in milliseconds. */
@@ -58,10 +59,18 @@ export interface HttpOptions {
    * does not reset the connection before it has read the response (RFC 9112 9.6). Default 2000.
    */
   lingerTimeoutMs?: number | undefined;
+  /**
+   * Logs a line for each request, at level `info` with the message `access` and the field `line`, in the
+   * common or the combined format of log analysers. The service can write these lines to a file of their
+   * own. Default: none.
+   */
+  accessLog?: AccessLogFormat | undefined;
 }
 
 /** Options with all defaults. */
-export type CheckedHttpOptions = { readonly [Name in keyof HttpOptions]-?: number };
+export type CheckedHttpOptions =
+  & { readonly [Name in Exclude<keyof HttpOptions, "accessLog">]-?: number }
+  & { readonly accessLog?: AccessLogFormat | undefined };
 
 /** Schema of {@link HttpOptions}. */
 export const httpOptionsSchema: z.ZodType<CheckedHttpOptions, HttpOptions> = z.strictObject({
@@ -73,4 +82,5 @@ export const httpOptionsSchema: z.ZodType<CheckedHttpOptions, HttpOptions> = z.s
   maxTrailerBytes: bytes().default(8192),
   maxDrainBytes: bytes(0).default(262_144),
   ...timeoutOptions,
+  accessLog: accessLogSchema,
 });

@@ -67,6 +67,9 @@ export class ResponseWriter {
     this.#onLarge = onLarge;
   }
 
+  /** Bytes of content of the current response that have been passed on. */
+  contentBytes = 0;
+
   /** Whether part of the current response has been written. */
   started = false;
 
@@ -79,6 +82,7 @@ export class ResponseWriter {
    */
   send(given: Response, plan: ResponsePlan): Reusable {
     this.started = false;
+    this.contentBytes = 0;
     const response = takePrepared(given);
     if (isPrepared(response)) return this.#sendPrepared(response, plan);
     const fields = responseFields(response.headers);
@@ -128,6 +132,7 @@ export class ResponseWriter {
     if (!(content instanceof Uint8Array)) {
       return this.#sendSource(head, content).then(() => plan.keepAlive);
     }
+    this.contentBytes = length;
     if (length <= PIECE_BYTES) return after(this.#writePiece(head, content, ""), plan.keepAlive);
     this.#onLarge(length);
     return after(this.#writePieces(head, content), plan.keepAlive);
@@ -144,6 +149,7 @@ export class ResponseWriter {
         if (this.#gone) throw this.#gone.reason;
         const count = source.read(buffer);
         this.#onLarge(count);
+        this.contentBytes += count;
         waiting = this.#write(count < buffer.length ? buffer.subarray(0, count) : buffer);
       }
       await waiting;
@@ -185,6 +191,7 @@ export class ResponseWriter {
     const fields = withImpliedType(given, data);
     const { length } = data;
     if (plan.headOnly) return this.#sendHead(response, fields, plan, length);
+    this.contentBytes = length;
     const persistent = plan.keepAlive && !fields.close;
     const head = responseHead(response, fields, serverFields(plan, persistent, length));
     if (typeof data === "string") {
@@ -283,6 +290,7 @@ export class ResponseWriter {
     framing: ResponseFraming,
     last: boolean,
   ): Promise<void> | undefined {
+    this.contentBytes += piece.length;
     if (framing !== "chunked") return this.#writePiece(prefix, piece, "");
     const size = piece.length.toString(16);
     return this.#writePiece(`${prefix}${size}\r\n`, piece, last ? `\r\n${LAST_CHUNK}` : "\r\n");

@@ -229,7 +229,10 @@ export class Http2Connection {
     const { date, turns, observer } = this.#shared;
     const envFor = envOf(socket, log);
     return {
-      observer,
+      get isObserved() {
+        return observer.isOn;
+      },
+      ended: (request, milliseconds) => observer.ended(this.#c, request, milliseconds),
       maxBodyBytes,
       bodyTimeoutMs,
       writeTimeoutMs,

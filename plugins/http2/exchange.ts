@@ -21,7 +21,7 @@ import { withFileLength } from "../shared/http/file_response.ts";
 import type { RequestHead } from "../shared/http/request_head.ts";
 import { abortRequest, createRequest } from "../shared/http/request.ts";
 import { ASTERISK } from "../shared/http/request_target.ts";
-import type { RequestObserver } from "../shared/http/request_observer.ts";
+import type { ServedRequest } from "../shared/http/access_log.ts";
 import type { Takeover, Upgrade } from "../shared/http/upgrade.ts";
 import { type ParsedRequest, RefusedRequest } from "./parsed_request.ts";
 import { ERROR, type ErrorCode } from "./frames.ts";
@@ -50,8 +50,10 @@ export interface ExchangeHost extends ResponseHost {
   run(takeover: Takeover, tunnel: StreamTunnel): Promise<void>;
   /** Logs a failure of the application. */
   logFailure(head: Pick<RequestHead, "method" | "target">, error: unknown): void;
-  /** Measures requests. */
-  readonly observer: RequestObserver;
+  /** Whether {@link ended} is to be called. */
+  readonly isObserved: boolean;
+  /** A request has ended. */
+  ended(request: ServedRequest, milliseconds: number): void;
 }
 
 /** Serves the request of one stream. */
@@ -81,7 +83,7 @@ export class Exchange implements StreamHandler {
     this.#stream = stream;
     this.#parsed = parsed;
     this.#writer = new ResponseWriter(host, stream, parsed.head.method === "HEAD");
-    if (host.observer.isOn) this.#beganAt = host.now();
+    if (host.isObserved) this.#beganAt = host.now();
   }
 
   /** The earliest deadline. */
@@ -240,7 +242,12 @@ export class Exchange implements StreamHandler {
   /** The request has ended. */
   #report(): void {
     if (this.#beganAt === undefined) return;
-    this.#host.observer.ended(this.#status, this.#host.now() - this.#beganAt);
+    this.#host.ended({
+      head: this.#parsed.head,
+      status: this.#status,
+      bytes: this.#writer.contentBytes,
+      protocol: "HTTP/2.0",
+    }, this.#host.now() - this.#beganAt);
     this.#beganAt = undefined;
   }
 

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { bytes, count } from "../../core/api/numbers.ts";
+import { type AccessLogFormat, accessLogSchema } from "../shared/http/access_log.ts";
 import { timeoutOptions } from "../shared/http/timeout_options.ts";
 
 /**
@@ -55,10 +56,18 @@ export interface Http2Options {
   writeTimeoutMs?: number | undefined;
   /** Longest time for the client to close its side at the end of a connection. Default 2000. */
   lingerTimeoutMs?: number | undefined;
+  /**
+   * Logs a line for each request, at level `info` with the message `access` and the field `line`, in the
+   * common or the combined format of log analysers. The service can write these lines to a file of their
+   * own. Default: none.
+   */
+  accessLog?: AccessLogFormat | undefined;
 }
 
 /** Options with all defaults. */
-export type CheckedHttp2Options = { readonly [Name in keyof Http2Options]-?: number };
+export type CheckedHttp2Options =
+  & { readonly [Name in Exclude<keyof Http2Options, "accessLog">]-?: number }
+  & { readonly accessLog?: AccessLogFormat | undefined };
 
 /** Schema of {@link Http2Options}. */
 export const http2OptionsSchema: z.ZodType<CheckedHttp2Options, Http2Options> = z.strictObject({
@@ -69,4 +78,5 @@ export const http2OptionsSchema: z.ZodType<CheckedHttp2Options, Http2Options> = 
   maxBodyBytes: bytes(0, Number.MAX_SAFE_INTEGER).default(Number.MAX_SAFE_INTEGER),
   maxTrailerBytes: bytes().default(8192),
   ...timeoutOptions,
+  accessLog: accessLogSchema,
 });

@@ -64,6 +64,8 @@ export class ResponseWriter {
   #isStopped = false;
   #whenDrained: (() => void) | undefined;
 
+  /** Bytes of content that have been framed or wait for it. */
+  contentBytes = 0;
   /** Whether the head of the response has been sent. */
   started = false;
   /** Time by which the pending piece has to be framed; `Infinity` while none is pending. */
@@ -146,6 +148,7 @@ export class ResponseWriter {
 
   /** Sends data of another protocol. `undefined` if all of it was framed at once. */
   sendData(data: Uint8Array, endsStream: boolean): Promise<void> | undefined {
+    this.contentBytes += data.length;
     return this.#whenSent(this.#host.sendData(this.#stream, data, endsStream));
   }
 
@@ -197,6 +200,7 @@ export class ResponseWriter {
     this.#sendHead(status, fields, data.length, isAll);
     if (isAll) return undefined;
     if (typeof data !== "string") return this.sendData(data, true);
+    this.contentBytes += data.length;
     return this.#whenSent(this.#host.sendText(this.#stream, data, true));
   }
 

@@ -47,7 +47,7 @@ export type Needs = ReadonlyMap<Permission, readonly Limit[]>;
 
 /** The permissions that the service needs with these settings. */
 export function permissionsFor(settings: Settings): Needs {
-  const { tun, link, capture, workers, publish, peers, admin, logFile } = settings;
+  const { tun, link, capture, workers, publish, peers, admin, logFile, accessLogFile } = settings;
   const plugins = settings.listen.flatMap((each) => [...each.before ?? [], each]);
   const needs = new Map<Permission, Limit[]>();
   const need = (when: boolean, permission: Permission, limits: Limit[] = []) => {
@@ -70,7 +70,9 @@ export function permissionsFor(settings: Settings): Needs {
   // Each connection reaches the runtime's TLS through a Unix socket in the folder for temporary files.
   // Rotation renames it.
   for (const name of ["read", "write"] as const) {
-    need(logFile !== undefined, name, [{ path: dirname(logFile?.file ?? ".") }]);
+    for (const log of [logFile, accessLogFile]) {
+      need(log !== undefined, name, [{ path: dirname(log?.file ?? ".") }]);
+    }
   }
   const hasTls = plugins.some(({ plugin }) => ["tls", "detect"].includes(nameOf(plugin)));
   need(hasTls, "write");

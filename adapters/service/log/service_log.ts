@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import { type Metric, type MetricDefinition, metricOf } from "../../../core/api/metrics/metric.ts";
+import { ACCESS_MESSAGE } from "../../../plugins/shared/http/access_log.ts";
 import { messageLine } from "../errors.ts";
 import type { Settings } from "../settings/settings.ts";
 import { LogFile, type LogFileOptions } from "./log_file.ts";
@@ -33,18 +34,20 @@ const LOST: MetricDefinition = {
 export const LOG_METRICS: readonly MetricDefinition[] = [LINES, LOST];
 
 /** The settings of the log. */
-export type LogSettings = Pick<Settings, "logLevel" | "logFormat" | "logFile">;
+export type LogSettings = Pick<Settings, "logLevel" | "logFormat" | "logFile" | "accessLogFile">;
 
 /** The log, before and after the settings are known. */
 export class ServiceLog {
   /** Writes the lines. */
   readonly logger: ServiceLogger;
+  #accessFile: LogFile | undefined;
   readonly #lines = new Map<LogLevel, number>(LOG_LEVELS.slice(0, -1).map((level) => [level, 0]));
   #file: LogFile | undefined;
+  #flushesAtExit = false;
 
   /** Writes to stderr until {@link configure} is called. */
   constructor() {
-    this.logger = createLogger({
+    const logger = createLogger({
       level: "info",
       write: (line, level) => {
         this.#lines.set(level, (this.#lines.get(level) ?? 0) + 1);
@@ -52,56 +55,71 @@ export class ServiceLog {
         else this.#file.write(line);
       },
     });
+    const { info } = logger;
+    logger.info = (message, fields) => {
+      const file = message === ACCESS_MESSAGE ? this.#accessFile : undefined;
+      if (file === undefined) info(message, fields);
+      else file.write(String(fields?.["line"]));
+    };
+    this.logger = logger;
   }
 
   /**
-   * Applies settings. A file stays open until the process ends.
+   * Applies settings. Files stay open until the process ends.
    *
-   * @throws {Error} The file cannot be opened.
+   * @throws {Error} A file cannot be opened.
    */
-  configure({ logLevel, logFormat, logFile }: LogSettings): void {
+  configure({ logLevel, logFormat, logFile, accessLogFile }: LogSettings): void {
     this.logger.level = logLevel;
     this.logger.format = logFormat;
-    if (logFile === undefined || this.#file !== undefined) return;
-    this.#file = this.#open(logFile);
+    if (logFile !== undefined) this.#file ??= this.#open("--log-file", logFile);
+    if (accessLogFile !== undefined) {
+      this.#accessFile ??= this.#open("--access-log-file", accessLogFile);
+    }
+    if (this.#flushesAtExit) return;
+    this.#flushesAtExit = true;
     process.on("exit", () => {
       this.logger.flush();
-      this.#file?.flushNow();
+      for (const file of this.#files) file.flushNow();
     });
   }
 
-  #open(options: LogFileOptions): LogFile {
+  get #files(): readonly LogFile[] {
+    return [this.#file, this.#accessFile].filter((file) => file !== undefined);
+  }
+
+  #open(flag: string, options: LogFileOptions): LogFile {
     const { file } = options;
     try {
       return new LogFile(options, {
         failed(reason) {
-          writeToStderr(`berth: --log-file ${file}: ${reason}`);
+          writeToStderr(`berth: ${flag} ${file}: ${reason}`);
         },
         recovered: (lost) => this.logger.warn("log lines were lost", { file, lines: lost }),
       });
     } catch (error) {
-      throw new Error(`--log-file ${file}: ${messageLine(error)}`);
+      throw new Error(`${flag} ${file}: ${messageLine(error)}`);
     }
   }
 
-  /** Opens the file again by its name; false if the log goes to stderr. */
+  /** Opens the files again by their names; false if there are none. */
   reopen(): boolean {
     this.logger.flush();
-    this.#file?.reopen();
-    return this.#file !== undefined;
+    for (const file of this.#files) file.reopen();
+    return this.#files.length > 0;
   }
 
   /** What has been counted. */
   get metrics(): Metric[] {
     return [
       metricOf(LINES, [...this.#lines].map(([level, count]) => [{ level }, count])),
-      metricOf(LOST, [[{}, this.#file?.lost ?? 0]]),
+      metricOf(LOST, [[{}, this.#files.reduce((sum, { lost }) => sum + lost, 0)]]),
     ];
   }
 
   /** Resolves when the last line has been written. */
   async finish(): Promise<void> {
     this.logger.flush();
-    await this.#file?.finish();
+    for (const file of this.#files) await file.finish();
   }
 }

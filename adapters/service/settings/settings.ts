@@ -97,6 +97,8 @@ export interface Settings {
   readonly logFormat: LogFormat;
   /** The file that lines are written to; absent: stderr. */
   readonly logFile?: LogFileOptions | undefined;
+  /** The file for the access logs of `http` and `http2`; absent: the log. */
+  readonly accessLogFile?: LogFileOptions | undefined;
   /** Milliseconds between the end of readiness and the first refused connection. */
   readonly lameDuckMs: number;
   /** Milliseconds that running connections have to finish when the service stops. */
@@ -368,6 +370,15 @@ socket of the host:
       "The file that [log lines](operations.md#logs) are written to instead of stderr: `FILE`, or " +
       '`{ "file": "berth.log", "maxBytes": 16777216, "files": 5 }` with the size at which it is rotated ' +
       "and the number of files that are kept",
+  },
+  accessLogFile: {
+    flag: "--access-log-file FILE",
+    schema: logFileSchema,
+    locate: locateLogFile,
+    help: "write the access logs of http and http2 to a file of their own",
+    details:
+      "The file for the [access logs](operations.md#access-logs) of plugins that have one, in the " +
+      "form of `logFile`",
   },
   lameDuckMs: {
     schema: milliseconds(0),

@@ -5,6 +5,7 @@
  */
 import type { Logger } from "../../../core/api/environment.ts";
 import { messageOf } from "../../../core/api/error_text.ts";
+import { ACCESS_MESSAGE } from "../../../plugins/shared/http/access_log.ts";
 import { type LevelLogger, LOG_LEVELS, type LogLevel } from "../log/logger.ts";
 
 /** Maximum number of lines of one worker that the main thread has not written; others are dropped. */
@@ -41,7 +42,8 @@ export function workerLogger(
   const at = (level: WorkerLine["level"]): Logger["info"] => {
     const severity = LOG_LEVELS.indexOf(level);
     return (message, fields = {}) => {
-      if (severity < least) return;
+      // Lines of an access log may go to a file of their own, whatever the level.
+      if (severity < least && message !== ACCESS_MESSAGE) return;
       if (Atomics.load(count, 0) >= MAX_WAITING_LINES) return void dropped++;
       Atomics.add(count, 0, 1);
       const before = dropped === 0 ? {} : { dropped };

@@ -24,7 +24,16 @@ describe("helpText", () => {
         "host-address",
       ],
       ...["except-address", "mtu", "workers", "profile", "listen", "publish"],
-      ...["admin", "metrics", "log-level", "log-format", "log-file", "help", "version"],
+      ...[
+        "admin",
+        "metrics",
+        "log-level",
+        "log-format",
+        "log-file",
+        "access-log-file",
+        "help",
+        "version",
+      ],
     ]);
   });
 

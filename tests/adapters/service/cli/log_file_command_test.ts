@@ -4,6 +4,7 @@ import { afterEach, describe, expect, test } from "bun:test";
 import { dialHost } from "../../../../adapters/host/dial.ts";
 import { runRemote } from "../../../../adapters/service/cli/remote.ts";
 import { endRuns, type Run, start } from "../../../support/service_run.ts";
+import { ROOT } from "../../../support/source_files.ts";
 import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 
 afterEach(endRuns);
@@ -58,6 +59,32 @@ describe("--log-file", () => {
     expect(await run.exit).toBe(0);
     expect(readFileSync(log, "utf8")).toContain('"signal":"SIGTERM"');
     expect(run.log.replace(/^Debugger .*\n/gm, "")).not.toContain("handler failed");
+  });
+
+  // Requests are in a file of their own, whatever is logged, for programs that analyse it.
+  test("has no lines of an access log that has a file of its own", async () => {
+    using folder = new TemporaryFolder();
+    const [log, access] = [folder.file("log"), folder.file("access")];
+    const app = { plugin: `http:${ROOT}/tests/adapters/service/fixtures/app.ts` };
+    const config = folder.write(
+      "berth.json",
+      JSON.stringify({
+        listen: { 80: { ...app, options: { accessLog: "combined" } } },
+        publish: ["127.0.0.1:0=10.7.0.2:80"],
+        ...{ logFile: log, accessLogFile: access, logLevel: "error" },
+      }),
+    );
+    const run = start("--config", config);
+    const { hostname, port } = await run.published();
+    const url = `http://${hostname}:${port}/a"b?c`;
+    await (await fetch(url, { headers: { "User-Agent": "a test" } })).text();
+    const text = await textOf(access, /\n/);
+    expect(text).toMatch(
+      /^127\.0\.0\.1 - - \[.*\] "GET \/a%22b\?c HTTP\/1\.1" \d+ \d+ "-" "a test"\n$/,
+    );
+    run.kill("SIGTERM");
+    expect(await run.exit).toBe(0);
+    expect(readFileSync(log, "utf8")).toBe("");
   });
 
   // The service serves on; stderr has one line about it.
