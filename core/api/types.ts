@@ -45,6 +45,8 @@ export interface TcpStats {
   readonly state: TcpState;
   /** Smoothed round-trip time in milliseconds (RFC 6298); 0 before the first sample. */
   readonly srttMs: number;
+  /** Variation of the round-trip time in milliseconds (RFC 6298). */
+  readonly rttvarMs: number;
   /** Retransmission timeout in milliseconds (RFC 6298). */
   readonly rtoMs: number;
   /** Congestion window in bytes. */
@@ -61,6 +63,8 @@ export interface TcpStats {
   readonly sendWindow: number;
   /** The window offered to the peer, in bytes. */
   readonly receiveWindow: number;
+  /** Bytes received in order that the application has not read. */
+  readonly unread: number;
   /** Bytes received in order. */
   readonly bytesIn: number;
   /** Bytes sent, without retransmissions. */

@@ -18,6 +18,7 @@ export interface FakeConnectionOptions {
 const STATS: TcpStats = {
   state: "ESTABLISHED",
   srttMs: 0,
+  rttvarMs: 0,
   rtoMs: 1000,
   cwnd: 14600,
   ssthresh: 65535,
@@ -26,6 +27,7 @@ const STATS: TcpStats = {
   sendMss: 1460,
   sendWindow: 65535,
   receiveWindow: 65535,
+  unread: 0,
   bytesIn: 0,
   bytesOut: 0,
   segmentsIn: 0,

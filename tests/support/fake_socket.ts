@@ -325,6 +325,7 @@ export class FakeSocket implements TcpSocket {
     return {
       state: this.state,
       srttMs: 0,
+      rttvarMs: 0,
       rtoMs: 0,
       cwnd: 0,
       ssthresh: 0,
@@ -333,6 +334,7 @@ export class FakeSocket implements TcpSocket {
       sendMss: 0,
       sendWindow: 0,
       receiveWindow: 0,
+      unread: 0,
       bytesIn: this.#in.total,
       bytesOut: this.#out.total,
       segmentsIn: 0,

@@ -54,6 +54,7 @@ import {
   takeStraySignals,
   waitForShutdownSignal,
 } from "./signals.ts";
+import { runTool, TOOLS } from "./tools/tools.ts";
 import { logUncaughtErrors } from "./stray_errors.ts";
 
 /** Runs the command line of this process and exits with its exit code. */
@@ -70,6 +71,7 @@ async function runCommand(args: readonly string[]): Promise<number> {
   try {
     const [command = "", ...rest] = args;
     if (Object.hasOwn(COMMANDS, command)) return print(await runRemote(command, rest));
+    if (Object.hasOwn(TOOLS, command)) return await runTool(command, rest);
     if (command === "dashboard") return await runDashboard(rest, print);
     if (command === "completion") return print(completionFor(rest[0]));
     const { from, args: own } = withoutUpgrade(args);

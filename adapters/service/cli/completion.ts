@@ -8,6 +8,7 @@ import { UsageError } from "../errors.ts";
 import { SETTINGS } from "../settings/settings.ts";
 import { DASHBOARD_HELP } from "./dashboard.ts";
 import { COMMANDS } from "./remote.ts";
+import { TOOLS } from "./tools/tools.ts";
 
 /** A flag as a shell completes it. */
 interface Flag {
@@ -43,7 +44,7 @@ function flags(): Flag[] {
       value: words ?? (name === "--capture" ? "file" : "other"),
     }];
   });
-  return [
+  const known: Flag[] = [
     { name: "--config", help: "read settings from a file", value: "file" },
     { name: "--check-config", help: "check the configuration and start nothing", value: "none" },
     { name: "--watch", help: "reload when a file has changed", value: "none" },
@@ -53,17 +54,35 @@ function flags(): Flag[] {
     { name: "--help", help: "print the flags", value: "none" },
     { name: "--version", help: "print the version", value: "none" },
   ];
+  const names = new Set(known.map(({ name }) => name));
+  return [...known, ...toolFlags().filter(({ name }) => !names.has(name))];
+}
+
+/** The flags of the tools, each once. */
+function toolFlags(): Flag[] {
+  const all = Object.values(TOOLS).flatMap(({ flags }) => Object.entries(flags));
+  return Object.entries(Object.fromEntries(all)).map(([name, { help, value, isFile }]) => ({
+    name: `--${name}`,
+    help,
+    value: isFile ? "file" : value === undefined ? "none" : "other",
+  }));
 }
 
 function commands(): [name: string, help: string][] {
   const remote = Object.entries(COMMANDS).map(([name, { help }]): [string, string] => [name, help]);
-  return [["check", "look for faults in a configuration file"], ...remote, [
-    "dashboard",
-    DASHBOARD_HELP,
-  ], [
-    "completion",
-    "print a script for bash, zsh or fish",
-  ]];
+  return [
+    ["check", "look for faults in a configuration file"],
+    ...remote,
+    [
+      "dashboard",
+      DASHBOARD_HELP,
+    ],
+    ...Object.entries(TOOLS).map(([name, { help }]): [string, string] => [name, help]),
+    [
+      "completion",
+      "print a script for bash, zsh or fish",
+    ],
+  ];
 }
 
 function firstLine(help: string): string {

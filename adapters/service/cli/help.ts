@@ -6,6 +6,7 @@
 import { SETTINGS } from "../settings/settings.ts";
 import { DASHBOARD_HELP } from "./dashboard.ts";
 import { COMMANDS } from "./remote.ts";
+import { TOOLS } from "./tools/tools.ts";
 
 /** The widest line. */
 const WIDTH = 99;
@@ -49,6 +50,7 @@ export function helpText(): string {
     `\n${FOOTER}\n\nCommands for a running service, over its admin API:`,
     ...Object.entries(COMMANDS).map(([name, { help }]) => entry(name, help)),
     entry("dashboard", DASHBOARD_HELP),
+    ...Object.entries(TOOLS).map(([name, { help }]) => entry(name, help)),
     "\ncompletion bash|zsh|fish prints a script that completes the command line of a program called berth.",
   ].join("\n");
 }

@@ -20,6 +20,7 @@ export function tcpStats(tcb: Tcb): TcpStats {
   return {
     state: tcb.state,
     srttMs: smoothedRtt(tcb),
+    rttvarMs: tcb.rttvarUs / 1000,
     rtoMs: currentRto(tcb),
     cwnd: tcb.congestion.cwnd,
     ssthresh: tcb.congestion.ssthresh,
@@ -28,6 +29,7 @@ export function tcpStats(tcb: Tcb): TcpStats {
     sendMss: tcb.sendMss,
     sendWindow: tcb.sndWnd,
     receiveWindow: Math.max(0, seqDiff(tcb.rcvEdge, tcb.rcvAcked)),
+    unread: tcb.receive.readable,
     bytesIn: tcb.bytesIn,
     bytesOut: tcb.bytesOut,
     segmentsIn: tcb.segmentsIn,

@@ -124,5 +124,6 @@ export function microseconds(ms: number): number {
 
 /** Bytes written and not sent yet; 0 once the connection has been released. */
 export function unsentOf(tcb: Tcb): number {
-  return Math.max(0, tcb.unsent);
+  // Until the SYN is sent, SND.NXT lies before the first byte.
+  return Math.max(0, Math.min(tcb.unsent, tcb.send.length));
 }
