@@ -3,15 +3,9 @@
  *
  * @module
  */
-import process from "node:process";
-import { versionFault } from "./adapters/runtime/required_versions.ts";
+import { requireRuntime } from "./adapters/runtime/required_versions.ts";
 
-const fault = versionFault(process.versions);
-if (fault !== undefined) {
-  console.error(fault);
-  process.exit(1);
-}
-
+requireRuntime();
 // Older runtimes cannot load the rest.
 const { main } = await import("./adapters/service/cli/command_line.ts");
 await main();

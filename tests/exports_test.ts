@@ -83,7 +83,7 @@ describe("exports", () => {
     const library = entries.filter((path) => path !== "exports/telemetry.ts");
     expect(packagesOf("mod.ts", ...library)).toEqual([]);
     expect(packagesOf("exports/telemetry.ts")).toEqual(["@opentelemetry/api"]);
-    expect(packagesOf("main.ts")).toEqual(["@opentelemetry/api"]);
+    expect(packagesOf("adapters/service/cli/command_line.ts")).toEqual(["@opentelemetry/api"]);
     expect(packagesOf("adapters/service/metrics/prometheus.ts").sort()).toEqual([
       "@opentelemetry/exporter-prometheus",
       "@opentelemetry/sdk-metrics",

@@ -3,12 +3,21 @@
  *
  * @module
  */
+import process from "node:process";
 
 /** Major and minor version of each runtime. */
 export const REQUIRED_VERSIONS: Readonly<Record<"deno" | "bun", string>> = {
   deno: "2.9",
   bun: "1.4",
 };
+
+/** Ends the process with one line on a runtime that cannot run the service. */
+export function requireRuntime(): void {
+  const fault = versionFault(process.versions);
+  if (fault === undefined) return;
+  console.error(fault);
+  process.exit(1);
+}
 
 /**
  * What is wrong with the runtime whose `process.versions` these are, and what to do; `undefined` if
