@@ -33,3 +33,9 @@ export {
   type ImpairOptions,
   type LinkImpairments,
 } from "../adapters/links/decorators/impair.ts";
+export {
+  TestNetwork,
+  testNetwork,
+  type TestNetworkOptions,
+} from "../adapters/testing/test_network.ts";
+export type { TestClient } from "../adapters/testing/test_client.ts";

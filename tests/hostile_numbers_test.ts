@@ -19,6 +19,7 @@ const clock = new berth.VirtualClock();
 
 /** Each interface of options that has numbers. */
 const INTERFACES: Readonly<Record<string, Give>> = {
+  "adapters/testing/test_network.ts TestNetworkOptions": berth.testNetwork,
   "core/api/config.ts IcmpOptions": (icmp: Options) => stack({ icmp }),
   "core/api/config.ts StackLimits": stack,
   "core/api/lines.ts LineOptions": (options: Options) =>
