@@ -95,6 +95,7 @@ const INTERFACES: Readonly<Record<string, Give>> = {
 /** Interfaces whose numbers are neither times nor limits, or are set by the program itself. */
 const HARMLESS = new Set([
   "adapters/host/connection.ts HostConnectionOptions",
+  "adapters/host/datagram_port.ts HostDatagramOptions",
   "adapters/host/listen.ts HostListenOptions",
   "adapters/host/native/connection.ts NativeConnectionOptions",
   "adapters/host/native/listener.ts NativeListenOptions",

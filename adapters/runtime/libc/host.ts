@@ -28,6 +28,14 @@ export interface Libc {
     addressSize: number,
   ): number;
   recv(fd: number, bytes: Bytes, size: number, flags: number): number;
+  recvfrom(
+    fd: number,
+    bytes: Bytes,
+    length: number,
+    flags: number,
+    address: Bytes,
+    size: Bytes,
+  ): number;
   shutdown(fd: number, how: number): number;
   /** `pair` is an array of two `int`. */
   socketpair(domain: number, type: number, protocol: number, pair: Bytes): number;
@@ -70,6 +78,7 @@ export const LIBC_PARAMETERS = {
   send: ["i32", "buffer", "i32", "i32"],
   sendto: ["i32", "buffer", "i32", "i32", "buffer", "u32"],
   recv: ["i32", "buffer", "i32", "i32"],
+  recvfrom: ["i32", "buffer", "i32", "i32", "buffer", "buffer"],
   shutdown: ["i32", "i32"],
   socketpair: ["i32", "i32", "i32", "buffer"],
   sendmsg: ["i32", "buffer", "i32"],

@@ -3,8 +3,6 @@
  *
  * @module
  */
-import { createSocket, type Socket } from "node:dgram";
-import { isIPv6 } from "node:net";
 import { type Clock, type Logger, systemClock } from "../../../core/api/environment.ts";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import type { DatagramChannel } from "../../../plugins/shared/host_network.ts";
@@ -12,6 +10,11 @@ import { IdleTimeout } from "../../../plugins/shared/idle_timeout.ts";
 import { relayDatagrams } from "../../../plugins/shared/relay_datagrams.ts";
 import { SharedLimit, type Slot } from "../../../plugins/shared/shared_limit.ts";
 import { DatagramInbox } from "../../host/datagram_inbox.ts";
+import {
+  type DatagramClient,
+  type HostDatagramPort,
+  listenHostDatagrams,
+} from "../../host/datagram_port.ts";
 import { addPort } from "../../host/stack_routes.ts";
 import { messageLine } from "../errors.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
@@ -52,17 +55,28 @@ export async function publishDatagrams(
   log: Logger,
   options: PublishDatagramsOptions = {},
 ): Promise<Publication> {
-  const socket = createSocket(isIPv6(setting.hostname) ? "udp6" : "udp4");
-  const address = await openPort(setting, (host, port) => bind(socket, host, port));
+  const { descriptor } = options;
+  const port = new PublishedUdpPort(setting, dial, log, options);
+  let socket: HostDatagramPort;
+  const address = await openPort(setting, async (hostname, wanted) => {
+    socket = await listenHostDatagrams({ hostname, port: wanted }, {
+      log,
+      descriptor,
+      onDatagram: (datagram, from) => port.take(datagram, from),
+    });
+    port.socket = socket;
+    return socket.address.port;
+  });
   let forget = addPort("udp", address, setting.to);
-  const port = new PublishedUdpPort(socket, setting, dial, log, options);
   return {
     address,
     get to() {
       return port.to;
     },
     transport: "udp",
-    descriptor: undefined,
+    get descriptor() {
+      return socket.descriptor;
+    },
     redirect(to) {
       port.to = to;
       forget();
@@ -71,8 +85,8 @@ export async function publishDatagrams(
     get running() {
       return port.clients;
     },
-    pause() {},
-    resume() {},
+    pause: () => socket.pause(),
+    resume: () => socket.resume(),
     // Datagram flows do not end by themselves: there is nothing to wait for.
     stopListening() {
       forget();
@@ -84,7 +98,8 @@ export async function publishDatagrams(
 
 /** The clients of one port. */
 class PublishedUdpPort {
-  readonly #socket: Socket;
+  /** Set once it is open. */
+  socket: HostDatagramPort | undefined;
   /** The address that new clients are connected to. */
   to: HostPort;
   readonly #dial: DialDatagramsFor;
@@ -96,23 +111,17 @@ class PublishedUdpPort {
   readonly #closing = new AbortController();
 
   constructor(
-    socket: Socket,
     setting: PublishSetting,
     dial: DialDatagramsFor,
     log: Logger,
     { clock = systemClock, maxFlows = 4096, idleTimeoutMs = 60_000 }: PublishDatagramsOptions,
   ) {
-    this.#socket = socket;
     this.to = setting.to;
     this.#dial = dial;
     this.#log = log;
     this.#clock = clock;
     this.#limit = new SharedLimit(maxFlows);
     this.#idleTimeoutMs = idleTimeoutMs;
-    socket.on("message", (datagram: Uint8Array, from) => {
-      this.#take(datagram, { hostname: from.address, port: from.port });
-    });
-    socket.on("error", (error) => log.error("cannot receive", { reason: messageLine(error) }));
   }
 
   /** Number of clients. */
@@ -124,18 +133,19 @@ class PublishedUdpPort {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     for (const { client } of this.#flows.values()) client.close();
-    this.#socket.close();
+    this.socket?.close();
   }
 
   async finished(): Promise<void> {
     await Promise.all([...this.#flows.values()].map(({ served }) => served));
   }
 
-  #take(datagram: Uint8Array, from: { hostname: string; port: number }): void {
+  /** A datagram of a client. */
+  take(datagram: Uint8Array, from: DatagramClient): void {
     const name = formatHostPort(from);
     let flow = this.#flows.get(name);
     if (flow === undefined) {
-      const client: HostClient = new HostClient(this.#socket, from);
+      const client: HostClient = new HostClient(this.socket!, from);
       const evict = () => {
         client.close();
         this.#flows.delete(name);
@@ -172,10 +182,10 @@ class PublishedUdpPort {
 class HostClient implements DatagramChannel {
   readonly inbox: DatagramInbox = new DatagramInbox();
   onDatagram: () => void = () => {};
-  readonly #socket: Socket;
-  readonly #address: { hostname: string; port: number };
+  readonly #socket: HostDatagramPort;
+  readonly #address: DatagramClient;
 
-  constructor(socket: Socket, address: { hostname: string; port: number }) {
+  constructor(socket: HostDatagramPort, address: DatagramClient) {
     this.#socket = socket;
     this.#address = address;
   }
@@ -188,26 +198,10 @@ class HostClient implements DatagramChannel {
 
   send(datagram: Uint8Array): Promise<number> {
     this.onDatagram();
-    return new Promise((resolve, reject) => {
-      const { hostname, port } = this.#address;
-      this.#socket.send(datagram, port, hostname, (error) => {
-        if (error) reject(error);
-        else resolve(datagram.byteLength);
-      });
-    });
+    return this.#socket.send(datagram, this.#address);
   }
 
   close(): void {
     this.inbox.discard();
   }
-}
-
-function bind(socket: Socket, address: string, port: number): Promise<number> {
-  return new Promise((resolve, reject) => {
-    socket.once("error", reject);
-    socket.bind({ address, port }, () => {
-      socket.off("error", reject);
-      resolve(socket.address().port);
-    });
-  });
 }

@@ -52,7 +52,7 @@ export function readPacket(bytes: Bytes): PacketMessage | undefined {
   return { segmentSize, asked, packet: bytes.slice(PACKET_HEADER) };
 }
 
-/** The messages with endpoints. */
+/** The messages with endpoints; each is valid until the next. */
 export function* endpointMessages(endpoints: Iterable<GenerationEndpoint>): Generator<Bytes> {
   const bytes: Bytes = new Uint8Array(ENDPOINTS_HEADER + ENDPOINTS_PER_MESSAGE * ENDPOINT_SIZE);
   const view = new DataView(bytes.buffer);

@@ -1,0 +1,199 @@
+/**
+ * UDP ports of the host's kernel, used through foreign functions.
+ *
+ * @module
+ */
+import type { HostPort } from "../../../core/api/host_port.ts";
+import { IpAddress } from "../../../core/wire/address.ts";
+import {
+  AF_INET6,
+  type Bytes,
+  EAGAIN,
+  EINTR,
+  intBytes,
+  IPPROTO_IPV6,
+  IPV6_V6ONLY,
+  MSG_NOSIGNAL,
+  POLLERR,
+  POLLIN,
+  POLLOUT,
+  readInt,
+  SOCK_DGRAM,
+} from "../../runtime/libc/linux.ts";
+import type { DatagramClient, HostDatagramOptions, HostDatagramPort } from "../datagram_port.ts";
+import type { ReadyOwner } from "./event_set.ts";
+import { familyOf, hostPortOf, ipSocketAddress, MAX_IP_ADDRESS_SIZE } from "./socket_address.ts";
+import type { NativeSockets } from "./sockets.ts";
+
+/** Maximum number of datagrams received in one turn of the event set. */
+const TURN_DATAGRAMS = 64;
+
+interface Waiting extends PromiseWithResolvers<number> {
+  readonly datagram: Uint8Array;
+  readonly client: DatagramClient;
+}
+
+/** An open port of the host. */
+export class NativeDatagramPort implements HostDatagramPort, ReadyOwner {
+  readonly address: HostPort;
+  readonly descriptor: number;
+  readonly #sockets: NativeSockets;
+  readonly #onDatagram: HostDatagramOptions["onDatagram"];
+  readonly #from: Bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
+  readonly #size: Bytes = intBytes(MAX_IP_ADDRESS_SIZE);
+  /** Datagrams that wait for room in the kernel's send buffer; each client sends one at a time. */
+  #waiting: Waiting[] = [];
+  #isPaused = false;
+  #isClosed = false;
+
+  /** Takes over a bound descriptor, which the caller adds to the event set. */
+  constructor(
+    sockets: NativeSockets,
+    descriptor: number,
+    address: HostPort,
+    { onDatagram }: HostDatagramOptions,
+  ) {
+    this.#sockets = sockets;
+    this.descriptor = descriptor;
+    this.address = address;
+    this.#onDatagram = onDatagram;
+  }
+
+  send(datagram: Uint8Array, client: DatagramClient): Promise<number> {
+    if (this.#isClosed) return Promise.reject(new Error("the port is closed"));
+    const error = this.#waiting.length > 0 ? EAGAIN : this.#sendNow(datagram, client);
+    if (error === undefined) return Promise.resolve(datagram.length);
+    if (error !== EAGAIN) return Promise.reject(this.#sockets.error("sendto", error));
+    const waiting = { datagram, client, ...Promise.withResolvers<number>() };
+    this.#waiting.push(waiting);
+    return waiting.promise;
+  }
+
+  onReady(events: number): void {
+    if (this.#isClosed) return;
+    if ((events & POLLOUT) !== 0) this.#sendWaiting();
+    if (events === 0 || (events & (POLLIN | POLLERR)) !== 0) this.#receive();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    if (!this.#isPaused || this.#isClosed) return;
+    this.#isPaused = false;
+    // Datagrams may have arrived since the last event.
+    this.#sockets.events.again(this);
+  }
+
+  close(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    // Another process may have the same socket.
+    this.#sockets.events.remove(this.descriptor);
+    this.#sockets.host.libc.close(this.descriptor);
+    for (const { reject } of this.#waiting.splice(0)) reject(new Error("the port is closed"));
+  }
+
+  /** Returns the error number if it was not sent. */
+  #sendNow(datagram: Uint8Array, { socketAddress, hostname, port }: DatagramClient) {
+    const { libc, errno } = this.#sockets.host;
+    const to = socketAddress ?? ipSocketAddress(IpAddress.parse(hostname)!, port);
+    const bytes = datagram as Bytes;
+    for (;;) {
+      const sent = libc.sendto(
+        this.descriptor,
+        bytes,
+        bytes.length,
+        MSG_NOSIGNAL,
+        to,
+        to.length,
+      );
+      if (sent >= 0) return undefined;
+      const error = errno();
+      if (error !== EINTR) return error;
+    }
+  }
+
+  #sendWaiting(): void {
+    for (let next = this.#waiting[0]; next !== undefined; next = this.#waiting[0]) {
+      const error = this.#sendNow(next.datagram, next.client);
+      if (error === EAGAIN) return;
+      this.#waiting.shift();
+      if (error === undefined) next.resolve(next.datagram.length);
+      else next.reject(this.#sockets.error("sendto", error));
+    }
+  }
+
+  #receive(): void {
+    const { host, received, events } = this.#sockets;
+    for (let i = 0; i < TURN_DATAGRAMS; i++) {
+      if (this.#isPaused || this.#isClosed) return;
+      this.#size.set(intBytes(MAX_IP_ADDRESS_SIZE));
+      const length = host.libc.recvfrom(
+        this.descriptor,
+        received,
+        received.length,
+        0,
+        this.#from,
+        this.#size,
+      );
+      if (length < 0) {
+        if (host.errno() === EAGAIN) return;
+        // EINTR, or an ICMP error about a datagram that was sent to a client.
+        continue;
+      }
+      const socketAddress = this.#from.slice(0, readInt(this.#size));
+      const from = hostPortOf(socketAddress);
+      if (from === undefined) continue;
+      this.#onDatagram(received.subarray(0, length), { ...from, socketAddress });
+    }
+    events.again(this);
+  }
+}
+
+/**
+ * Receives the datagrams of a socket that another process has opened.
+ *
+ * @throws {Error} It is not such a socket; it is closed then.
+ */
+export function adoptDatagrams(
+  sockets: NativeSockets,
+  descriptor: number,
+  options: HostDatagramOptions,
+): NativeDatagramPort {
+  const bound: Bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
+  const { libc } = sockets.host;
+  libc.getsockname(descriptor, bound, intBytes(MAX_IP_ADDRESS_SIZE));
+  const address = hostPortOf(bound);
+  if (address !== undefined) {
+    const port = new NativeDatagramPort(sockets, descriptor, address, options);
+    if (sockets.events.add(descriptor, port)) return port;
+  }
+  libc.close(descriptor);
+  throw new Error(`descriptor ${descriptor} is not a UDP socket`);
+}
+
+/**
+ * Listens on an address and port; port 0: any free one.
+ *
+ * @throws {Error} The port cannot be opened; `code` is the kernel's.
+ */
+export function listenNativeDatagrams(
+  sockets: NativeSockets,
+  { hostname, port }: HostPort,
+  options: HostDatagramOptions,
+): NativeDatagramPort {
+  const ip = IpAddress.parse(hostname);
+  if (ip === undefined) throw new TypeError(`${hostname} is not an IP address`);
+  const wanted = ipSocketAddress(ip, port);
+  const descriptor = sockets.open(familyOf(wanted), SOCK_DGRAM);
+  // Like node:dgram: a socket bound to :: receives IPv4 too.
+  if (familyOf(wanted) === AF_INET6) sockets.setOption(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  if (sockets.host.libc.bind(descriptor, wanted, wanted.length) < 0) {
+    const error = sockets.error("bind");
+    sockets.host.libc.close(descriptor);
+    throw error;
+  }
+  return adoptDatagrams(sockets, descriptor, options);
+}

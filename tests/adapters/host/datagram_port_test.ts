@@ -1,0 +1,89 @@
+import { createSocket, type Socket } from "node:dgram";
+import { afterEach, describe, expect, test } from "bun:test";
+import {
+  type DatagramClient,
+  type HostDatagramPort,
+  listenHostDatagrams,
+  listenRuntimeDatagrams,
+} from "../../../adapters/host/datagram_port.ts";
+import { silentLogger } from "../../../core/api/environment.ts";
+import { testRequiring } from "../../support/requirements.ts";
+
+const open: { close(): void }[] = [];
+afterEach(() => {
+  for (const each of open.splice(0)) each.close();
+});
+
+/** A port that answers in upper case, and the clients that it has seen. */
+async function answering(listen: typeof listenHostDatagrams, hostname: string) {
+  const clients: DatagramClient[] = [];
+  const port: HostDatagramPort = await listen({ hostname, port: 0 }, {
+    log: silentLogger,
+    onDatagram(datagram, client) {
+      clients.push(client);
+      const text = new TextDecoder().decode(datagram).toUpperCase();
+      void port.send(new TextEncoder().encode(text), client);
+    },
+  });
+  open.push(port);
+  return { port, clients };
+}
+
+async function client(): Promise<Socket> {
+  const socket = createSocket("udp4");
+  open.push(socket);
+  await new Promise<void>((bound) => socket.bind(0, "127.0.0.1", bound));
+  return socket;
+}
+
+function ask(socket: Socket, port: number, text: string): Promise<string> {
+  return new Promise((resolve) => {
+    socket.once("message", (answer) => resolve(answer.toString()));
+    socket.send(text, port, "127.0.0.1");
+  });
+}
+
+const WAYS = [
+  ["the kernel's sockets", listenHostDatagrams],
+  ["node:dgram", listenRuntimeDatagrams],
+] as const;
+
+for (const [name, listen] of WAYS) {
+  describe(`a UDP port by ${name}`, () => {
+    test("answers each client", async () => {
+      const { port, clients } = await answering(listen, "127.0.0.1");
+      const [one, other] = [await client(), await client()];
+      expect(await ask(one, port.address.port, "ahoy")).toBe("AHOY");
+      expect(await ask(other, port.address.port, "aye")).toBe("AYE");
+      expect(clients.map(({ hostname, port }) => [hostname, port])).toEqual([
+        ["127.0.0.1", one.address().port],
+        ["127.0.0.1", other.address().port],
+      ]);
+    });
+
+    // As for a socket of TCP, an IPv6 port of all addresses has IPv4 clients.
+    testRequiring(["ipv6"], "of :: answers IPv4 clients", async () => {
+      const { port } = await answering(listen, "::");
+      expect(await ask(await client(), port.address.port, "ahoy")).toBe("AHOY");
+    });
+
+    test("that is in use is refused", async () => {
+      const { port } = await answering(listen, "127.0.0.1");
+      const again = listen(port.address, { log: silentLogger, onDatagram() {} });
+      expect(await again.catch(({ code }) => code)).toBe("EADDRINUSE");
+    });
+  });
+}
+
+// What arrived meanwhile is received then; on the kernel's socket, another process could have taken it.
+testRequiring(["native-sockets"], "a paused UDP port receives again", async () => {
+  const { port } = await answering(listenHostDatagrams, "127.0.0.1");
+  const socket = await client();
+  expect(await ask(socket, port.address.port, "one")).toBe("ONE");
+  port.pause();
+  const answer = ask(socket, port.address.port, "two");
+  await ask(socket, (await answering(listenHostDatagrams, "127.0.0.1")).port.address.port, "x");
+  port.resume();
+  await answer;
+  expect(await ask(socket, port.address.port, "three")).toMatch(/TWO|THREE/);
+});
