@@ -26,6 +26,9 @@ const FILES: Readonly<Record<string, () => Text>> = {
   "dashboard/connection.ts": () => import("./dashboard/connection.ts", { with: { type: "text" } }),
   "dashboard/connections.ts": () =>
     import("./dashboard/connections.ts", { with: { type: "text" } }),
+  "dashboard/capture.ts": () => import("./dashboard/capture.ts", { with: { type: "text" } }),
+  "dashboard/event_log.ts": () => import("./dashboard/event_log.ts", { with: { type: "text" } }),
+  "dashboard/packets.ts": () => import("./dashboard/packets.ts", { with: { type: "text" } }),
   "dashboard/live.ts": () => import("./dashboard/live.ts", { with: { type: "text" } }),
   "dashboard/main.ts": () => import("./dashboard/main.ts", { with: { type: "text" } }),
   "dashboard/overview.ts": () => import("./dashboard/overview.ts", { with: { type: "text" } }),

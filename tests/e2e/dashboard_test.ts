@@ -4,6 +4,7 @@ import type { OpenConnection } from "../../core/api/types.ts";
 import { violations } from "../support/accessibility.ts";
 import { Chromium, type Tab } from "../support/chromium.ts";
 import { TestDashboard } from "../support/dashboard.ts";
+import { startDashboardService } from "../support/dashboard_service.ts";
 import { fakeConnection } from "../support/fake_connection.ts";
 import { requires, testRequiring } from "../support/requirements.ts";
 import { endRuns, start } from "../support/service_run.ts";
@@ -257,6 +258,54 @@ describe("the dashboard in Chromium", () => {
     } finally {
       await close();
     }
+  }, 60_000);
+});
+
+describe("a connection in the dashboard", () => {
+  // A download over a lossy link: its plot has retransmissions, its list segments, its recording packets.
+  testRequiring([CHROMIUM], "has its plots, its segments and its pcapng file", async () => {
+    using service = await startDashboardService();
+    const tab = await browser.visit(await service.url());
+    await tab.show(DESKTOP);
+    await tab.until(`${TEXT}.includes("chargen")`);
+    await tab.until(`/127\\.0\\.0\\.1:9\\s+up/.test(${TEXT})`);
+    await tab.evaluate(`[...document.querySelectorAll(".scroll tr")]
+      .find((row) => row.innerText.includes("chargen")).querySelector("a").click()`);
+    await tab.until(`${TEXT}.includes("Time and sequence numbers, sent")`);
+    await tab.until("document.querySelectorAll('.scroll tbody tr').length === 40");
+    await tab.until(`/retransmission/.test(${TEXT})`);
+    await tab.until(`/goodput: sent [1-9][\\d.]* [kM]bit/i
+      .test(document.querySelector('[aria-label^="Goodput"]').ariaLabel)`);
+    const acknowledged = `Number(/acknowledged ([\\d.]+)/
+      .exec(document.querySelector('[aria-label^="Time and seq"]').ariaLabel)?.[1])`;
+    await tab.until(`${acknowledged} > 0`);
+    await tab.until(`/cwnd [1-9][\\d.]* kB, in flight [1-9][\\d.]* k?B/
+      .test(document.querySelector('[aria-label^="Congestion"]').ariaLabel)`);
+    expect(
+      await tab.evaluate(`[...document.querySelectorAll(".canvas")]
+      .every((place) => place.querySelector("canvas")?.height > 0)`),
+    ).toBe(true);
+    expect(await violations(tab)).toEqual([]);
+    // What the page would save.
+    await tab.evaluate(`HTMLAnchorElement.prototype.click = () => {};
+      URL.createObjectURL = (file) => {
+        file.arrayBuffer().then((bytes) => globalThis.saved = new Uint8Array(bytes));
+        return "blob:";
+      }`);
+    const button = (text: string) =>
+      tab.evaluate(`[...document.querySelectorAll("button")]
+        .find((one) => one.innerText.startsWith("${text}")).click()`);
+    await button("Record packets");
+    await tab.until(`/Save [\\d.]+ [kM]B as pcapng/.test(${TEXT})`);
+    await button("Save");
+    const saved = Uint8Array.from(await tab.until("globalThis.saved && [...saved]") as number[]);
+    expect([...saved.subarray(0, 4)]).toEqual([0x0a, 0x0d, 0x0d, 0x0a]);
+    expect(saved.length).toBeGreaterThan(10_000);
+    await tab.until(`${TEXT}.includes("Record packets")`);
+    await button("Pause");
+    await tab.until(`${TEXT}.includes("Continue")`);
+    expect(service.run.log).not.toContain(" error ");
+    await endRuns();
   }, 60_000);
 });
 

@@ -74,6 +74,7 @@ export class TestDashboard implements AsyncDisposable {
           const found = connections().map(rowOf).find((row) => row.id === id);
           return Promise.resolve(found);
         },
+        metrics: () => Promise.resolve([]),
         reset: (id) => Promise.resolve(did.push(`reset ${id}`) > 0),
         open: () => Promise.resolve(undefined),
         stopCapture: () => Promise.resolve(false),

@@ -59,6 +59,17 @@ export interface Listeners {
   }[];
 }
 
+/** The answer of `/upstreams`. */
+export interface Upstreams {
+  readonly upstreams: readonly {
+    readonly upstream: string;
+    readonly up: boolean;
+    readonly open: number;
+    readonly failures: number;
+    readonly connectMs: number | null;
+  }[];
+}
+
 /** The session is not valid, or not any more. */
 export class SignedOut extends Error {}
 

@@ -10,10 +10,14 @@ import { bitRate, bytes, count, duration, milliseconds, text } from "../shared/f
 import { History } from "../shared/history.ts";
 import { html } from "../shared/html.ts";
 import { Plot } from "../shared/plot.ts";
+import { TimeSequence } from "../shared/time_sequence.ts";
 import type { Row, Update } from "./api.ts";
+import { CaptureButton } from "./capture.ts";
 import { ConfirmButton } from "./confirm.ts";
+import { SEQUENCE_SPAN, useEventLog } from "./event_log.ts";
 import { useLive } from "./live.ts";
 import type { ViewProps } from "./overview.ts";
+import { Packets } from "./packets.ts";
 
 /** Seconds that the plots show, at ten updates a second. */
 const SPAN = 60;
@@ -30,6 +34,9 @@ export function Connection({ api, id, onSignedOut }: ViewProps & { readonly id: 
   const hasEnded = update !== undefined && update.watched === null;
   const version = update?.time ?? 0;
   const size = (value: number) => text(bytes(value));
+  const [isPaused, setPaused] = useState(false);
+  const log = useEventLog(api, id, isPaused || hasEnded);
+  const isSender = (row?.bytesOut ?? 0) >= (row?.bytesIn ?? 0);
   const reset = async () => {
     await api.ask("DELETE", `/connections/${encodeURIComponent(id)}`);
     return "The connection is reset.";
@@ -40,6 +47,10 @@ export function Connection({ api, id, onSignedOut }: ViewProps & { readonly id: 
         <a class="name" href="#/">berth</a>
         <a href="#/">All connections</a>
         <div class="actions">
+          <button aria-pressed=${isPaused} onClick=${() => setPaused(!isPaused)}>
+            ${isPaused ? "Continue" : "Pause"}
+          </button>
+          <${CaptureButton} api=${api} row=${hasEnded ? undefined : row} />
           <${ConfirmButton} label="Reset" title="Reset this connection?" act=${reset}
             disabled=${row === undefined || hasEnded}>
             Both ends learn that it was aborted; what is in transit is lost.
@@ -54,13 +65,17 @@ export function Connection({ api, id, onSignedOut }: ViewProps & { readonly id: 
           <p class="muted">${describe(row, hasEnded)}</p>
         </section>
         ${trouble !== undefined && html`<p class="notice" role="status">${trouble}</p>`}
-        <div class="plots wide">
+        <section aria-label="Time-sequence plot">
+          <${TimeSequence} title=${`Time and sequence numbers, ${isSender ? "sent" : "received"}`}
+            history=${isSender ? log.sent : log.received} now=${log.seconds} span=${SEQUENCE_SPAN}
+            height=${320} />
+        </section>
+        <div class="plots">
           <${Plot} title="Congestion window" version=${version} span=${SPAN} height=${190}
             least=${1000} columns=${plots.window.columns} format=${size}
             lines=${[
               { label: "cwnd", stroke: "accent" },
               { label: "in flight", stroke: "ink" },
-              { label: "peer's window", stroke: "dashed" },
             ]} />
           <${Plot} title="Round-trip time" version=${version} span=${SPAN} height=${190} least=${1}
             lines=${[{ label: "smoothed", stroke: "accent" }]} columns=${plots.rtt.columns}
@@ -70,6 +85,7 @@ export function Connection({ api, id, onSignedOut }: ViewProps & { readonly id: 
             columns=${plots.goodput.columns} format=${(value: number) => text(bitRate(value))} />
         </div>
         ${row !== undefined && html`<${Numbers} row=${row} />`}
+        <${Packets} list=${log.packets} version=${log.seconds} />
       </main>
     </div>
   `;

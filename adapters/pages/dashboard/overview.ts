@@ -6,18 +6,19 @@
 /// <reference lib="dom" />
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
-import { bitRate, count, type Quantity } from "../shared/format.ts";
+import { bitRate, count, milliseconds, type Quantity, text } from "../shared/format.ts";
 import { History } from "../shared/history.ts";
 import { html } from "../shared/html.ts";
 import { Plot } from "../shared/plot.ts";
-import type { Address, Api, Listeners, Update } from "./api.ts";
+import type { Address, Api, Listeners, Update, Upstreams } from "./api.ts";
 import { ConfirmButton } from "./confirm.ts";
 import { Connections, type View } from "./connections.ts";
 import { useLive } from "./live.ts";
 import { isDrop, Rates } from "./rates.ts";
 
 const SPAN = 60;
-const LISTENERS_MS = 5000;
+/** Time between two requests for what changes rarely, in milliseconds. */
+const POLL_MS = 5000;
 const FIRST_VIEW: View = { filter: "", sort: "", offset: 0 };
 
 /** Properties of the views. */
@@ -35,7 +36,8 @@ export function Overview({ api, onSignedOut }: ViewProps): VNode {
     packets: new History(2, SPAN * 10),
     drops: new History(1, SPAN * 10),
   }));
-  const listeners = useListeners(api);
+  const listeners = usePolled<Listeners>(api, "/listeners");
+  const upstreams = usePolled<Upstreams>(api, "/upstreams");
   const take = ({ time, stats, connections }: Update) => {
     const seconds = time / 1000;
     rates.take(seconds, stats, connections);
@@ -73,6 +75,7 @@ export function Overview({ api, onSignedOut }: ViewProps): VNode {
           <${Published} listeners=${listeners} />
           <${Drops} stats=${update?.stats ?? {}} />
         </div>
+        <${UpstreamList} upstreams=${upstreams?.upstreams ?? []} />
       </main>
     </div>
   `;
@@ -88,19 +91,18 @@ function queryOf({ filter, sort, offset }: View): string {
   }).toString();
 }
 
-/** Listen addresses change when the service reloads. */
-function useListeners(api: Api): Listeners | undefined {
-  const [listeners, setListeners] = useState<Listeners | undefined>(undefined);
+/** An answer that changes rarely, asked for again and again. */
+function usePolled<T>(api: Api, path: string): T | undefined {
+  const [answer, setAnswer] = useState<T | undefined>(undefined);
   useEffect(() => {
     const load = () => {
-      if (document.hidden) return;
-      api.ask<Listeners>("GET", "/listeners").then(setListeners).catch(() => {});
+      if (!document.hidden) api.ask<T>("GET", path).then(setAnswer).catch(() => {});
     };
     load();
-    const timer = setInterval(load, LISTENERS_MS);
+    const timer = setInterval(load, POLL_MS);
     return () => clearInterval(timer);
-  }, []);
-  return listeners;
+  }, [path]);
+  return answer;
 }
 
 function Bar(
@@ -224,6 +226,43 @@ function Published({ listeners }: ListenersProps): VNode {
           </tbody>
         </table>
       `}
+    </section>
+  `;
+}
+
+function UpstreamList({ upstreams }: Upstreams): VNode | null {
+  if (upstreams.length === 0) return null;
+  return html`
+    <section>
+      <div class="head">
+        <h2 id="upstreams">Upstreams</h2>
+      </div>
+      <table aria-labelledby="upstreams">
+        <thead>
+          <tr>
+            <th scope="col">Upstream</th>
+            <th scope="col">State</th>
+            <th scope="col" class="number">Connections</th>
+            <th scope="col" class="number">Failures</th>
+            <th scope="col" class="number">Handshake</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${upstreams.map(({ upstream, up, open, failures, connectMs }) =>
+            html`
+              <tr>
+                <td class="mono">${upstream}</td>
+                <td><span class=${up ? "state" : "state off"}>${up ? "up" : "down"}</span></td>
+                <td class="number">${count(open)}</td>
+                <td class="number">${count(failures)}</td>
+                <td class="number">
+                  ${connectMs === null ? "–" : text(milliseconds(connectMs))}
+                </td>
+              </tr>
+            `
+          )}
+        </tbody>
+      </table>
     </section>
   `;
 }

@@ -11,6 +11,7 @@ import type { Changes } from "../reload/changes.ts";
 import type { LiveUpdates } from "../dashboard/live.ts";
 import { liveRoute } from "../dashboard/live_route.ts";
 import { dashboardRoutes } from "../dashboard/routes.ts";
+import { upstreamsRoute } from "../dashboard/upstreams.ts";
 import type { Service } from "../service.ts";
 import { selectionSchema } from "./connections.ts";
 import { captureRoutes } from "./capture_routes.ts";
@@ -34,6 +35,7 @@ export interface AdminTarget {
     | "reset"
     | "open"
     | "stopCapture"
+    | "metrics"
     | "impair"
     | "stats"
     | "state"
@@ -202,6 +204,7 @@ function routesOf(target: AdminTarget): Route[] {
       },
     },
     liveRoute({ ...target, readiness }),
+    upstreamsRoute(service),
     {
       method: "GET",
       path: "/connections/{id}",

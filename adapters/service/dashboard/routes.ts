@@ -12,7 +12,8 @@ import { Sessions } from "./sessions.ts";
 /** Maximum length of a token or key that is presented. */
 const MAX_CREDENTIAL = 4096;
 /** Requests that change something and that a page may send. */
-const ACTIONS = /^(POST \/reload|POST \/drain|DELETE \/connections\/[^/]+|DELETE \/session)$/;
+const ACTIONS =
+  /^(POST \/reload|POST \/drain|DELETE \/(connections|capture)\/[^/]+|DELETE \/session)$/;
 
 /** What {@link dashboardRoutes} returns. */
 export interface DashboardRoutes {

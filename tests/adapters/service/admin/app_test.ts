@@ -46,6 +46,7 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
       open: () => Promise.resolve(new ReadableStream()),
       stopCapture: (id) => Promise.resolve(did.push(`stop ${id}`) > 0 && id === "a b"),
       impair: (replacement) => Promise.resolve(replacement ?? {}),
+      metrics: () => Promise.resolve([]),
       stats: () => Promise.resolve({ packetsIn: 7 }),
       get state() {
         return did.includes("drain") ? "draining" as const : "serving" as const;
@@ -222,7 +223,7 @@ describe("the admin API", () => {
     const { body } = await send("GET", "/openapi.json");
     const paths = body["paths"] as Record<string, Record<string, unknown>>;
     expect(Object.keys(paths)).toEqual(
-      ("/livez /readyz /config /reload /upgrade /listeners /connections /live /connections/{id} " +
+      ("/livez /readyz /config /reload /upgrade /listeners /connections /live /upstreams /connections/{id} " +
         "/connections/{id}/events /capture /capture/{id} /impair /stats /metrics /drain /reopen /log-level " +
         "/events")
         .split(" "),
