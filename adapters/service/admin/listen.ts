@@ -140,7 +140,7 @@ function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): Runn
   const isTcp = where.path === undefined;
   const server = Deno.serve({
     ...where,
-    ...isTcp && { reusePort: true },
+    ...isTcp && canReusePort() && { reusePort: true },
     signal: aborting.signal,
     onListen() {},
   }, fetch);
@@ -157,6 +157,11 @@ function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): Runn
     },
     finish: () => finished ??= server.shutdown(),
   };
+}
+
+/** Deno ends the process that asks for a shared port without `--unstable-net`, which `deno.json` has. */
+function canReusePort(): boolean {
+  return "listenDatagram" in Deno;
 }
 
 function withinLimit(finished: Promise<void>): Promise<void> {

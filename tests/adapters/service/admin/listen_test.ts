@@ -56,3 +56,15 @@ describe("a Unix socket of the admin API", () => {
     await expect(listenForAdmin({ path }, answering("x"))).rejects.toThrow("not a socket");
   });
 });
+
+describe("a TCP port of the admin API", () => {
+  // Port 0 becomes a free one; Deno permits sharing it for an upgrade only with its configuration.
+  test("is served", async () => {
+    const { port, close } = await listenForAdmin(
+      { hostname: "127.0.0.1", port: 0 },
+      answering("here"),
+    );
+    expect(await (await fetch(`http://127.0.0.1:${port}/`)).text()).toBe("here");
+    await close();
+  });
+});
