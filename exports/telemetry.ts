@@ -14,6 +14,9 @@
  *
  * @module
  */
+export { connectionSpans } from "../adapters/telemetry/connection_spans.ts";
+export { traceparent } from "../adapters/telemetry/trace_context.ts";
+export { requestSpans } from "../adapters/telemetry/request_spans.ts";
 export {
   type MetricsRegistration,
   registerMetrics,

@@ -12,6 +12,8 @@ import type { EndOptions, OpenConnection, Plugin, PluginBinding } from "../../co
 import { IpAddress } from "../../core/wire/address.ts";
 import { logConnection, logFlow } from "../../plugins/shared/connection_log.ts";
 import type { LinkImpairments } from "../links/decorators/impair.ts";
+import { connectionSpans } from "../telemetry/connection_spans.ts";
+import { registeredTracer } from "../telemetry/tracer.ts";
 import { nativeSockets } from "../host/native/sockets.ts";
 import { limitLines } from "./log/flow_log.ts";
 import { ThreadMetrics } from "./metrics/process_metrics.ts";
@@ -65,6 +67,12 @@ interface Published {
   readonly setting: PublishSetting;
   readonly publication: Publication;
 }
+
+/** Flows have no spans. */
+const CONNECTION_SPANS: Plugin = {
+  ...connectionSpans(),
+  flow: (_c, next) => next(),
+};
 
 /** A stack with plugins and published ports. */
 export class Serving {
@@ -363,7 +371,7 @@ export class Serving {
       const { binding, chain: old } = this.#places.get(where)!;
       if (isSame(old, chain)) continue;
       changed.push(where);
-      const retired = binding.replace(this.#connectionLog(chain.name), ...chain.handlers);
+      const retired = binding.replace(...this.#outermost(chain.name), ...chain.handlers);
       running += retired.running;
       this.#places.set(where, { binding, chain });
       this.#limit((options) => retired.end(options), retired.finished);
@@ -425,11 +433,17 @@ export class Serving {
 
   #use(where: string, chain: LoadedChain): void {
     const { name, handlers } = chain;
-    const binding = this.#network.stack.use(where, this.#connectionLog(name), ...handlers);
+    const binding = this.#network.stack.use(where, ...this.#outermost(name), ...handlers);
     this.#places.set(where, { chain, binding });
   }
 
-  /** Logs a line for each connection and flow that has ended; goes in front of a port's plugins. */
+  /** What goes in front of a port's plugins. */
+  #outermost(name: string): [Plugin, ...Plugin[]] {
+    const log = this.#connectionLog(name);
+    return registeredTracer() === undefined ? [log] : [log, CONNECTION_SPANS];
+  }
+
+  /** Logs a line for each connection and flow that has ended. */
   #connectionLog(plugin: string): Plugin {
     return {
       // Other log lines name the port's plugin alone.

@@ -24,6 +24,8 @@ import { forward } from "../../plugins/forward.ts";
 import { http2 } from "../../../plugins/http2.ts";
 import { socks5 } from "../../plugins/socks5.ts";
 import { staticFiles, type StaticFilesOptions } from "../../plugins/static_files.ts";
+import { requestSpans } from "../../telemetry/request_spans.ts";
+import { registeredTracer } from "../../telemetry/tracer.ts";
 import { isCompiled, runtimeName } from "../../runtime/runtime.ts";
 import { demo } from "../demo/demo.ts";
 import { messageLine, UsageError } from "../errors.ts";
@@ -102,7 +104,7 @@ const BUILT_IN: Readonly<Record<string, Make>> = {
     if (!path) throw new UsageError(`${source}: files needs a folder, such as files:./public`);
     const root = resolve(folder, path);
     if (!isFolder(root)) throw new UsageError(`${source}: files: there is no folder ${root}`);
-    const serve = (checked: StaticFilesOptions) => http(staticFiles(root, checked));
+    const serve = (checked: StaticFilesOptions) => http(traced(staticFiles(root, checked)));
     return { ...make(serve, options, source), name: "files" };
   },
   ...MIDDLEWARE,
@@ -305,13 +307,18 @@ function noPlugin(name: string): string {
     `as ./${name}`;
 }
 
+/** Where no tracer provider is registered when the app is loaded, its requests cost nothing more. */
+function traced(app: FetchApp): FetchApp {
+  return registeredTracer() === undefined ? app : requestSpans(app);
+}
+
 /** A plugin that serves the app of a module; the argument is the module's path. */
 function withApp<O>(name: string, serve: (app: FetchApp, options: O) => Plugin): Make {
   return async (path, options, setting, loader) => {
     const { source } = setting;
     if (!path) throw new UsageError(`${source}: ${name} needs an app, such as ${name}:./app.ts`);
     const app = await loader.importDefault(path, setting);
-    if (hasFetch(app)) return make((its: O) => serve(app, its), options, source);
+    if (hasFetch(app)) return make((its: O) => serve(traced(app), its), options, source);
     throw new UsageError(`${source}: the default export of ${path} has no fetch(); a Hono app has`);
   };
 }
