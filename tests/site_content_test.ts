@@ -14,7 +14,7 @@ function contentOf(texts: Readonly<Record<string, string>>) {
 const own = siteContent({
   pages: [
     ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md"],
-    ...filePaths(["docs"], ".md").filter((path) => !path.startsWith("docs/site/")),
+    ...filePaths(["docs"], ".md"),
   ],
   read(path) {
     const file = join(ROOT, path);
@@ -52,6 +52,15 @@ describe("siteContent", () => {
       ["images/x.svg", "docs/images/x.svg"],
       ["public/source/core/x.ts.txt", "core/x.ts"],
     ]);
+  });
+
+  // The host of the repository chooses by the colour scheme, the site has one picture.
+  test("shows the light one of two pictures", () => {
+    const picture =
+      '<picture>\n  <source srcset="i/d.png">\n  <img alt="Demo" src="i/l.png">\n</picture>\n';
+    const { pages, files } = contentOf({ "docs/a.md": picture });
+    expect(pages.get("a.md")).toBe("![Demo](./i/l.png)\n");
+    expect([...files]).toEqual([["i/l.png", "docs/i/l.png"]]);
   });
 
   // They are examples, not links; and comments are for those who edit the page.
@@ -110,7 +119,8 @@ describe("the site of this repository", () => {
       items.map(({ link }) => `${link.slice(1)}.md`)
     );
     const missing = [...own.pages.keys()].filter((page) => !listed.includes(page));
-    expect(missing.toSorted()).toEqual([sitePath("CHANGELOG.md"), sitePath("docs/README.md")]);
+    const [changes, index, home] = ["CHANGELOG.md", "docs/README.md", "docs/site/home.md"];
+    expect(missing.toSorted()).toEqual([changes, index, home].map((page) => sitePath(page!)));
     expect(new Set(listed).size).toBe(listed.length);
   });
 });

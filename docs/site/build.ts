@@ -47,7 +47,9 @@ function deno(...args: string[]): void {
 function markdownBelow(folder: string): string[] {
   return readdirSync(join(ROOT, folder), { withFileTypes: true }).flatMap((entry) => {
     const path = folder === "." ? entry.name : `${folder}/${entry.name}`;
-    if (entry.isDirectory()) return path === "docs/site" ? [] : markdownBelow(path);
+    if (entry.isDirectory()) {
+      return path === "docs/site" ? [`${path}/home.md`] : markdownBelow(path);
+    }
     return entry.name.endsWith(".md") ? [path] : [];
   });
 }
@@ -80,7 +82,6 @@ for (const [path, source] of files) {
   mkdirSync(dirname(join(CONTENT, path)), { recursive: true });
   copyFileSync(join(ROOT, source), join(CONTENT, path));
 }
-copyFileSync(join(SITE, "home.md"), join(CONTENT, "index.md"));
 write("navigation.json", JSON.stringify(sidebar));
 deno(
   "doc",

@@ -38,6 +38,7 @@ const MOVED: Readonly<Record<string, string>> = {
   "CONTRIBUTING.md": "contributing.md",
   "SECURITY.md": "security.md",
   "docs/README.md": "contents.md",
+  "docs/site/home.md": "index.md",
   "examples/README.md": "examples.md",
 };
 
@@ -54,7 +55,7 @@ export function siteContent({ pages, read }: Repository): SiteContent {
   const places = new Map(pages.map((page) => [page, sitePath(page)]));
   const files = new Map<string, string>();
   const written = new Map([...places].map(([page, place]) => {
-    const text = withoutComments(read(page) ?? "");
+    const text = withoutHtml(read(page) ?? "");
     const rewritten = rewriteLinks(
       text,
       (link) => linkInSite(link, page, place, places, read, files),
@@ -117,8 +118,12 @@ function rewriteLinks(text: string, rewrite: (link: string) => string | undefine
   return result + text.slice(at);
 }
 
-function withoutComments(text: string): string {
-  return text.replace(/^<!--[^]*?-->\n\n?/gm, "");
+/** Without comments, and with pictures for two colour schemes as Markdown, of which the light one stays. */
+function withoutHtml(text: string): string {
+  return text.replace(/^<!--[^]*?-->\n\n?/gm, "").replace(
+    /^<picture>[^]*?<img alt="([^"]*)" src="([^"]*)">\n<\/picture>/gm,
+    "![$1]($2)",
+  );
 }
 
 /** The groups of the index, and the reference by kind. */

@@ -13,7 +13,6 @@ export default defineConfig({
   // The reference of the API is HTML of another generator.
   ignoreDeadLinks: [/^\/api\//, /^\/source\//],
   markdown: {
-    html: false,
     // As repository hosts make them, so that links to sections work there and here.
     anchor: {
       slugify: (heading) =>
