@@ -171,7 +171,7 @@ function enableOffload({ libc, ioctlValue }: LibcHost, fd: number): EnabledOfflo
  * Applies the settings that differ from the current ones and brings the device up; returns its MTU.
  * If the device is configured already, no privilege is needed beyond attaching to it.
  */
-function configure(host: LibcHost, name: string, options: DeviceOptions): number {
+export function configure(host: LibcHost, name: string, options: DeviceOptions): number {
   return withSocket(host, (socket) => {
     const call = (what: string, request: number, argument: linux.Bytes) => {
       if (host.libc.ioctl(socket, request, argument) < 0) {

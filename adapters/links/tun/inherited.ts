@@ -1,4 +1,10 @@
-import { type Device, type DeviceOptions, enableInherited, withSocket } from "./device.ts";
+import {
+  configure,
+  type Device,
+  type DeviceOptions,
+  enableInherited,
+  withSocket,
+} from "./device.ts";
 import { TunError } from "./error.ts";
 import type { LibcHost } from "../../runtime/libc/host.ts";
 import * as linux from "./linux.ts";
@@ -30,6 +36,21 @@ export function inheritDevice(host: LibcHost, fd: number, options: DeviceOptions
     });
   }
   return { fd, name, mtu: options.mtu ?? mtuOf(host, name), offload, ...enabled, frameHeader };
+}
+
+/**
+ * Uses the queues of a device that were kept open since an earlier start, and configures it.
+ *
+ * @throws {TunError} A descriptor is not such a device, or it cannot be configured. They stay open then.
+ */
+export function reuseQueues(
+  host: LibcHost,
+  options: DeviceOptions,
+  descriptors: readonly number[],
+): Device[] {
+  const queues = descriptors.map((fd) => inheritDevice(host, fd, options));
+  const mtu = configure(host, queues[0]!.name, options);
+  return queues.map((queue) => ({ ...queue, mtu }));
 }
 
 function requireFlags(fd: number, flags: number, kind: number): void {

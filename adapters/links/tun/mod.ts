@@ -8,7 +8,7 @@ import { ETHERNET_HEADER } from "../../../core/wire/ethernet.ts";
 import type { FramePort } from "../ethernet/frame_port.ts";
 import { type Device, indexOf, isPersistent, openDevice } from "./device.ts";
 import type { LibcHost } from "../../runtime/libc/host.ts";
-import { inheritDevice } from "./inherited.ts";
+import { inheritDevice, reuseQueues } from "./inherited.ts";
 import { TunLink } from "./link.ts";
 import { untilLocal } from "./netlink.ts";
 import { openHost } from "./open_host.ts";
@@ -111,13 +111,26 @@ export function adoptDevice(device: Device): Link {
   }
 }
 
-async function open(options: TunOptions, frameHeader: number): Promise<TunLink> {
+/**
+ * {@link openTun} for a device that was kept open since an earlier start.
+ *
+ * @throws {TunError} The descriptor is not such a device, or it cannot be configured.
+ */
+export function openKeptTun(descriptor: number, options: TunOptions): Promise<Link> {
+  return open(options, 0, [descriptor]);
+}
+
+async function open(
+  options: TunOptions,
+  frameHeader: number,
+  kept: readonly number[] = [],
+): Promise<TunLink> {
   const fd = parseFd(options);
   const wanted = parseTunOptions(options, frameHeader);
   const host = openHost();
   try {
     if (fd !== undefined) return TunLink.open(host, inheritDevice(host, fd, wanted));
-    const device = openDevice(host, wanted);
+    const device = kept.length > 0 ? reuseQueues(host, wanted, kept)[0]! : openDevice(host, wanted);
     const link = TunLink.open(host, device, steeringOf(host, device));
     for (const { address } of wanted.addresses) await untilLocal(host, address);
     return link;

@@ -1,6 +1,7 @@
 import type { Link } from "../../../core/stack/link.ts";
 import { type Device, openQueues } from "./device.ts";
 import { TunLink } from "./link.ts";
+import { reuseQueues } from "./inherited.ts";
 import { untilLocal } from "./netlink.ts";
 import { openHost } from "./open_host.ts";
 import { parseTunOptions, type TunOptions } from "./options.ts";
@@ -15,7 +16,8 @@ export interface TunQueues {
 }
 
 /**
- * {@link openTun} with several queues; packets are distributed by `shardOf()` with `seed`.
+ * {@link openTun} with several queues; packets are distributed by `shardOf()` with `seed`. `kept`: the queues,
+ * if they were kept open since an earlier start.
  *
  * @throws {TunError} The device cannot be opened; `code` and the message say why and what to do.
  */
@@ -23,12 +25,13 @@ export async function openTunQueues(
   options: TunOptions,
   count: number,
   seed: number,
+  kept: readonly number[] = [],
 ): Promise<TunQueues> {
   const wanted = parseTunOptions(options);
   const host = openHost();
   let queues: readonly Device[] = [];
   try {
-    queues = openQueues(host, wanted, count);
+    queues = kept.length > 0 ? reuseQueues(host, wanted, kept) : openQueues(host, wanted, count);
     const steered = steer(host, queues[0]!.fd, count, seed);
     for (const { address } of wanted.addresses) await untilLocal(host, address);
     return { queues, steered };

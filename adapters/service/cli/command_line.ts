@@ -29,6 +29,7 @@ import { Upgrader } from "../upgrade/upgrader.ts";
 import { requireWorkerModule, startWorkers } from "../workers/supervisor.ts";
 import { announce } from "./announce.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
+import { nativeSockets } from "../../host/native/sockets.ts";
 import { completionFor } from "./completion.ts";
 import { runDashboard } from "./dashboard.ts";
 import { helpText } from "./help.ts";
@@ -47,7 +48,8 @@ import {
   requirePermissions,
 } from "./permissions.ts";
 import { COMMANDS, runRemote } from "./remote.ts";
-import { serviceManager } from "./service_manager.ts";
+import { type ServiceManager, serviceManager } from "./service_manager.ts";
+import { storedDescriptors, storedNameOf } from "./stored_descriptors.ts";
 import {
   onReopenSignal,
   onStatsSignal,
@@ -250,6 +252,7 @@ async function serveAfter(
   const startWatching = () =>
     given.watch ? watch(given, service, () => reload("a file has changed")) : () => {};
   let stopWatching = startWatching();
+  if (predecessor === undefined) await storeDevice(service, manager);
   const announcement = announce({ ...service.settings, addresses: service.addresses }, service);
   // stdout carries packets.
   if (service.settings.capture?.file === "-") writeToStderr(announcement);
@@ -272,6 +275,22 @@ async function serveAfter(
   manager.close();
   await output.finish();
   return 0;
+}
+
+/** Has the service manager keep the device, so that SYNs wait in it while the service restarts. */
+async function storeDevice(service: Service, manager: ServiceManager): Promise<void> {
+  const { tun } = service.settings;
+  for (const [name, descriptors] of storedDescriptors()) {
+    if (tun !== undefined && name === storedNameOf(tun)) continue;
+    // The device of another configuration is removed with its last descriptor.
+    manager.forget(name);
+    for (const each of descriptors) nativeSockets()?.host.libc.close(each);
+  }
+  if (tun === undefined) return;
+  const queues = (await service.handover.share()).map(({ queue }) => queue);
+  const [first] = queues;
+  if (first === undefined) return;
+  manager.store(storedNameOf(tun), queues.map((queue) => queue!.fd));
 }
 
 /** How long earlier processes may take to end after their grace time, in milliseconds. */

@@ -5,9 +5,10 @@
  */
 import process from "node:process";
 import { type Clock, type Logger, systemClock } from "../../../core/api/environment.ts";
+import { MessageSender } from "../../host/native/descriptor_messages.ts";
 import { unixSocketAddress } from "../../host/native/socket_address.ts";
 import type { LibcHost } from "../../runtime/libc/host.ts";
-import { AF_UNIX, MSG_NOSIGNAL, O_CLOEXEC, SOCK_DGRAM } from "../../runtime/libc/linux.ts";
+import { AF_UNIX, O_CLOEXEC, SOCK_DGRAM } from "../../runtime/libc/linux.ts";
 import { isSupported, libcHost } from "../../runtime/libc/open.ts";
 import { messageLine } from "../errors.ts";
 import { requirePermissions } from "./permissions.ts";
@@ -20,8 +21,8 @@ export type NotifyEnvironment = Readonly<Partial<Record<typeof VARIABLES[number]
 
 /** Options of {@link ServiceManager}. */
 export interface ServiceManagerOptions {
-  /** Sends one message. */
-  readonly send: (message: string) => void;
+  /** Sends one message, with descriptors. */
+  readonly send: (message: string, descriptors?: readonly number[]) => void;
   /** Milliseconds after which the manager ends a service that has been silent. */
   readonly watchdogMs?: number | undefined;
   readonly clock?: Clock;
@@ -29,7 +30,7 @@ export interface ServiceManagerOptions {
 
 /** The service manager that started the process; without one, messages are discarded. */
 export class ServiceManager {
-  readonly #send: (message: string) => void;
+  readonly #send: ServiceManagerOptions["send"];
   readonly #clock: Clock;
   readonly #watchdogMs: number | undefined;
   #cancel: () => void = () => {};
@@ -50,6 +51,16 @@ export class ServiceManager {
   /** A reload has begun; {@link ready} has to follow. */
   reloading(): void {
     this.#send("RELOADING=1\nSTATUS=reloading");
+  }
+
+  /** Keeps descriptors while the service restarts, if the unit permits it (`FileDescriptorStoreMax`). */
+  store(name: string, descriptors: readonly number[]): void {
+    for (const each of descriptors) this.#send(`FDSTORE=1\nFDNAME=${name}`, [each]);
+  }
+
+  /** Keeps the descriptors of a name no longer. */
+  forget(name: string): void {
+    this.#send(`FDSTOREREMOVE=1\nFDNAME=${name}`);
   }
 
   /** Another process is the service from now on. */
@@ -122,22 +133,24 @@ export function watchdogMs(
  *
  * @throws {Error} The C library cannot be called, or the path is too long.
  */
-function notifySender(path: string): (message: string) => void {
+function notifySender(path: string): ServiceManagerOptions["send"] {
   const address = unixSocketAddress(path);
   if (address === undefined) throw new Error("the path is too long");
   if (!isSupported(process)) throw new Error("this platform is not supported");
   requirePermissions(new Map([["ffi", []]]));
-  const { libc }: LibcHost = libcHost();
+  const host: LibcHost = libcHost();
+  const { libc } = host;
+  const sender = new MessageSender(host);
   const isAbstract = path.startsWith("@");
   if (isAbstract) address[2] = 0;
   // An abstract name has no final zero.
   const size = isAbstract ? address.length - 1 : address.length;
-  return (message) => {
+  return (message, descriptors = []) => {
     const fd = libc.socket(AF_UNIX, SOCK_DGRAM | O_CLOEXEC, 0);
     if (fd < 0) return;
     const bytes = new TextEncoder().encode(message) as Uint8Array<ArrayBuffer>;
     // If the manager is gone, the service continues.
-    if (libc.connect(fd, address, size) === 0) libc.send(fd, bytes, bytes.length, MSG_NOSIGNAL);
+    if (libc.connect(fd, address, size) === 0) sender.send(fd, bytes, descriptors);
     libc.close(fd);
   };
 }

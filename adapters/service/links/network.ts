@@ -16,8 +16,8 @@ import { dialStack } from "../../../plugins/shared/stack_dial.ts";
 import { dialHostDatagrams } from "../../host/datagrams.ts";
 import { dialHost } from "../../host/dial.ts";
 import { linkPair } from "../../links/memory.ts";
-import { adoptDevice, openTun } from "../../links/tun/mod.ts";
-import { UsageError } from "../errors.ts";
+import { adoptDevice, openKeptTun, openTun } from "../../links/tun/mod.ts";
+import { messageLine, UsageError } from "../errors.ts";
 import { openPeers, type Peers } from "../peers/open_peers.ts";
 import { PeerLink } from "../peers/peer_link.ts";
 import { clientPlaces } from "../publish/client_places.ts";
@@ -34,6 +34,7 @@ import { type LinkControls, wrapLink } from "./wrapped_link.ts";
 import type { GenerationLink } from "../upgrade/generation_link.ts";
 import { environmentOf, newIdentity, type StackIdentity } from "../upgrade/identity.ts";
 import type { ShardInheritance } from "../upgrade/inheritance.ts";
+import { keptQueues } from "../upgrade/kept_queues.ts";
 import { shareDevice } from "../upgrade/share_device.ts";
 
 /** A stack on a link. */
@@ -165,7 +166,15 @@ async function openDevice(
   const { hostAddresses, mtu, impair } = settings;
   // Impairments decide about single segments, not about super-packets.
   const offload = impair === undefined;
-  const link = await openTun({ name, addresses: [...hostAddresses], mtu, offload });
+  const options = { name, addresses: [...hostAddresses], mtu, offload };
+  const [kept] = keptQueues(name, 1);
+  const link = kept === undefined
+    ? await openTun(options)
+    : await openKeptTun(kept, options).catch((error) => {
+      // It was removed meanwhile.
+      log.warn("the kept device cannot be used", { device: name, reason: messageLine(error) });
+      return openTun(options);
+    });
   return await networkWithPeers(logSteering(link, log), settings, log, identity);
 }
 

@@ -24,6 +24,7 @@ import type { Service, StartOptions } from "../service.ts";
 import type { Settings } from "../settings/settings.ts";
 import { sumCounters } from "./counters.ts";
 import { connectMailboxes } from "./mailboxes.ts";
+import { keptQueues } from "../upgrade/kept_queues.ts";
 import { newIdentity, type StackIdentity } from "../upgrade/identity.ts";
 import type { Handover, Inheritance } from "../upgrade/inheritance.ts";
 import type { Counters, WorkerEvent, WorkerRequest } from "./messages.ts";
@@ -213,7 +214,12 @@ async function openQueues(
   seed: number,
   log: Logger,
 ): Promise<readonly Device[]> {
-  const { queues, steered } = await openTunQueues({ name: name!, addresses, mtu }, count, seed);
+  const { queues, steered } = await openTunQueues(
+    { name: name!, addresses, mtu },
+    count,
+    seed,
+    keptQueues(name!, count),
+  );
   const how = steered ? "own program" : "kernel's hash, the rest is forwarded";
   log.info("steering", { by: how, workers: count });
   return queues;
