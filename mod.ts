@@ -28,6 +28,7 @@
 export { createStack, type StackOptions } from "./core/api/stack.ts";
 export { PeerFaultError, TcpError, type TcpErrorCode } from "./core/api/errors.ts";
 export type * from "./core/api/types.ts";
+export type * from "./core/api/moves/types.ts";
 export type * from "./core/api/udp/datagram.ts";
 export type * from "./core/tcp/event_log/events.ts";
 export type { EndReason } from "./core/tcp/state.ts";

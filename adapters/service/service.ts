@@ -13,6 +13,7 @@ import { checkAddresses, networkOn, openNetwork } from "./links/network.ts";
 import { loadPlugins } from "./listen/plugins.ts";
 import type { LogLevel } from "./log/logger.ts";
 import { processMetrics } from "./metrics/process_metrics.ts";
+import type { MoveReport } from "./moves/move_out.ts";
 import type { PublishedPort } from "./publish/publish.ts";
 import type { ServingState } from "./readiness/readiness.ts";
 import type { Changes } from "./reload/changes.ts";
@@ -61,6 +62,14 @@ export interface Service {
    * cannot be undone.
    */
   drain(): Promise<void>;
+  /**
+   * Moves the connections that can move to another service, `unix:PATH` or `HOST:PORT`. Packets that
+   * still arrive here are passed on until the service stops.
+   *
+   * @throws {UsageError} The setting `moves` is missing, or `to` is not a place.
+   * @throws {Error} The other service cannot be reached, or has another secret or version.
+   */
+  moveTo(to: string): Promise<MoveReport>;
   /** Tells the workers which levels are logged; without workers `log` decides by itself. */
   setLogLevel(level: LogLevel): void;
   /** Metrics of the stack, its plugins and the process, or the sums of all workers'. */
@@ -138,6 +147,8 @@ export async function startService(
       // deno-lint-ignore require-await -- errors are rejections
       impair: async (replacement) => serving.impair(replacement),
       drain: () => Promise.resolve(serving.drain()),
+      // deno-lint-ignore require-await -- errors are rejections
+      moveTo: async (to) => serving.moveTo(to),
       setLogLevel() {},
       metrics: () => Promise.resolve([...processMetrics(), ...serving.metrics()]),
       stats: () => Promise.resolve(serving.stats()),
@@ -180,7 +191,8 @@ export async function checkService(settings: Settings, log: Logger): Promise<voi
   for (const setting of settings.publish) warnIfUnserved(setting, settings, log);
   const plugins = await loadPlugins(settings);
   const { capture: _capture, impair: _impair, ...others } = settings;
-  const isolated = { ...others, publish: [], graceMs: 0, lameDuckMs: 0 };
+  const moves = settings.moves && { secretFile: settings.moves.secretFile };
+  const isolated = { ...others, moves, publish: [], graceMs: 0, lameDuckMs: 0 };
   const [link] = linkPair({ mtu: settings.mtu });
   const network = networkOn(link, isolated, silentLogger);
   const serving = await Serving.start(plugins, network, isolated, silentLogger);

@@ -26,12 +26,14 @@ import {
   type Selection,
 } from "./admin/connections.ts";
 import { setServed } from "./demo/places.ts";
-import { UsageError } from "./errors.ts";
+import { messageLine, UsageError } from "./errors.ts";
 import { Captures } from "./inspection/captures.ts";
 import { streamEventLog } from "./inspection/event_log.ts";
 import type { OpenedStream, StreamSource } from "./inspection/stream_source.ts";
 import { checkAddresses, type Network } from "./links/network.ts";
 import { ownAddresses } from "./links/own_addresses.ts";
+import type { MoveReport } from "./moves/move_out.ts";
+import { ServiceMoves } from "./moves/service_moves.ts";
 import { Readiness, type ServingState, setReadiness } from "./readiness/readiness.ts";
 import { disposePlugins, type LoadedChain, type LoadedPlugin } from "./listen/plugin_loader.ts";
 import { type LoadedPlugins, loadPlugins } from "./listen/plugins.ts";
@@ -92,6 +94,7 @@ export class Serving {
   readonly #graces = new Set<() => void>();
   /** The connection that was asked for last; a page asks for one several times a second. */
   #found: { readonly id: string; readonly connection: OpenConnection } | undefined;
+  #moves: ServiceMoves | undefined;
 
   private constructor(network: Network, settings: Settings, log: Logger) {
     this.#network = network;
@@ -130,6 +133,10 @@ export class Serving {
       for (const [where, chain] of plugins) serving.#use(where, chain);
       serving.#published = await serving.#openPorts(settings.publish, settings, listeners);
       if (inheritance !== undefined) serving.#pausePublishing();
+      if (settings.moves !== undefined) {
+        serving.#moves = new ServiceMoves(network.stack, settings.moves, log);
+        if (inheritance === undefined) await serving.#moves.listen();
+      }
     } catch (error) {
       await serving.abandon();
       throw error;
@@ -220,6 +227,19 @@ export class Serving {
     void this.#readiness.withdraw(this.#settings.lameDuckMs);
   }
 
+  /**
+   * Moves the connections that can move to another service, `unix:PATH` or `HOST:PORT`.
+   *
+   * @throws {UsageError} The setting `moves` is missing, or `to` is not a place.
+   * @throws {Error} The other service cannot be reached, or has another secret or version.
+   */
+  moveTo(to: string): Promise<MoveReport> {
+    if (this.#moves !== undefined) return this.#moves.moveTo(to);
+    throw new UsageError(
+      'moves: connections can move only with a shared secret: set { "secretFile": FILE }',
+    );
+  }
+
   #onState(state: ServingState): void {
     if (state === "lame duck") {
       const { lameDuckMs } = this.#settings;
@@ -250,6 +270,7 @@ export class Serving {
   pause(): void {
     this.#network.shared?.pause();
     this.#pausePublishing();
+    this.#moves?.stopListening();
   }
 
   /**
@@ -268,9 +289,14 @@ export class Serving {
     this.begin();
   }
 
-  /** Accepts clients at published ports. */
+  /** Accepts clients at published ports, and connections of other services. */
   begin(): void {
     for (const { publication } of this.#published) publication.resume();
+    this.#moves?.listen().catch((error) => {
+      this.#log.warn("connections of other services are not received", {
+        reason: messageLine(error),
+      });
+    });
   }
 
   /** Whether no connection or flow is left. */
@@ -449,6 +475,8 @@ export class Serving {
       // Other log lines name the port's plugin alone.
       name: "",
       handle: (c, next) => logConnection(c, next, this.#log, "info", { plugin }),
+      freeze: () => null,
+      thaw: (c, _state, next) => logConnection(c, next, this.#log, "info", { plugin }),
       flow: (c, next) => logFlow(c, next, this.#flowLog, "info", { plugin }),
     };
   }
@@ -510,9 +538,11 @@ export class Serving {
     ];
     for (const publication of publications) publication.stopListening();
     await Promise.all([
+      this.#moves?.stopListening(),
       stack.close(whenDrained === undefined ? { graceMs } : { graceMs, whenDrained }),
       ...publications.map((publication) => publication.finish(graceMs)),
     ]);
+    this.#moves?.close();
     await close();
   }
 }

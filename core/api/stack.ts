@@ -310,6 +310,12 @@ class HostStack implements Stack {
     return this.#moves.thaw(record, elapsedMs);
   }
 
+  checkFrozen(record: Uint8Array): void {
+    this.#assertOpen();
+    requireBytes("checkFrozen", record);
+    this.#moves.check(record);
+  }
+
   receive(packet: Uint8Array, { segmentSize = 0 }: ReceiveOptions = {}): void {
     requireBytes("receive", packet);
     if (!(Number.isInteger(segmentSize) && segmentSize >= 0 && segmentSize <= 0xffff)) {

@@ -567,6 +567,13 @@ export interface Stack extends AsyncDisposable {
    */
   thaw(record: Uint8Array, options?: ThawOptions): TcpSocket;
   /**
+   * Does nothing if {@link thaw} would succeed, so that a move can be agreed on before the connection is
+   * handed over.
+   *
+   * @throws {TcpError} As {@link thaw}.
+   */
+  checkFrozen(record: Uint8Array): void;
+  /**
    * Processes an IP packet as if the link had received it, such as one that another stack has
    * redirected. Its checksum of TCP is not verified. The array may be reused afterwards.
    */

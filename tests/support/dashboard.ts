@@ -80,6 +80,7 @@ export class TestDashboard implements AsyncDisposable {
         stopCapture: () => Promise.resolve(false),
         impair: () => Promise.resolve({}),
         stats: () => Promise.resolve(stats()),
+        moveTo: () => Promise.reject(new Error("not here")),
         drain() {
           did.push("drain");
           state = "draining";

@@ -40,6 +40,7 @@ export interface AdminTarget {
     | "stats"
     | "state"
     | "drain"
+    | "moveTo"
   >;
   /** Whether a reload is in progress. */
   readonly isReloading: () => boolean;
@@ -70,6 +71,7 @@ const MAX_ROWS = 10_000;
 const selection = selectionSchema(MAX_ROWS, 100);
 const limit = z.string().regex(/^\d{1,6}$/).transform(Number)
   .refine((ms) => ms >= 1 && ms <= MAX_START_MS).optional();
+const drainQuery = z.strictObject({ to: z.string().min(1).optional() });
 const level = z.strictObject({
   level: z.enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(", ")}`),
 });
@@ -263,10 +265,14 @@ function routesOf(target: AdminTarget): Route[] {
       path: "/drain",
       summary:
         "Accepts no new connections after lameDuckMs; running ones continue until they end. It cannot be undone",
+      query: { to: "unix:PATH or HOST:PORT of another service, which the connections move to" },
       async handle(c) {
+        const checked = queryOf(c, drainQuery);
+        if (checked instanceof Response) return checked;
         await service.drain();
+        const moves = checked.to === undefined ? {} : await service.moveTo(checked.to);
         const { total } = await service.select({ limit: 0, offset: 0 });
-        return c.json({ connections: total });
+        return c.json({ connections: total, ...moves });
       },
     },
     {

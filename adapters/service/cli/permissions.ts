@@ -47,7 +47,8 @@ export type Needs = ReadonlyMap<Permission, readonly Limit[]>;
 
 /** The permissions that the service needs with these settings. */
 export function permissionsFor(settings: Settings): Needs {
-  const { tun, link, capture, workers, publish, peers, admin, logFile, accessLogFile } = settings;
+  const { tun, link, capture, workers, publish, peers, moves, admin, logFile, accessLogFile } =
+    settings;
   const plugins = settings.listen.flatMap((each) => [...each.before ?? [], each]);
   const needs = new Map<Permission, Limit[]>();
   const need = (when: boolean, permission: Permission, limits: Limit[] = []) => {
@@ -88,6 +89,10 @@ export function permissionsFor(settings: Settings): Needs {
   }
   need(peers !== undefined, "net");
   need(peers !== undefined, "read", [{ path: peers?.secretFile ?? "." }]);
+  // It also connects to the services that it is asked to move connections to.
+  need(moves !== undefined, "net");
+  need(moves !== undefined, "read");
+  need(moves !== undefined, "write");
   need(isDevice, "ffi");
   // The service compares its addresses with those of the host.
   need(isDevice, "sys", [{ kind: "networkInterfaces" }]);

@@ -10,6 +10,7 @@ import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import type { Upgraded } from "../upgrade/upgrader.ts";
 import type { ConnectionRow } from "../admin/connections.ts";
 import { messageLine, UsageError } from "../errors.ts";
+import type { MoveReport } from "../moves/move_out.ts";
 import { adminSchema, type AdminSetting } from "../settings/admin_setting.ts";
 import { parseConfig, readConfigText } from "../settings/config.ts";
 import { tableOf } from "./table.ts";
@@ -23,6 +24,7 @@ export interface RemoteFlags {
   readonly sort?: string | undefined;
   readonly limit?: string | undefined;
   readonly "limit-ms"?: string | undefined;
+  readonly to?: string | undefined;
 }
 
 type Ask = (method: string, path: string) => Promise<Answer>;
@@ -43,6 +45,10 @@ interface Command {
 interface Listeners {
   readonly listen: readonly { readonly where: string; readonly plugins: readonly string[] }[];
   readonly publish: readonly { transport: string; address: HostPort; to: HostPort }[];
+}
+
+interface Drained extends Partial<MoveReport> {
+  readonly connections: number;
 }
 
 interface Status extends Listeners {
@@ -138,10 +144,19 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     },
   },
   drain: {
-    help: "accept no new connections; running ones continue",
-    run: async (ask) => (await ask("POST", "/drain")).body,
-    show: (answer) =>
-      `draining; open connections: ${(answer as { connections: number }).connections}`,
+    help:
+      "accept no new connections; running ones continue, or with --to unix:PATH or --to HOST:PORT " +
+      "move to another service",
+    run: async (ask, { to }) =>
+      (await ask("POST", to === undefined ? "/drain" : `/drain?${new URLSearchParams({ to })}`))
+        .body,
+    show(answer) {
+      const { connections, moved, lost, reasons = {} } = answer as Drained;
+      const lines = Object.entries(reasons).map(([reason, count]) => `stayed: ${count}: ${reason}`);
+      if (moved !== undefined) lines.unshift(`moved: ${moved}`);
+      if (lost !== undefined && lost > 0) lines.push(`lost: ${lost}`);
+      return [`draining; open connections: ${connections}`, ...lines].join("\n");
+    },
   },
   config: {
     help: "the settings in use, without secrets",
@@ -176,6 +191,8 @@ export function flagsOf(name: string, args: readonly string[]): RemoteFlags {
       ? { filter: text, sort: text, limit: text }
       : name === "upgrade"
       ? { "limit-ms": text }
+      : name === "drain"
+      ? { to: text }
       : {};
     const options = { admin: text, config: text, json: { type: "boolean" }, ...own } as const;
     return parseArgs({ args: [...args], allowPositionals: false, options }).values as RemoteFlags;

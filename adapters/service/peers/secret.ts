@@ -27,26 +27,31 @@ export interface PeerKeys {
  * @throws {UsageError} There is no such file, or the secret is too short.
  */
 export function readPeerKeys(file: string, log: Logger): PeerKeys {
-  const secret = readSecret(file);
-  if ((statSync(file).mode & OTHERS_MAY_READ) !== 0) {
-    log.warn("other users may read the secret of the peers", { file, hint: `chmod 600 ${file}` });
-  }
+  const secret = readSecret(file, "peers.secretFile", log);
   const derive = (purpose: string) =>
     new Uint8Array(hkdfSync("sha256", secret, "", `berth peers ${purpose}`, SIPHASH_KEY_LENGTH));
   return { connectionKey: derive("connections"), messageKey: derive("messages") };
 }
 
-function readSecret(file: string): string {
+/**
+ * Reads a secret. White space around it does not count. `key` is the setting with the file's path.
+ *
+ * @throws {UsageError} There is no such file, or the secret is too short.
+ */
+export function readSecret(file: string, key: string, log: Logger): string {
   const advice = `write ${MIN_LENGTH} or more random characters to it, the same on every ` +
     "instance: head -c 32 /dev/urandom | base64";
   let secret: string;
   try {
     secret = readFileSync(file, "latin1").trim();
   } catch (error) {
-    throw new UsageError(`peers.secretFile: cannot read ${file}: ${messageLine(error)}; ${advice}`);
+    throw new UsageError(`${key}: cannot read ${file}: ${messageLine(error)}; ${advice}`);
+  }
+  if ((statSync(file).mode & OTHERS_MAY_READ) !== 0) {
+    log.warn("other users may read the secret", { file, hint: `chmod 600 ${file}` });
   }
   if (secret.length >= MIN_LENGTH) return secret;
   throw new UsageError(
-    `peers.secretFile: the secret in ${file} has ${secret.length} characters; ${advice}`,
+    `${key}: the secret in ${file} has ${secret.length} characters; ${advice}`,
   );
 }

@@ -42,6 +42,7 @@ export function mergeSettings(flags: PartialSettings, file: PartialSettings): Se
   checkWorkers(merged);
   checkMetrics(merged);
   checkPeers(merged);
+  checkMoves(merged);
   const publish = both("publish", flags, file);
   const given = publish.flatMap((each) => isStackPublish(each) ? [] : [each]);
   const said = [
@@ -114,6 +115,14 @@ function checkPeers({ peers, tun, link, workers, keepAliveMs }: Omit<Settings, "
   throw new UsageError(
     `keepAliveMs: expected 1 to ${MAX_PEERS_KEEP_ALIVE} with peers, got ${keepAliveMs}: after ` +
       "a longer silence a segment does not tell its instance",
+  );
+}
+
+/** A worker has its connections to itself. */
+function checkMoves({ moves, workers }: Omit<Settings, "listen">): void {
+  if (moves === undefined || workers === 1) return;
+  throw new UsageError(
+    `moves: exclude --workers ${workers}: run that many instances with one worker each`,
   );
 }
 

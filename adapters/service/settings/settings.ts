@@ -39,6 +39,7 @@ import {
   type StackPublishSetting,
 } from "./publish_setting.ts";
 import { locatePeers, peersSchema, type PeersSetting } from "./peers_setting.ts";
+import { locateMoves, movesSchema, type MovesSetting } from "./moves_setting.ts";
 import type { JsonSchemaNotes, Setting } from "./setting.ts";
 import {
   captureSchema,
@@ -87,6 +88,8 @@ export interface Settings {
   readonly publish: readonly PublishSetting[];
   /** The other instances that serve the same addresses. */
   readonly peers?: PeersSetting | undefined;
+  /** How connections move to and from other instances; absent: they do not. */
+  readonly moves?: MovesSetting | undefined;
   /** Where the admin API is served; absent: nowhere. */
   readonly admin?: AdminSetting | undefined;
   /** Whether the admin API serves metrics. */
@@ -321,6 +324,14 @@ socket of the host:
       "The [other instances](many.md#peers) that serve the same addresses: `self`, the number " +
       "of this one, 0 to 63; `secretFile`; `members` by number, each with the address and UDP port for " +
       "messages, or `srv:NAME`; `listen`, if that is not the own member's",
+  },
+  moves: {
+    schema: movesSchema,
+    locate: locateMoves,
+    help: "move connections to and from other instances of the service",
+    details: "How [connections move](moving.md#between-services) to and from other instances: " +
+      "`secretFile`, the file with the secret that both have; `listen`, `unix:PATH` or `HOST:PORT` of the " +
+      "host, where connections are received",
   },
   admin: {
     flag: "--admin unix:PATH",

@@ -147,6 +147,7 @@ export async function startWorkers(
         void readiness.withdraw(current.settings.lameDuckMs);
         await Promise.all(workers.map((each) => each.ask({ type: "refuse" }, "refusing")));
       },
+      moveTo: () => Promise.reject(new UsageError("moves: needs --workers 1")),
       setLogLevel(level) {
         for (const worker of workers) worker.tell({ type: "log", level });
       },

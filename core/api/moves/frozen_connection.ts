@@ -12,32 +12,43 @@ import type { FrozenConnection, PacketSink } from "./types.ts";
 /** Maximum size of the packets held for one connection, in bytes. */
 export const MAX_HELD_BYTES: number = 256 * 1024;
 
+/** The stack that the connection was frozen in. */
+export interface FrozenHome {
+  /** The names of the plugins that served it. */
+  readonly plugin: string | undefined;
+  /** Thaws it again. */
+  resume(): TcpSocket;
+  /** It will not resume. */
+  over(): void;
+}
+
 /** Owner of a {@link MovedConnection} in the core. */
 export class StackFrozenConnection implements FrozenConnection {
   readonly record: Uint8Array<ArrayBuffer>;
-  readonly plugin: string | undefined;
+  readonly #home: FrozenHome;
   readonly #moved: MovedConnection;
   readonly #driver: Driver;
-  readonly #thaw: () => TcpSocket;
   #held: MovedPacket[] = [];
   #heldBytes = 0;
   #deliver: PacketSink | undefined;
   #isReleased = false;
+  #isOver = false;
 
-  /** `thaw` thaws the record in the same stack. */
   constructor(
     record: Uint8Array<ArrayBuffer>,
-    plugin: string | undefined,
     moved: MovedConnection,
     driver: Driver,
-    thaw: () => TcpSocket,
+    home: FrozenHome,
   ) {
     this.record = record;
-    this.plugin = plugin;
     this.#moved = moved;
     this.#driver = driver;
-    this.#thaw = thaw;
+    this.#home = home;
     moved.handle = this;
+  }
+
+  get plugin(): string | undefined {
+    return this.#home.plugin;
   }
 
   get localAddr(): NetAddr {
@@ -50,12 +61,14 @@ export class StackFrozenConnection implements FrozenConnection {
 
   redirect(deliver: PacketSink): void {
     this.#deliver = deliver;
+    this.#end();
     for (const { packet, segmentSize } of this.#takeHeld()) deliver(packet, segmentSize);
   }
 
   resume(): TcpSocket {
-    const socket = this.#thaw();
+    const socket = this.#home.resume();
     this.#isReleased = true;
+    this.#end();
     for (const { packet, segmentSize } of this.#takeHeld()) {
       this.#driver.inject(packet, segmentSize);
     }
@@ -65,6 +78,7 @@ export class StackFrozenConnection implements FrozenConnection {
   release(): void {
     if (this.#isReleased) return;
     this.#isReleased = true;
+    this.#end();
     this.#takeHeld();
     this.#driver.core.tcp.forgetMoved(this.#moved);
   }
@@ -79,6 +93,11 @@ export class StackFrozenConnection implements FrozenConnection {
     }
     this.#held.push(packet);
     this.#heldBytes += packet.packet.length;
+  }
+
+  #end(): void {
+    if (!this.#isOver) this.#home.over();
+    this.#isOver = true;
   }
 
   #takeHeld(): MovedPacket[] {

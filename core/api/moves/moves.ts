@@ -11,7 +11,9 @@ import { formatHostPort } from "../host_port.ts";
 import { Acceptor } from "../runtime/acceptor.ts";
 import type { Driver } from "../runtime/driver.ts";
 import { ConnectionContext } from "../runtime/connection_context.ts";
+import type { HandlerEnvironment } from "../runtime/handler_context.ts";
 import { macrotask } from "../runtime/macrotask.ts";
+import { serveConnection } from "../runtime/serve_connection.ts";
 import { StackSocket } from "../tcp/tcp_socket.ts";
 import type { TcpSocket } from "../types.ts";
 import {
@@ -19,6 +21,7 @@ import {
   MAX_PENDING_BYTES,
   MAX_STATE_BYTES,
   type PluginState,
+  type SocketState,
   visitApiRecord,
 } from "./connection_record.ts";
 import { StackFrozenConnection } from "./frozen_connection.ts";
@@ -49,10 +52,14 @@ export class Moves {
     visitApiRecord({ socket: state, plugins }, writer);
     const record = withHeader(writer.take());
     this.#driver.touch();
-    const plugin = socket.environment?.generation.name;
     const frozenAt = this.#driver.now();
-    return new StackFrozenConnection(record, plugin, moved, this.#driver, () => {
-      return this.thaw(record, this.#driver.now() - frozenAt);
+    const { environment } = socket;
+    // Its plugins are not disposed while it may resume.
+    environment?.generation.enter();
+    return new StackFrozenConnection(record, moved, this.#driver, {
+      plugin: environment?.generation.name,
+      resume: () => this.#resume(record, this.#driver.now() - frozenAt, environment),
+      over: () => environment?.generation.leave(),
     });
   }
 
@@ -86,26 +93,49 @@ export class Moves {
 
   /** See `Stack.thaw`. */
   thaw(record: Uint8Array, elapsedMs: number): TcpSocket {
-    const { core } = this.#driver;
+    return this.#enter(this.#read(record, elapsedMs));
+  }
+
+  #enter({ tcb, state, serve }: ReadConnection): TcpSocket {
+    this.#driver.core.tcp.enterThawed(tcb);
+    const socket = new StackSocket(tcb, this.#driver, { closesWithPeer: false, moved: state });
+    serve?.(socket);
+    this.#driver.touch();
+    return socket;
+  }
+
+  /** Thaws a connection of this stack, whose port may have other plugins now, or none. */
+  #resume(
+    record: Uint8Array,
+    elapsedMs: number,
+    environment: HandlerEnvironment | undefined,
+  ): TcpSocket {
+    return this.#enter(this.#read(record, elapsedMs, environment));
+  }
+
+  /** See `Stack.checkFrozen`. */
+  check(record: Uint8Array): void {
+    this.#driver.core.tcp.discardThawed(this.#read(record, 0).tcb);
+  }
+
+  /** Reads a record into a connection that is not in the tables yet. */
+  #read(record: Uint8Array, elapsedMs: number, home?: HandlerEnvironment): ReadConnection {
+    const { tcp } = this.#driver.core;
     const reader = frozenReader(record, { now: this.#driver.now(), elapsedMs });
     if (typeof reader === "string") throw invalid(reader);
-    const tcb = core.tcp.thaw(reader);
+    const tcb = tcp.thaw(reader);
     if (!(tcb instanceof Tcb)) {
       if (tcb.fault !== undefined) throw invalid(tcb.fault);
       throw new TcpError(tcb.refusal!, REFUSALS[tcb.refusal!]);
     }
     const { socket: state, plugins } = visitApiRecord(EMPTY_RECORD, reader);
     if (!reader.isAtEnd) reader.refuse("it has more bytes than fields");
-    const serve = plugins === undefined ? undefined : this.#serverFor(tcb, plugins);
-    if (reader.fault !== undefined || (plugins !== undefined && serve === undefined)) {
-      core.tcp.discardThawed(tcb);
-      throw invalid(reader.fault ?? missing(tcb, plugins!));
+    const serve = plugins && (home ? serverAt(home, plugins) : this.#serverFor(tcb, plugins));
+    if (reader.fault === undefined && (plugins === undefined || serve !== undefined)) {
+      return { tcb, state, serve };
     }
-    core.tcp.enterThawed(tcb);
-    const socket = new StackSocket(tcb, this.#driver, { closesWithPeer: false, moved: state });
-    serve?.(socket);
-    this.#driver.touch();
-    return socket;
+    tcp.discardThawed(tcb);
+    throw invalid(reader.fault ?? missing(tcb, plugins!));
   }
 
   #serverFor(
@@ -115,6 +145,23 @@ export class Moves {
     const acceptor = this.#driver.core.tcp.listenerFor(tcb)?.handle;
     return acceptor instanceof Acceptor ? acceptor.thaw(plugins) : undefined;
   }
+}
+
+/** How to serve a connection with the plugins that it had. */
+function serverAt(
+  environment: HandlerEnvironment,
+  plugins: readonly PluginState[],
+): ((socket: StackSocket) => void) | undefined {
+  const handler = environment.generation.handlers.chain?.moves?.thaw(plugins);
+  return handler && ((socket) => serveConnection(socket, handler, environment));
+}
+
+/** What a record holds. */
+interface ReadConnection {
+  readonly tcb: Tcb;
+  readonly state: SocketState;
+  /** Serves the connection with its plugins, if there are any. */
+  readonly serve: ((socket: StackSocket) => void) | undefined;
 }
 
 const REFUSALS = {

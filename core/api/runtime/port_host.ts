@@ -5,16 +5,15 @@
  */
 import { type Logger, withFields } from "../environment.ts";
 import { messageOf, stackOf } from "../error_text.ts";
-import { PeerFaultError, TcpError } from "../errors.ts";
+import { TcpError } from "../errors.ts";
 import { formatHostPort } from "../host_port.ts";
 import type { PluginState } from "../moves/connection_record.ts";
 import type { Chain } from "../plugin.ts";
 import type { StackSocket } from "../tcp/tcp_socket.ts";
 import type { Handler, Syn, SynVerdict } from "../types.ts";
 import type { Acceptor, Attempt } from "./acceptor.ts";
-import { ConnectionContext } from "./connection_context.ts";
 import type { HandlerEnvironment } from "./handler_context.ts";
-import { endOfChain, promised } from "./run_chain.ts";
+import { serveConnection } from "./serve_connection.ts";
 
 /** Runs one port with the handlers that it has at the time. */
 export class PortHost {
@@ -89,7 +88,7 @@ export class PortHost {
     const { socket, attempt } = next;
     if (attempt !== undefined) this.#serveDecided(socket, attempt);
     else if (this.#chain.onSyn !== undefined) void this.#decideLate(socket);
-    else this.#serve(socket, this.#chain.handle, this.#environment);
+    else serveConnection(socket, this.#chain.handle, this.#environment);
     return true;
   }
 
@@ -97,12 +96,12 @@ export class PortHost {
   thaw(states: readonly PluginState[]): ((socket: StackSocket) => void) | undefined {
     const handler = this.#chain.moves?.thaw(states);
     if (handler === undefined) return undefined;
-    return (socket) => this.#serve(socket, handler, this.#environment);
+    return (socket) => serveConnection(socket, handler, this.#environment);
   }
 
   #serveDecided(socket: StackSocket, attempt: Attempt): void {
     const { handler, environment } = attempt;
-    this.#serve(socket, handler!, environment!);
+    serveConnection(socket, handler!, environment!);
     attempt.served();
   }
 
@@ -113,60 +112,9 @@ export class PortHost {
     socket.onEnd(() => controller.abort());
     const { localAddr: local, remoteAddr: remote } = socket;
     const decision = await this.#ask({ local, remote, signal: controller.signal }, environment);
-    if (typeof decision === "function") return this.#serve(socket, decision, environment);
+    if (typeof decision === "function") return serveConnection(socket, decision, environment);
     controller.abort();
     socket.abort();
-  }
-
-  /** Allocates as little as possible for a waiting handler, since there may be very many. */
-  #serve(socket: StackSocket, handler: Handler, environment: HandlerEnvironment): void {
-    socket.serveIn(environment);
-    environment.generation.enter();
-    const context = new ConnectionContext(socket);
-    // A whole number takes less memory.
-    const began = Math.round(environment.clock.now());
-    void promised(handler, context, endOfChain).then(
-      () => {
-        void socket.close();
-        this.#handlerEnded(socket, began);
-      },
-      (error: unknown) => this.#handlerFailed(socket, error, began),
-    );
-  }
-
-  #handlerEnded(socket: StackSocket, began: number): void {
-    const { generation, counts, clock } = socket.environment!;
-    counts.durations.record((clock.now() - began) / 1000);
-    generation.leave();
-  }
-
-  /** A handler that throws aborts its own connection and no other. */
-  #handlerFailed(socket: StackSocket, error: unknown, began: number): void {
-    const { hasFailed } = socket;
-    socket.abort(error);
-    this.#handlerEnded(socket, began);
-    // The handler is not at fault if the peer disconnected or broke the protocol, or if the
-    // connection was aborted for another reason.
-    if (error instanceof PeerFaultError) return this.#logPeerFault(socket, error);
-    if (!hasFailed || socket.abortReason === error) this.#logFailure(socket, error);
-  }
-
-  #logPeerFault(
-    { localAddr: { port }, remoteAddr, environment }: StackSocket,
-    { message: reason }: Error,
-  ): void {
-    const remote = formatHostPort(remoteAddr);
-    environment!.log.debug("connection lost", { port, remote, reason });
-  }
-
-  #logFailure(socket: StackSocket, error: unknown): void {
-    socket.environment!.counts.errors++;
-    socket.environment!.log.error("handler failed, its connection was aborted", {
-      port: socket.localAddr.port,
-      remote: formatHostPort(socket.remoteAddr),
-      error: messageOf(error),
-      stack: stackOf(error),
-    });
   }
 }
 

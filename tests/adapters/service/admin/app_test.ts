@@ -52,6 +52,10 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
         return did.includes("drain") ? "draining" as const : "serving" as const;
       },
       drain: () => Promise.resolve(void did.push("drain")),
+      moveTo(to) {
+        did.push(`move to ${to}`);
+        return Promise.resolve({ moved: 2, stayed: 1, reasons: { "http is busy": 1 }, lost: 0 });
+      },
     },
     isReloading: () => isReloading,
     upgradeState: () => did.includes("upgrade") ? "retired" : "serving",

@@ -19,7 +19,8 @@ describe("docs/configuration.md", () => {
     const settings = mergeSettings({}, parseConfig(example, "berth.json"));
     expect(settings.listen.length).toBe(6);
     // `tun` excludes the first, `workers` the others.
-    const isExcluded = (key: string) => ["link", "capture", "impair", "peers"].includes(key);
+    const isExcluded = (key: string) =>
+      ["link", "capture", "impair", "peers", "moves"].includes(key);
     expect(Object.keys(JSON.parse(example)))
       .toEqual(["$schema", ...keys.filter((key) => !isExcluded(key))]);
   });

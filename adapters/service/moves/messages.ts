@@ -1,0 +1,92 @@
+/**
+ * The messages of a move, one in each frame: a type, the number of the connection in this session,
+ * and the rest.
+ *
+ * @module
+ */
+
+/** A message. */
+export type MoveMessage =
+  /** The sender has frozen the connection: can the receiver have it? */
+  | { readonly type: "offer"; readonly id: number; readonly record: Uint8Array }
+  /** The receiver can. */
+  | { readonly type: "accept"; readonly id: number }
+  /** The receiver does not take the connection, or has failed to thaw it: the sender keeps it. */
+  | { readonly type: "refuse"; readonly id: number; readonly reason: string }
+  /** The connection is the receiver's; it was frozen for this long. */
+  | { readonly type: "commit"; readonly id: number; readonly elapsedMs: number }
+  /** The receiver has thawed it. */
+  | { readonly type: "done"; readonly id: number }
+  /** A packet that has arrived for the connection at the sender. */
+  | {
+    readonly type: "packet";
+    readonly id: number;
+    readonly segmentSize: number;
+    readonly packet: Uint8Array;
+  };
+
+const TYPES: readonly MoveMessage["type"][] = [
+  "offer",
+  "accept",
+  "refuse",
+  "commit",
+  "done",
+  "packet",
+];
+const HEAD_LENGTH = 5;
+/** Maximum length of a reason, in characters. */
+const MAX_REASON = 500;
+
+/** The frame of a message. */
+export function encodeMessage(message: MoveMessage): Uint8Array {
+  const rest = restOf(message);
+  const frame = new Uint8Array(HEAD_LENGTH + rest.length);
+  frame[0] = TYPES.indexOf(message.type);
+  new DataView(frame.buffer).setUint32(1, message.id);
+  frame.set(rest, HEAD_LENGTH);
+  return frame;
+}
+
+function restOf(message: MoveMessage): Uint8Array {
+  if (message.type === "offer") return message.record;
+  if (message.type === "refuse") {
+    return new TextEncoder().encode(message.reason.slice(0, MAX_REASON));
+  }
+  if (message.type === "commit") {
+    const rest = new Uint8Array(8);
+    new DataView(rest.buffer).setFloat64(0, message.elapsedMs);
+    return rest;
+  }
+  if (message.type !== "packet") return new Uint8Array(0);
+  const rest = new Uint8Array(2 + message.packet.length);
+  new DataView(rest.buffer).setUint16(0, message.segmentSize);
+  rest.set(message.packet, 2);
+  return rest;
+}
+
+/** The message of a frame; `undefined` if it is not one. */
+export function decodeMessage(frame: Uint8Array): MoveMessage | undefined {
+  if (frame.length < HEAD_LENGTH) return undefined;
+  const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);
+  const type = TYPES[frame[0]!];
+  const id = view.getUint32(1);
+  const rest = frame.subarray(HEAD_LENGTH);
+  switch (type) {
+    case "offer":
+      return { type, id, record: rest };
+    case "refuse":
+      return { type, id, reason: new TextDecoder().decode(rest).slice(0, MAX_REASON) };
+    case "commit": {
+      const elapsedMs = rest.length === 8 ? view.getFloat64(HEAD_LENGTH) : NaN;
+      return elapsedMs >= 0 && elapsedMs < 2 ** 31 ? { type, id, elapsedMs } : undefined;
+    }
+    case "packet":
+      if (rest.length < 2) return undefined;
+      return { type, id, segmentSize: view.getUint16(HEAD_LENGTH), packet: rest.subarray(2) };
+    case "accept":
+    case "done":
+      return rest.length === 0 ? { type, id } : undefined;
+    default:
+      return undefined;
+  }
+}

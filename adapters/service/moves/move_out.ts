@@ -1,0 +1,220 @@
+/**
+ * The sending side of a move.
+ *
+ * @module
+ */
+import { type Clock, sleepUntil } from "../../../core/api/environment.ts";
+import { TcpError } from "../../../core/api/errors.ts";
+import type { FrozenConnection } from "../../../core/api/moves/types.ts";
+import type { OpenConnection, Stack } from "../../../core/api/types.ts";
+import { messageLine } from "../errors.ts";
+import type { MoveMessage } from "./messages.ts";
+
+/**
+ * Connections frozen at the same time: enough that the time for an answer is shared, and few enough
+ * that none of them waits long for the others.
+ */
+const BATCH = 32;
+/** How long connections that cannot move at first are asked again, in milliseconds, and how often. */
+const RETRY_MS = 1000;
+const PAUSE_MS = 50;
+/** How long the receiver may take to accept a batch, in milliseconds. */
+const ANSWER_MS = 2000;
+
+/** The part of a stack whose connections move. */
+export type SendingStack = Pick<Stack, "connections" | "freeze">;
+
+/** What became of the connections. */
+export interface MoveReport {
+  /** The other stack has them. */
+  readonly moved: number;
+  /** They continue here: they cannot move, or were refused. The reasons with their numbers. */
+  readonly stayed: number;
+  readonly reasons: Readonly<Record<string, number>>;
+  /** They were handed over when the channel broke: nobody knows who has them. */
+  readonly lost: number;
+}
+
+/** A connection on its way. */
+interface Moving {
+  readonly frozen: FrozenConnection;
+  readonly frozenAt: number;
+  state: "offered" | "accepted" | "committed" | "over";
+}
+
+/**
+ * Moves connections in one session. Each is handed over in two steps: it is offered, and resumes here
+ * unless the receiver accepts it; then it is committed, and belongs to the receiver.
+ */
+export class MoveOut {
+  readonly #stack: SendingStack;
+  readonly #send: (message: MoveMessage) => boolean;
+  readonly #clock: Clock;
+  /** Connections without a final answer. */
+  readonly #moving = new Map<number, Moving>();
+  /** Connections of the receiver whose packets are passed on. */
+  readonly #redirected = new Set<FrozenConnection>();
+  readonly #reasons = new Map<string, number>();
+  #nextId = 1;
+  #moved = 0;
+  #lost = 0;
+  #hasEnded = false;
+  /** Called when a connection has got an answer. */
+  #wake = () => {};
+
+  /** `send` returns false if the channel has ended. */
+  constructor(stack: SendingStack, send: (message: MoveMessage) => boolean, clock: Clock) {
+    this.#stack = stack;
+    this.#send = send;
+    this.#clock = clock;
+  }
+
+  /** Moves all connections that can move; those that cannot are asked again for some time. */
+  async moveAll(): Promise<MoveReport> {
+    const deadline = this.#clock.now() + RETRY_MS;
+    while (!await this.#moveRound() && !this.#hasEnded && this.#clock.now() < deadline) {
+      await sleepUntil(this.#clock, this.#clock.now() + PAUSE_MS);
+    }
+    return {
+      moved: this.#moved,
+      stayed: [...this.#reasons.values()].reduce((sum, count) => sum + count, 0),
+      reasons: Object.fromEntries(this.#reasons),
+      lost: this.#lost,
+    };
+  }
+
+  /** Asks each connection once; returns whether it is of no use to ask again. */
+  async #moveRound(): Promise<boolean> {
+    this.#reasons.clear();
+    const connections = this.#stack.connections();
+    for (let at = 0; at < connections.length && !this.#hasEnded; at += BATCH) {
+      if (!await this.#moveBatch(connections.slice(at, at + BATCH))) return true;
+    }
+    return this.#reasons.size === 0;
+  }
+
+  /** Handles a message; returns false if it is not one for a sender. */
+  receive(message: MoveMessage): boolean {
+    const moving = this.#moving.get(message.id);
+    if (message.type === "accept") {
+      if (moving?.state === "offered") this.#commit(message.id, moving);
+    } else if (message.type === "done") {
+      if (moving?.state === "committed") this.#finish(message.id, moving);
+    } else if (message.type === "refuse") {
+      if (moving !== undefined) this.#takeBack(message.id, moving, message.reason);
+    } else return false;
+    this.#wake();
+    return true;
+  }
+
+  /** The session has ended: what was not committed resumes here. */
+  end(): void {
+    this.#hasEnded = true;
+    for (const [id, moving] of this.#moving) {
+      if (moving.state !== "committed") this.#takeBack(id, moving, "the channel has ended");
+      else this.#lose(id, moving);
+    }
+    for (const frozen of this.#redirected) frozen.release();
+    this.#redirected.clear();
+    this.#wake();
+  }
+
+  /** Returns whether the receiver answers. */
+  async #moveBatch(connections: readonly OpenConnection[]): Promise<boolean> {
+    await Promise.all(connections.map((each) => this.#offer(each)));
+    const deadline = this.#clock.now() + ANSWER_MS;
+    while (this.#moving.size > 0 && !this.#hasEnded) {
+      if (this.#clock.now() >= deadline) {
+        this.#giveUp();
+        return false;
+      }
+      await this.#answer(deadline);
+    }
+    return true;
+  }
+
+  /** Resolves at the next answer, or at the deadline. */
+  #answer(deadline: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#clock.schedule(deadline, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  async #offer(connection: OpenConnection): Promise<void> {
+    let frozen: FrozenConnection;
+    try {
+      frozen = await this.#stack.freeze(connection);
+    } catch (error) {
+      return this.#stay(reasonOf(error));
+    }
+    const id = this.#nextId++;
+    const moving: Moving = { frozen, frozenAt: this.#clock.now(), state: "offered" };
+    this.#moving.set(id, moving);
+    if (!this.#send({ type: "offer", id, record: frozen.record })) {
+      this.#takeBack(id, moving, "the channel has ended");
+    }
+  }
+
+  #commit(id: number, moving: Moving): void {
+    const elapsedMs = this.#clock.now() - moving.frozenAt;
+    if (!this.#send({ type: "commit", id, elapsedMs })) {
+      return this.#takeBack(id, moving, "the channel has ended");
+    }
+    moving.state = "committed";
+  }
+
+  /** The receiver has thawed the connection: it gets the packets that have arrived here. */
+  #finish(id: number, moving: Moving): void {
+    this.#moving.delete(id);
+    moving.state = "over";
+    this.#moved++;
+    this.#redirected.add(moving.frozen);
+    moving.frozen.redirect((packet, segmentSize) => {
+      this.#send({ type: "packet", id, segmentSize, packet });
+    });
+  }
+
+  /** The receiver does not have the connection. */
+  #takeBack(id: number, moving: Moving, reason: string): void {
+    this.#moving.delete(id);
+    moving.state = "over";
+    try {
+      moving.frozen.resume();
+      this.#stay(reason);
+    } catch {
+      // Its plugin or its address was removed meanwhile.
+      moving.frozen.release();
+      this.#lost++;
+    }
+  }
+
+  /** The receiver may have the connection: two owners would be worse than none. */
+  #lose(id: number, moving: Moving): void {
+    this.#moving.delete(id);
+    moving.state = "over";
+    moving.frozen.release();
+    this.#lost++;
+  }
+
+  #giveUp(): void {
+    for (const [id, moving] of this.#moving) {
+      if (moving.state === "offered") this.#takeBack(id, moving, "the receiver does not answer");
+      else this.#lose(id, moving);
+    }
+  }
+
+  #stay(reason: string): void {
+    this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
+  }
+}
+
+/** The reason without the connection's addresses, so that equal reasons can be counted. */
+function reasonOf(error: unknown): string {
+  const text = messageLine(error);
+  if (!(error instanceof TcpError) || error.code !== "NOT_MOVABLE") return text;
+  return text.slice(text.indexOf("cannot be frozen: ") + "cannot be frozen: ".length);
+}

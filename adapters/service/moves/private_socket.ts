@@ -1,0 +1,59 @@
+/**
+ * Unix sockets of the service that only their owner can use.
+ *
+ * @module
+ */
+import { chmodSync, lstatSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { connect } from "node:net";
+import { basename, dirname, join } from "node:path";
+import { messageLine, UsageError } from "../errors.ts";
+
+/**
+ * Binds a Unix socket by `bind`, which gets the path to use. The socket has mode 0600 before anyone can
+ * connect to it, and replaces one without a listener. `flag` is what the path was given by.
+ *
+ * @throws {UsageError} Another service listens on the socket, or the path is that of another file.
+ * @throws {Error} The socket cannot be bound.
+ */
+export async function bindPrivately<T>(
+  path: string,
+  flag: string,
+  bind: (path: string) => T | Promise<T>,
+): Promise<T> {
+  await requireUnused(path, flag);
+  try {
+    // Bound in a folder that nobody else can enter, and moved when only the owner can use it.
+    const folder = mkdtempSync(join(dirname(path), `.${basename(path)}-`));
+    try {
+      const bound = await bind(join(folder, "s"));
+      chmodSync(join(folder, "s"), 0o600);
+      renameSync(join(folder, "s"), path);
+      return bound;
+    } finally {
+      rmSync(folder, { recursive: true, force: true });
+    }
+  } catch (error) {
+    throw new Error(`${flag} unix:${path}: ${messageLine(error)}`);
+  }
+}
+
+/** @throws {UsageError} There is a socket in use, or another file. */
+async function requireUnused(path: string, flag: string): Promise<void> {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (!stats.isSocket()) {
+    throw new UsageError(
+      `${flag} unix:${path}: there is a file that is not a socket: choose another path`,
+    );
+  }
+  const isUsed = await new Promise<boolean>((resolve) => {
+    const socket = connect(path);
+    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
+    socket.once("connect", () => socket.destroy());
+  });
+  if (isUsed) {
+    throw new UsageError(
+      `${flag} unix:${path}: another service listens there: choose another path`,
+    );
+  }
+}

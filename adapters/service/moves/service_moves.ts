@@ -1,0 +1,196 @@
+/**
+ * Moves of connections between this service and others: listens for those of others, and moves its
+ * own to them.
+ *
+ * @module
+ */
+import { rmSync } from "node:fs";
+import { connect, createServer, type Server, type Socket } from "node:net";
+import { type Logger, systemClock } from "../../../core/api/environment.ts";
+import { formatHostPort } from "../../../core/api/host_port.ts";
+import { messageLine, UsageError } from "../errors.ts";
+import { readSecret } from "../peers/secret.ts";
+import { type MovePlace, type MovesSetting, parseMovePlace } from "../settings/moves_setting.ts";
+import { decodeMessage, encodeMessage, type MoveMessage } from "./messages.ts";
+import { MoveIn, type ReceivingStack } from "./move_in.ts";
+import { MoveOut, type MoveReport, type SendingStack } from "./move_out.ts";
+import { bindPrivately } from "./private_socket.ts";
+import { SealedChannel } from "./sealed_channel.ts";
+
+/** Maximum number of other services that are connected, with and without the secret. */
+const MAX_SESSIONS = 16;
+/** Packets are dropped while this many bytes wait for the channel. */
+const MAX_WAITING_BYTES: number = 16 * 1024 * 1024;
+
+/** One side of a move. */
+interface MessageHandler {
+  /** Returns false if the message is not for this side. */
+  receive(message: MoveMessage): boolean;
+  /** The channel has ended. */
+  end(): void;
+}
+
+/** The moves of one service. */
+export class ServiceMoves {
+  readonly #stack: SendingStack & ReceivingStack;
+  readonly #place: MovePlace | undefined;
+  readonly #secret: string;
+  readonly #log: Logger;
+  readonly #channels = new Set<SealedChannel>();
+  readonly #sockets = new Set<Socket>();
+  #server: Server | undefined;
+  #path: string | undefined;
+
+  /** @throws {UsageError} The secret cannot be used. */
+  constructor(stack: SendingStack & ReceivingStack, setting: MovesSetting, log: Logger) {
+    this.#stack = stack;
+    this.#place = setting.listen;
+    this.#secret = readSecret(setting.secretFile, "moves.secretFile", log);
+    this.#log = log;
+  }
+
+  /**
+   * Receives connections of other services where the setting says, unless it does so already.
+   *
+   * @throws {UsageError} Another service listens there, or the path is that of another file.
+   * @throws {Error} The address is not available.
+   */
+  async listen(): Promise<void> {
+    const place = this.#place;
+    if (place === undefined || this.#server !== undefined) return;
+    const server = this.#server = createServer((socket) => void this.#accept(socket));
+    if ("path" in place) {
+      await bindPrivately(place.path, "moves.listen", (path) => listening(server, { path }));
+      this.#path = place.path;
+      return;
+    }
+    try {
+      await listening(server, { host: place.hostname, port: place.port });
+    } catch (error) {
+      throw new Error(`moves.listen ${formatHostPort(place)}: ${messageLine(error)}`);
+    }
+  }
+
+  /**
+   * Moves all connections that can move to another service, and passes on the packets that still
+   * arrive for them until {@link close}.
+   *
+   * @throws {UsageError} `text` is not a place.
+   * @throws {Error} The other service cannot be reached, or has another secret or version.
+   */
+  async moveTo(text: string): Promise<MoveReport> {
+    const place = parseMovePlace(text);
+    if (place === undefined) {
+      throw new UsageError(`--to ${text}: expected unix:PATH or HOST:PORT such as 192.0.2.11:7947`);
+    }
+    const { channel, handler } = await this.#join(place).catch((error) => {
+      throw new Error(`cannot move connections to ${text}: ${messageLine(error)}`);
+    });
+    const report = await handler.moveAll();
+    this.#log.info("connections moved", { to: text, ...report, reasons: asText(report.reasons) });
+    if (report.moved === 0) channel.close();
+    return report;
+  }
+
+  /** Other services can no longer connect. */
+  stopListening(): void {
+    this.#server?.close();
+    if (this.#path !== undefined) rmSync(this.#path, { force: true });
+    this.#server = this.#path = undefined;
+  }
+
+  /** Ends all sessions, and with them the passing on of packets. */
+  close(): void {
+    this.stopListening();
+    for (const channel of this.#channels) channel.close();
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  async #join(place: MovePlace): Promise<{ channel: SealedChannel; handler: MoveOut }> {
+    const socket = await connected(place);
+    return await this.#open(
+      socket,
+      "client",
+      (send) => new MoveOut(this.#stack, send, systemClock),
+    );
+  }
+
+  async #accept(socket: Socket): Promise<void> {
+    if (this.#sockets.size >= MAX_SESSIONS) return void socket.destroy();
+    this.#sockets.add(socket);
+    socket.on("close", () => this.#sockets.delete(socket));
+    socket.setNoDelay(true);
+    try {
+      await this.#open(socket, "server", (send) => new MoveIn(this.#stack, send, this.#log));
+    } catch (error) {
+      this.#log.warn("another service was refused", { reason: messageLine(error) });
+    }
+  }
+
+  /** Opens a channel, and passes its messages to what `make` makes. */
+  async #open<Handler extends MessageHandler>(
+    socket: Socket,
+    role: "client" | "server",
+    make: (send: (message: MoveMessage) => boolean) => Handler,
+  ): Promise<{ channel: SealedChannel; handler: Handler }> {
+    const opened: { channel?: SealedChannel } = {};
+    const early: Uint8Array[] = [];
+    const handler = make((message) => {
+      const { channel } = opened;
+      if (channel === undefined) return false;
+      const isLate = message.type === "packet" && channel.waitingBytes > MAX_WAITING_BYTES;
+      return !isLate && channel.send(encodeMessage(message));
+    });
+    const take = (frame: Uint8Array) => {
+      const message = decodeMessage(frame);
+      if (message !== undefined && handler.receive(message)) return;
+      // Whoever has the secret sends what is no message only by a fault.
+      this.#log.warn("a channel for moves was closed", { reason: "it had an unknown message" });
+      opened.channel?.close();
+    };
+    const channel = await SealedChannel.open(socket, role, this.#secret, {
+      frame: (bytes) => opened.channel === undefined ? early.push(bytes) : take(bytes),
+      ended: (reason) => {
+        if (opened.channel !== undefined) this.#channels.delete(opened.channel);
+        if (reason !== undefined) this.#log.debug("a channel for moves has ended", { reason });
+        handler.end();
+      },
+    });
+    opened.channel = channel;
+    this.#channels.add(channel);
+    for (const frame of early) take(frame);
+    return { channel, handler };
+  }
+}
+
+function listening(
+  server: Server,
+  where: { path: string } | { host: string; port: number },
+): Promise<void> {
+  return new Promise((resolve, reject) => {
+    server.once("error", reject);
+    server.listen(where, () => {
+      server.off("error", reject);
+      resolve();
+    });
+  });
+}
+
+function connected(place: MovePlace): Promise<Socket> {
+  return new Promise((resolve, reject) => {
+    const socket = "path" in place
+      ? connect(place.path)
+      : connect({ host: place.hostname, port: place.port });
+    socket.once("error", reject);
+    socket.once("connect", () => {
+      socket.off("error", reject);
+      socket.setNoDelay(true);
+      resolve(socket);
+    });
+  });
+}
+
+function asText(reasons: Readonly<Record<string, number>>): string | undefined {
+  const texts = Object.entries(reasons).map(([reason, count]) => `${count}: ${reason}`);
+  return texts.length === 0 ? undefined : texts.join("; ");
+}
