@@ -4,6 +4,7 @@ import type { Handler } from "../../core/api/types.ts";
 import { createFetch, type FetchFunction, type FetchOptions } from "../../plugins/fetch.ts";
 import { http, type HttpEnv } from "../../plugins/http.ts";
 import { readLines } from "../../core/api/lines.ts";
+import { Dice } from "../fuzz/dice.ts";
 import { bytes, StackPair } from "../core/api/stack_pair.ts";
 
 type App = (request: Request, env: HttpEnv) => Response | Promise<Response>;
@@ -287,6 +288,48 @@ describe("createFetch", () => {
     });
     net.server.use("10.0.0.2:81", http({ fetch: () => new Response("v4") }));
     expect(await net.text("http://name.test:81/")).toBe("v4");
+  });
+});
+
+describe("createFetch and a hostile server", () => {
+  const SEEDS = [
+    `${OK}Content-Length: 4\r\nX: y\r\n\r\nahoy`,
+    `${OK}Transfer-Encoding: chunked\r\n\r\n4;a=b\r\nahoy\r\n0\r\nT: u\r\n\r\n`,
+    `HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 302 Found\r\nLocation: /x\r\n\r\n`,
+    `HTTP/1.1 200\r\nSet-Cookie: a=b\r\n\r\n`,
+  ];
+
+  // Changed, cut and repeated responses: each request gets a response or a TypeError, and no
+  // connection stays open.
+  test("ends with a response or a TypeError, whatever it sends", async () => {
+    const dice = new Dice(15);
+    let sent: Uint8Array<ArrayBuffer> = bytes("");
+    await using net = new Net({
+      async raw({ socket }) {
+        for await (const line of readLines(socket)) if (line === "") break;
+        for (let at = 0; at < sent.length;) {
+          const size = 1 + dice.below(40);
+          await socket.write(sent.slice(at, at += size));
+        }
+      },
+    });
+    const ends: Record<string, number> = {};
+    for (let i = 0; i < 1000; i++) {
+      const seed = bytes(SEEDS[dice.below(SEEDS.length)]!);
+      for (let changes = dice.below(4); changes > 0; changes--) {
+        seed[dice.below(seed.length)] = dice.below(256);
+      }
+      sent = seed.slice(0, dice.below(8) === 0 ? dice.below(seed.length) : seed.length);
+      const end = await net.run(
+        net.fetch("http://a/").then((response) => response.text()).then(
+          () => "response",
+          (error: Error) => error.constructor.name,
+        ),
+      );
+      ends[end] = (ends[end] ?? 0) + 1;
+    }
+    expect(Object.keys(ends).toSorted()).toEqual(["TypeError", "response"]);
+    await net.until(() => net.client.connections().length === 0);
   });
 });
 
