@@ -45,9 +45,6 @@ for (const entry of readdirSync(OUT, { recursive: true, encoding: "utf8" })) {
   if (path.endsWith(".d.ts")) rewrite(path, nameCompiledModules);
   if (path.endsWith(".js.map")) rewrite(path, (text) => nameOwnSource(text, basename(path)));
 }
-for (const pages of readdirSync(join(OUT, PAGES), { withFileTypes: true })) {
-  if (pages.isDirectory()) rmSync(join(OUT, PAGES, pages.name), { recursive: true });
-}
 cpSync(join(ROOT, PAGES), join(OUT, PAGES), {
   recursive: true,
   filter: (path) =>

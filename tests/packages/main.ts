@@ -22,7 +22,7 @@ import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { connect as connectTls } from "node:tls";
 import { examplesInMarkdown } from "../support/examples.ts";
-import { ENVIRONMENT, Program } from "../support/program.ts";
+import { ENVIRONMENT, type Output, Program } from "../support/program.ts";
 import { findRuntime } from "../support/runtimes.ts";
 import { ROOT } from "../support/source_files.ts";
 import { Registry } from "./registry.ts";
@@ -138,6 +138,13 @@ async function fromBun(): Promise<void> {
   await run(at, [tsc, "-p", "."]);
   await expectService(at, ["bun", "x", "berth"]);
   await expectWorkers(at, ["bun", "node_modules/@berth/berth/main.js"]);
+  for (const kind of ["plugin", "app", "network"]) {
+    const made = await makeProject("bun", kind, ["bun", "x", "--bun", "@berth/berth"]);
+    await run(made, ["bun", "install"]);
+    await run(made, ["bun", "run", "check"]);
+    expectTests(kind, await runFully(made, ["bun", "run", "test"]));
+    if (kind === "plugin") await expectReload(made, ["bun", "run", "dev"]);
+  }
 }
 
 async function fromDeno(): Promise<void> {
@@ -149,6 +156,9 @@ async function fromDeno(): Promise<void> {
   await expectLibrary(at, ["deno", "run", "--no-prompt", "library.ts"]);
   await expectService(at, ["deno", "run", "-A", "npm:@berth/berth"]);
   await expectWorkers(at, ["deno", "run", "-A", "npm:@berth/berth"]);
+  const made = await makeProject("npm", "plugin", ["deno", "run", "-A", "npm:@berth/berth"]);
+  await run(made, ["deno", "task", "check"]);
+  expectTests("plugin", await runFully(made, ["deno", "task", "test"]));
 }
 
 async function fromJsr(): Promise<void> {
@@ -164,6 +174,49 @@ async function fromJsr(): Promise<void> {
   const worker = "adapters/service/workers/worker.ts";
   await run(at, ["deno", "cache", `${registry.url}@berth/berth/${version}/${worker}`]);
   await expectWorkers(at, ["deno", "run", "-A", "jsr:@berth/berth/cli"]);
+  for (const kind of ["plugin", "app", "network"]) {
+    const made = await makeProject("jsr", kind, ["deno", "run", "-A", "jsr:@berth/berth/cli"]);
+    await run(made, ["deno", "task", "check"]);
+    expectTests(kind, await runFully(made, ["deno", "task", "test"]));
+    if (kind === "plugin") await expectReload(made, ["deno", "task", "dev"]);
+  }
+}
+
+/** What `berth init` writes into an empty folder. */
+async function makeProject(name: string, kind: string, berth: readonly string[]): Promise<string> {
+  const at = join(folder, `${name}-init`);
+  mkdirSync(at, { recursive: true });
+  await run(at, [...berth, "init", kind, kind]);
+  return join(at, kind);
+}
+
+function expectTests(kind: string, output: string): void {
+  const passed = /(\d+) pass(?:ed)?\b/.exec(output)?.[1] ?? "no";
+  expect(`the tests of a new ${kind}`, `${passed} passed, ${output}`, /^[23] passed,[^]*\b0 fail/);
+}
+
+/** `berth dev` serves the plugin, and then the changed plugin. */
+async function expectReload(at: string, command: readonly string[]): Promise<void> {
+  // Another port than that of its configuration, which may be in use.
+  const config = join(at, "berth.json");
+  writeFileSync(config, readFileSync(config, "utf8").replace('"9000=10', '"127.0.0.1:0=10'));
+  const service = new Program(["setsid", ...commandIn(environment, command)], at);
+  try {
+    await service.printed(/Ctrl\+C/);
+    const port = Number(/127\.0\.0\.1:(\d+)/.exec(service.out)![1]);
+    expect("dev", await talk(connect(port, "127.0.0.1"), "ahoy\n"), /^AHOY!/);
+    const plugin = join(at, "plugin.ts");
+    writeFileSync(plugin, readFileSync(plugin, "utf8").replace("toUpperCase", "toLowerCase"));
+    await service.printed(/reload/, "log");
+    let answer = "";
+    for (let tries = 0; tries < 50 && !answer.startsWith("ahoy!"); tries++) {
+      answer = await talk(connect(port, "127.0.0.1"), "AHOY\n");
+    }
+    expect("dev after a change", answer, /^ahoy!/);
+  } finally {
+    process.kill(-service.pid, "SIGTERM");
+    await service.finish(30_000);
+  }
 }
 
 /** A folder with the library example and what TypeScript needs. */
@@ -305,12 +358,23 @@ function programsIn(path: string): string {
   return path.split(delimiter).flatMap((one) => existsSync(one) ? readdirSync(one) : []).join("\n");
 }
 
+/** Runs a command that has to succeed; returns what it printed. */
 async function run(at: string, command: readonly string[]): Promise<string> {
-  const { exit, out, log } = await new Program(commandIn(environment, command), at)
-    .finish(LIMIT_MS);
+  return (await finish(at, command)).out;
+}
+
+/** As {@link run}, with what it printed to stderr. */
+async function runFully(at: string, command: readonly string[]): Promise<string> {
+  const { out, log } = await finish(at, command);
+  return out + log;
+}
+
+async function finish(at: string, command: readonly string[]): Promise<Output> {
+  const output = await new Program(commandIn(environment, command), at).finish(LIMIT_MS);
+  const { exit, out, log } = output;
   if (exit !== 0) throw new Error(`${command.join(" ")}: exit code ${exit}\n${out}${log}`);
   console.log(`ok: ${command.join(" ").replaceAll(folder, "").slice(0, 100)}`);
-  return out;
+  return output;
 }
 
 function commandIn(

@@ -32,7 +32,9 @@ import { type Arguments, parseArguments } from "./arguments.ts";
 import { nativeSockets } from "../../host/native/sockets.ts";
 import { completionFor } from "./completion.ts";
 import { runDashboard } from "./dashboard.ts";
+import { devArguments } from "./dev.ts";
 import { helpText } from "./help.ts";
+import { runInit } from "./init.ts";
 import { ServiceLog } from "../log/service_log.ts";
 import {
   createLogger,
@@ -75,6 +77,8 @@ async function runCommand(args: readonly string[]): Promise<number> {
     if (Object.hasOwn(COMMANDS, command)) return print(await runRemote(command, rest));
     if (Object.hasOwn(TOOLS, command)) return await runTool(command, rest);
     if (command === "dashboard") return await runDashboard(rest, print);
+    if (command === "init") return print(runInit(rest));
+    if (command === "dev") return await serve(parseArguments(devArguments(rest)), undefined);
     if (command === "completion") return print(completionFor(rest[0]));
     const { from, args: own } = withoutUpgrade(args);
     const given = parseArguments(own);

@@ -7,6 +7,8 @@ import { z } from "zod";
 import { UsageError } from "../errors.ts";
 import { SETTINGS } from "../settings/settings.ts";
 import { DASHBOARD_HELP } from "./dashboard.ts";
+import { DEV_HELP } from "./dev.ts";
+import { INIT_HELP } from "./init.ts";
 import { COMMANDS } from "./remote.ts";
 import { TOOLS } from "./tools/tools.ts";
 
@@ -77,6 +79,8 @@ function commands(): [name: string, help: string][] {
       "dashboard",
       DASHBOARD_HELP,
     ],
+    ["init", INIT_HELP],
+    ["dev", DEV_HELP],
     ...Object.entries(TOOLS).map(([name, { help }]): [string, string] => [name, help]),
     [
       "completion",

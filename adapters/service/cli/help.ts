@@ -5,6 +5,8 @@
  */
 import { SETTINGS } from "../settings/settings.ts";
 import { DASHBOARD_HELP } from "./dashboard.ts";
+import { DEV_HELP } from "./dev.ts";
+import { INIT_HELP } from "./init.ts";
 import { COMMANDS } from "./remote.ts";
 import { TOOLS } from "./tools/tools.ts";
 
@@ -50,6 +52,9 @@ export function helpText(): string {
     `\n${FOOTER}\n\nCommands for a running service, over its admin API:`,
     ...Object.entries(COMMANDS).map(([name, { help }]) => entry(name, help)),
     entry("dashboard", DASHBOARD_HELP),
+    "\nCommands for a project:",
+    entry("init KIND [FOLDER]", INIT_HELP),
+    entry("dev [FLAGS]", DEV_HELP),
     ...Object.entries(TOOLS).map(([name, { help }]) => entry(name, help)),
     "\ncompletion bash|zsh|fish prints a script that completes the command line of a program called berth.",
   ].join("\n");

@@ -1,0 +1,98 @@
+/**
+ * The command `init`: writes a new project.
+ *
+ * @module
+ */
+import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { basename, dirname, join, resolve } from "node:path";
+import { fileURLToPath } from "node:url";
+import { suggestionFor } from "../../../core/api/suggestion.ts";
+import deno from "../../../deno.json" with { type: "json" };
+import manifest from "../../../package.json" with { type: "json" };
+import { isCompiled, runtimeName } from "../../runtime/runtime.ts";
+import { UsageError } from "../errors.ts";
+import { type PackageSource, PROJECT_KINDS, projectFiles } from "../init/project.ts";
+
+/** What the command does, for `--help` and completion. */
+export const INIT_HELP = "write a new project, with a test: plugin, app or network";
+
+/**
+ * Writes a project for the runtime that runs this; returns what to do next.
+ *
+ * @throws {UsageError} An argument cannot be used, or one of the files exists.
+ */
+export function runInit(args: readonly string[]): string {
+  const [name, folder = ".", ...more] = args;
+  const kinds = Object.keys(PROJECT_KINDS);
+  if (name === undefined || !Object.hasOwn(PROJECT_KINDS, name)) {
+    const suggestion = suggestionFor(name ?? "", kinds);
+    const meant = suggestion === undefined ? "" : `; did you mean ${suggestion}?`;
+    throw new UsageError(`init: expected ${kinds.join(", ")}, got ${name ?? "none"}${meant}`);
+  }
+  if (more.length > 0 || folder.startsWith("-")) {
+    throw new UsageError(
+      `init: expected one folder after ${name}, such as init ${name} my-${name}`,
+    );
+  }
+  const root = resolve(folder);
+  const source = packageSource();
+  const files = projectFiles(packageNameOf(root), PROJECT_KINDS[name]!, source);
+  const existing = Object.keys(files).find((path) => existsSync(join(root, path)));
+  if (existing !== undefined) {
+    throw new UsageError(`init: ${join(root, existing)} exists: choose an empty folder`);
+  }
+  for (const [path, text] of Object.entries(files)) {
+    mkdirSync(dirname(join(root, path)), { recursive: true });
+    writeFileSync(join(root, path), text, { flag: "wx" });
+  }
+  const { runtime } = source;
+  const enter = realpathSync(root) === realpathSync(".") ? [] : [`cd ${folder}`];
+  const commands = runtime === "deno"
+    ? ["deno task test", "deno task dev"]
+    : ["bun install", "bun run test", "bun run dev"];
+  return `${Object.keys(files).length} files are in ${root}. Next:\n\n  ${
+    [...enter, ...commands].join("\n  ")
+  }\n`;
+}
+
+/** The packages come from where this program comes from. */
+function packageSource(): PackageSource {
+  const { name, version } = deno;
+  const versions = manifest.dependencies;
+  if (runtimeName() === "bun") {
+    return { runtime: "bun", berth: packedHere() ?? `^${version}`, imports: {}, versions };
+  }
+  const common = { runtime: "deno", versions } as const;
+  if (!import.meta.url.startsWith("file:")) {
+    const berth = `jsr:${name}@^${version}`;
+    return { ...common, berth: `${berth}/cli`, imports: { [name]: berth } };
+  }
+  if (import.meta.url.endsWith(".js")) {
+    const berth = `npm:${name}@^${version}`;
+    return { ...common, berth, imports: { [name]: berth } };
+  }
+  const entryPoints = Object.entries(deno.exports)
+    .map(([entry, path]) => [name + entry.slice(1), pathHere(path)]);
+  const packages = Object.entries(versions).map(([each, its]) => [each, `npm:${each}@${its}`]);
+  const imports = Object.fromEntries([...entryPoints, ...packages]);
+  return { ...common, berth: pathHere("main.ts"), imports };
+}
+
+/** The path of a file of this checkout. */
+function pathHere(path: string): string {
+  return fileURLToPath(new URL(`../../../${path}`, import.meta.url));
+}
+
+/** In a checkout, the tarball of `deno task pack`. */
+function packedHere(): string | undefined {
+  if (isCompiled) return undefined;
+  const { name, version } = deno;
+  const path = pathHere(`dist/${name.slice(1).replace("/", "-")}-${version}.tgz`);
+  return existsSync(path) ? `file:${path}` : undefined;
+}
+
+/** A name that npm accepts. */
+function packageNameOf(root: string): string {
+  const name = basename(root).toLowerCase().replace(/[^a-z0-9._-]+/g, "-").replace(/^[._-]+/, "");
+  return name === "" ? "my-project" : name.slice(0, 200);
+}

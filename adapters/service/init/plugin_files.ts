@@ -1,0 +1,81 @@
+/** A plugin with options, its test, and the configuration that serves it. */
+export const PLUGIN_FILES: Readonly<Record<string, string>> = {
+  "plugin.ts": `/** Answers each line in capitals. */
+import { definePlugin, type PluginFactory } from "@berth/berth";
+import { z } from "zod";
+
+/** The longest line, in characters: a peer must not be able to fill the memory. */
+const MAX_LINE = 4096;
+
+const options = z.strictObject({
+  /** Follows each answer. */
+  mark: z.string().default("!"),
+});
+
+const shout: PluginFactory<z.input<typeof options>> = definePlugin({
+  name: "shout",
+  options,
+  // Called once for each port, with checked options; the function that it returns, once for each
+  // connection. When that returns, the connection is closed.
+  setup: ({ mark }) => async ({ socket }) => {
+    const encoder = new TextEncoder();
+    const decoder = new TextDecoder();
+    let text = "";
+    for await (const chunk of socket) {
+      text += decoder.decode(chunk, { stream: true });
+      const lines = text.split("\\n");
+      text = lines.pop()!;
+      for (const line of lines) {
+        await socket.write(encoder.encode(\`\${line.toUpperCase()}\${mark}\\n\`));
+      }
+      if (text.length > MAX_LINE) throw new Error(\`a line has more than \${MAX_LINE} characters\`);
+    }
+  },
+});
+
+export default shout;
+`,
+  "plugin_test.ts": `import assert from "node:assert/strict";
+import { test } from "node:test";
+import { testNetwork } from "@berth/berth/testing";
+import shout from "./plugin.ts";
+
+test("answers each line in capitals", async () => {
+  await using network = testNetwork();
+  network.server.use(9000, shout({ mark: "?" }));
+  const client = await network.connect(9000);
+  await client.send("ahoy\\nthere\\n");
+  assert.equal(await client.receiveLine(), "AHOY?");
+  assert.equal(await client.receiveLine(), "THERE?");
+  await client.end();
+  assert.equal(await client.receiveAll(), "");
+});
+
+// A tenth of all packets is lost in each direction, and each takes 50 ms.
+test("works on a bad path", async () => {
+  await using network = testNetwork({ loss: 0.1, delayMs: 50 });
+  network.server.use(9000, shout());
+  const client = await network.connect(9000);
+  for (let round = 0; round < 100; round++) {
+    await client.send(\`line \${round}\\n\`);
+    assert.equal(await client.receiveLine(), \`LINE \${round}!\`);
+  }
+  await client.end();
+  assert.equal(await client.receiveAll(), "");
+});
+
+test("ends a connection that sends a line without an end", async () => {
+  await using network = testNetwork();
+  network.server.use(9000, shout());
+  const client = await network.connect(9000);
+  await client.send("x".repeat(10_000));
+  await assert.rejects(client.receiveAll(), { code: "CONNECTION_RESET" });
+});
+`,
+  "berth.json": `{
+  // nc 127.0.0.1 9000
+  "listen": { "9000": { "plugin": "./plugin.ts", "options": { "mark": "!" } } },
+  "publish": ["9000=10.7.0.2:9000"]
+}
+`,
+};
