@@ -41,6 +41,7 @@ import { PluginBindings } from "./runtime/plugin_bindings.ts";
 import { logRefusal } from "./runtime/port_host.ts";
 import { requireBytes } from "./tcp/bytes.ts";
 import { StackListener } from "./tcp/tcp_listener.ts";
+import { DescribedConnection } from "./tcp/described_connection.ts";
 import { StackSocket } from "./tcp/tcp_socket.ts";
 import type {
   CloseOptions,
@@ -155,8 +156,6 @@ class HostStack implements Stack {
   readonly #datagrams: Datagrams;
   readonly #bindings: PluginBindings;
   readonly #moves: Moves;
-  /** The sockets behind the results of `connections()`. */
-  readonly #described = new WeakMap<OpenConnection, StackSocket>();
   #closing: Promise<void> | undefined;
 
   constructor(options: StackOptions) {
@@ -289,7 +288,9 @@ class HostStack implements Stack {
   freeze(connection: TcpSocket | OpenConnection): Promise<FrozenConnection> {
     const socket = connection instanceof StackSocket
       ? connection
-      : this.#described.get(connection as OpenConnection);
+      : connection instanceof DescribedConnection
+      ? connection.socket as StackSocket
+      : undefined;
     if (socket !== undefined) return this.#moves.freeze(socket);
     return Promise.reject(
       new TypeError(
@@ -327,12 +328,11 @@ class HostStack implements Stack {
   }
 
   connections(): readonly OpenConnection[] {
-    return this.#core.tcp.connections().flatMap(({ handle }) => {
-      if (!(handle instanceof StackSocket)) return [];
-      const description = handle.describe();
-      this.#described.set(description, handle);
-      return [description];
-    });
+    const described: OpenConnection[] = [];
+    for (const { handle } of this.#core.tcp.connections()) {
+      if (handle instanceof StackSocket) described.push(handle.describe());
+    }
+    return described;
   }
 
   stats(): Readonly<Record<string, number>> {

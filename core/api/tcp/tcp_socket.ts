@@ -6,7 +6,7 @@
 import { type EndReason, STATES, type TcpState } from "../../tcp/state.ts";
 import { type Tcb, TCB_EVENT } from "../../tcp/tcb.ts";
 import { FIN_RECEIVED, RELEASED, RESET_AFTER_ACK } from "../../tcp/tcb_flags.ts";
-import { waitReason } from "../../tcp/wait_reason.ts";
+import { type WaitReason, waitReason } from "../../tcp/wait_reason.ts";
 import { isAtEnd } from "../../tcp/user_calls.ts";
 import { netAddr } from "../addresses.ts";
 import { concatenate, type SocketState } from "../moves/connection_record.ts";
@@ -19,7 +19,6 @@ import type { Owner } from "../runtime/owner_notifier.ts";
 import type {
   EventLogOptions,
   NetAddr,
-  OpenConnection,
   SocketInfo,
   TcpEventLog,
   TcpSocket,
@@ -27,6 +26,7 @@ import type {
 } from "../types.ts";
 import { bytesFault, emptyRead, isBytes, notBytes, requireBytes } from "./bytes.ts";
 import { describeCloseReason } from "./close_reason.ts";
+import { DescribedConnection } from "./described_connection.ts";
 import { ConnectionEventLog } from "./event_log.ts";
 import { LazyProperties } from "./lazy_properties.ts";
 import { socketInfo, tcpStats } from "./socket_stats.ts";
@@ -109,7 +109,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
       closesWithPeer: this.#closesWithPeer,
       writeClosed: this.#isWriteClosed,
       closed: this.#isClosed,
-      ageSeconds: this.#ageSeconds,
+      ageSeconds: this.ageSeconds,
       pending: concatenate(parts),
     };
   }
@@ -181,27 +181,23 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     if (!this.#hasEnded) this.#environment?.counts.addOpen(this.#tcb);
   }
 
-  /** The connection as `stack.connections()` shows it; without creating properties of the socket. */
-  describe(): OpenConnection {
-    const tcb = this.#tcb;
-    return {
-      // Formatted when asked for: a list may have 100,000 connections, of which few are shown.
-      get localAddr() {
-        return netAddr(tcb.local, tcb.localPort);
-      },
-      get remoteAddr() {
-        return netAddr(tcb.remote, tcb.remotePort);
-      },
-      plugin: this.#environment?.generation.name,
-      ageSeconds: this.#ageSeconds,
-      waitsFor: waitReason(tcb, this.#reader !== undefined),
-      stats: () => tcpStats(tcb),
-      eventLog: (options) => this.eventLog(options),
-      abort: (reason) => this.abort(reason),
-    };
+  /** The connection as `stack.connections()` shows it. */
+  describe(): DescribedConnection<StackSocket> {
+    return new DescribedConnection(this.#tcb, this);
   }
 
-  get #ageSeconds(): number {
+  /** The names of the plugins that serve it. */
+  get plugin(): string | undefined {
+    return this.#environment?.generation.name;
+  }
+
+  /** What it waits for at present. */
+  get waitsFor(): WaitReason {
+    return waitReason(this.#tcb, this.#reader !== undefined);
+  }
+
+  /** Whole seconds since it was created. */
+  get ageSeconds(): number {
     return Math.max(0, Math.floor(this.#driver.now() / 1000) - this.#openedSecond);
   }
 
