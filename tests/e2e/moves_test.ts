@@ -11,6 +11,7 @@ const MOVES = { peers: undefined, moves: { secretFile: "secret", listen: "0.0.0.
 
 interface Report {
   readonly fewestBytes: number;
+  readonly received: readonly number[];
   readonly longestGapMs: number;
   readonly faults: readonly string[];
 }
@@ -35,9 +36,9 @@ async function reportOf(clients: Program): Promise<Report> {
   }
 }
 
-async function startClients(network: ManyMachines): Promise<Program> {
+async function startClients(network: ManyMachines, count = COUNT): Promise<Program> {
   const clients = network.client.start(
-    ...runtimeCommand("tests/e2e/programs/moving_transfers.ts", SERVICE, "7", String(COUNT)),
+    ...runtimeCommand("tests/e2e/programs/moving_transfers.ts", SERVICE, "7", String(count)),
   );
   await clients.printed(/running/);
   return clients;
@@ -73,4 +74,33 @@ describe("connections with the Linux kernel as the peer", () => {
       expect(out.split("\n").at(-2)).toBe(`${COUNT} equal`);
     }, LIMIT_MS);
   }
+
+  // Before the commit a connection is the sender's, after it the receiver's, and nobody else's in between: what
+  // has not moved continues, whenever the receiver dies.
+  testRequiring([...NEEDS, "program:curl"], "survive a receiver that dies in a move", async () => {
+    const profile = "internet";
+    await using network = await ManyMachines.open({ machines: 2, profile, settings: MOVES });
+    const [sender, receiver] = network.machines as [Machine, Machine];
+    await network.start([sender, receiver]);
+    await network.route([sender]);
+    const clients = await startClients(network, 100);
+    await progress(clients, 100_000);
+    const url = `http://localhost/drain?to=${receiver.address}:23947`;
+    const draining = sender.namespace.start(
+      ...["curl", "-s", "-X", "POST", "--unix-socket", sender.admin, url],
+    );
+    const stats = `curl -s --unix-socket ${receiver.admin} http://localhost/stats`;
+    await receiver.namespace.shell(`until ${stats} | grep -q 'Thawed": *[1-9]'; do :; done`);
+    await receiver.service!.kill();
+    await draining.ended;
+    const { moved, stayed, lost } = JSON.parse(draining.out);
+    expect(moved + stayed + lost).toBe(100);
+    expect(lost).toBeLessThanOrEqual(32);
+    const before = (await reportOf(clients)).received;
+    for (let working = 0; working < stayed;) {
+      const { received } = await reportOf(clients);
+      working = received.filter((bytes, i) => bytes > before[i]! + 200_000).length;
+    }
+    expect((await reportOf(clients)).faults.length).toBeLessThanOrEqual(moved + lost);
+  }, LIMIT_MS);
 });

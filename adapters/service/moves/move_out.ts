@@ -28,8 +28,9 @@ export type SendingStack = Pick<Stack, "connections" | "freeze">;
 export interface MoveReport {
   /** The other stack has them. */
   readonly moved: number;
-  /** They continue here: they cannot move, or were refused. The reasons with their numbers. */
+  /** They continue here. */
   readonly stayed: number;
+  /** Why those that were asked last could not move, or were refused, with their numbers. */
   readonly reasons: Readonly<Record<string, number>>;
   /** They were handed over when the channel broke: nobody knows who has them. */
   readonly lost: number;
@@ -52,8 +53,6 @@ export class MoveOut {
   readonly #clock: Clock;
   /** Connections without a final answer. */
   readonly #moving = new Map<number, Moving>();
-  /** Connections of the receiver whose packets are passed on. */
-  readonly #redirected = new Set<FrozenConnection>();
   readonly #reasons = new Map<string, number>();
   #nextId = 1;
   #moved = 0;
@@ -77,7 +76,7 @@ export class MoveOut {
     }
     return {
       moved: this.#moved,
-      stayed: [...this.#reasons.values()].reduce((sum, count) => sum + count, 0),
+      stayed: this.#stack.connections().length,
       reasons: Object.fromEntries(this.#reasons),
       lost: this.#lost,
     };
@@ -114,8 +113,6 @@ export class MoveOut {
       if (moving.state !== "committed") this.#takeBack(id, moving, "the channel has ended");
       else this.#lose(id, moving);
     }
-    for (const frozen of this.#redirected) frozen.release();
-    this.#redirected.clear();
     this.#wake();
   }
 
@@ -172,7 +169,8 @@ export class MoveOut {
     this.#moving.delete(id);
     moving.state = "over";
     this.#moved++;
-    this.#redirected.add(moving.frozen);
+    // Once the channel has ended, they are dropped: a RST would end a connection that the receiver may
+    // still have.
     moving.frozen.redirect((packet, segmentSize) => {
       this.#send({ type: "packet", id, segmentSize, packet });
     });

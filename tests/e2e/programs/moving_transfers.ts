@@ -82,6 +82,7 @@ process.stdin.setEncoding("utf8").on("data", (text: string) => {
 function report(): void {
   console.log(
     "report " + JSON.stringify({
+      received: clients.map(({ received }) => received),
       fewestBytes: Math.min(...clients.map(({ received }) => received)),
       longestGapMs: Math.max(...clients.map(({ longestGapMs }) => longestGapMs)),
       faults: clients.flatMap(({ fault }) => fault ?? []),

@@ -1,0 +1,195 @@
+import { describe, expect, test } from "bun:test";
+import { MoveIn } from "../../../../adapters/service/moves/move_in.ts";
+import { MoveOut, type MoveReport } from "../../../../adapters/service/moves/move_out.ts";
+import {
+  decodeMessage,
+  encodeMessage,
+  type MoveMessage,
+} from "../../../../adapters/service/moves/messages.ts";
+import { silentLogger } from "../../../../core/api/environment.ts";
+import type { TcpSocket } from "../../../../core/api/types.ts";
+import { echo } from "../../../../plugins/echo.ts";
+import { SERVER, ThreeStacks } from "../../../core/api/moves/three_stacks.ts";
+
+type Type = MoveMessage["type"];
+
+/** Whether the channel ends before or after the receiver gets the message, or not at all. */
+type BreaksAt = (type: Type, count: number) => "before" | "after" | undefined;
+
+/** Two services whose channel is in memory and breaks at a message. */
+class TwoServices implements AsyncDisposable {
+  readonly net = new ThreeStacks({ profile: "internet" });
+  readonly out: MoveOut;
+  readonly incoming: MoveIn;
+  readonly sent: Type[] = [];
+  #isBroken = false;
+  readonly #breaksAt: BreaksAt;
+
+  constructor(breaksAt: BreaksAt = () => undefined) {
+    const [first, second] = this.net.servers;
+    this.#breaksAt = breaksAt;
+    this.out = new MoveOut(first, (message) => this.#carry(message, "to receiver"), this.net.clock);
+    this.incoming = new MoveIn(second, (message) => this.#carry(message, "back"), silentLogger);
+    for (const server of this.net.servers) server.use(7, echo());
+  }
+
+  async connect(count: number): Promise<TcpSocket[]> {
+    const sockets = Array.from({ length: count }, () => this.net.client.connect(`${SERVER}:7`));
+    for (const socket of sockets) await this.net.run(exchange(socket));
+    return sockets;
+  }
+
+  moveAll(): Promise<MoveReport> {
+    return this.net.run(this.out.moveAll());
+  }
+
+  /** Numbers of connections of both. */
+  get owned(): number[] {
+    return this.net.servers.map((server) => server.connections().length);
+  }
+
+  #carry(message: MoveMessage, way: "to receiver" | "back"): boolean {
+    if (this.#isBroken) return false;
+    this.sent.push(message.type);
+    const breaks = this.#breaksAt(
+      message.type,
+      this.sent.filter((it) => it === message.type).length,
+    );
+    const read = decodeMessage(encodeMessage(message))!;
+    const target = way === "back" ? this.out : this.incoming;
+    if (breaks !== "before") queueMicrotask(() => target.receive(read));
+    if (breaks === undefined) return true;
+    this.#isBroken = true;
+    queueMicrotask(() => {
+      this.out.end();
+      this.incoming.end();
+    });
+    return true;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.net[Symbol.asyncDispose]();
+  }
+}
+
+async function exchange(socket: TcpSocket): Promise<void> {
+  await socket.write(new Uint8Array([1, 2, 3]));
+  for (let left = 3; left > 0;) {
+    const count = await socket.read(new Uint8Array(left));
+    if (count === null) throw new Error("the connection has ended");
+    left -= count;
+  }
+}
+
+describe("a move in two steps", () => {
+  // More than two batches, of which every connection continues in the other service.
+  test("hands all connections over", async () => {
+    await using services = new TwoServices();
+    const sockets = await services.connect(70);
+    expect(await services.moveAll()).toEqual({ moved: 70, stayed: 0, reasons: {}, lost: 0 });
+    expect(services.owned).toEqual([0, 70]);
+    for (const socket of sockets) await services.net.run(exchange(socket));
+    expect(services.sent.filter((type) => type === "packet").length).toBeGreaterThan(70);
+  });
+
+  // Nothing was handed over, so everything continues at the sender, however far the first step had come.
+  test.each(
+    [
+      ["offer", 1, "before"],
+      ["offer", 10, "after"],
+      ["accept", 1, "before"],
+      ["commit", 1, "before"],
+    ] as const,
+  )("loses nothing if the receiver dies at %s %d, %s it", async (type, number, when) => {
+    await using services = new TwoServices((one, count) =>
+      one === type && count === number ? when : undefined
+    );
+    const sockets = await services.connect(10);
+    const report = await services.moveAll();
+    const { moved, stayed, lost } = report;
+    // The sender of a commit cannot know whether it arrived.
+    expect(lost).toBe(type === "commit" ? 1 : 0);
+    expect(moved + stayed + lost).toBe(10);
+    expect(services.owned).toEqual([stayed, moved]);
+    // Packets reach the sender, which drops those of the connections that moved before.
+    let working = 0;
+    const exchanges = sockets.map((socket) => exchange(socket).then(() => working++, () => {}));
+    await services.net.clock.advance(500);
+    expect(working).toBe(stayed);
+    for (const socket of sockets) socket.abort();
+    await services.net.run(Promise.all(exchanges));
+  });
+
+  // What was committed when the receiver died is lost, at most one batch; the rest continues.
+  test("loses at most the connections of one batch", async () => {
+    await using services = new TwoServices((type, count) =>
+      type === "done" && count === 40 ? "before" : undefined
+    );
+    await services.connect(100);
+    const report = await services.moveAll();
+    expect(report.moved).toBe(39);
+    expect(report.lost).toBeGreaterThan(0);
+    expect(report.lost).toBeLessThanOrEqual(32);
+    expect(services.owned[0]).toBe(100 - report.moved - report.lost);
+  });
+
+  // A receiver that hangs: the connections have been frozen for two seconds, and continue.
+  test("takes connections back that are not accepted in time", async () => {
+    await using services = new TwoServices();
+    const [socket] = await services.connect(1);
+    services.incoming.receive = () => true;
+    const before = services.net.clock.now();
+    const report = await services.moveAll();
+    expect(report.reasons).toEqual({ "the receiver does not answer": 1 });
+    expect(services.net.clock.now() - before).toBeLessThan(2500);
+    await services.net.run(exchange(socket!));
+  });
+
+  // The reason is that of the receiver, and the connection goes on.
+  test("leaves connections that the receiver cannot have", async () => {
+    await using services = new TwoServices();
+    const [socket] = await services.connect(1);
+    services.net.servers[1].removeAddress(SERVER);
+    const report = await services.moveAll();
+    expect(report.stayed).toBe(1);
+    expect(Object.keys(report.reasons)[0]).toContain("is not one of this stack");
+    await services.net.run(exchange(socket!));
+  });
+
+  // The sender resumes although its port has no plugin any more, as while it drains.
+  test("resumes connections of a port that is closed", async () => {
+    await using services = new TwoServices((type) => type === "accept" ? "before" : undefined);
+    const binding = services.net.servers[0].use(8, echo());
+    const socket = services.net.client.connect(`${SERVER}:8`);
+    await services.net.run(exchange(socket));
+    void binding.remove({ graceMs: Infinity });
+    const report = await services.moveAll();
+    expect(report).toMatchObject({ moved: 0, lost: 0, stayed: 1 });
+    await services.net.run(exchange(socket));
+  });
+
+  // Messages for the other side, of unknown connections, and none at all.
+  test("tells what is no message for it", () => {
+    const net = new ThreeStacks();
+    const answers: MoveMessage[] = [];
+    const incoming = new MoveIn(net.servers[1], (message) => answers.push(message), silentLogger);
+    expect(incoming.receive({ type: "accept", id: 1 })).toBe(false);
+    incoming.receive({ type: "commit", id: 7, elapsedMs: 0 });
+    incoming.receive({ type: "offer", id: 8, record: new Uint8Array(100) });
+    expect(answers.map(({ type }) => type)).toEqual(["refuse", "refuse"]);
+    const bytes = (...values: number[]) => decodeMessage(new Uint8Array(values));
+    for (
+      const frame of [[], [0], [99, 0, 0, 0, 1], [3, 0, 0, 0, 1], [1, 0, 0, 0, 1, 5], [
+        5,
+        0,
+        0,
+        0,
+        1,
+        0,
+      ]]
+    ) {
+      expect(bytes(...frame)).toBeUndefined();
+    }
+    expect(bytes(3, 0, 0, 0, 1, 0x7f, 0xf8, 0, 0, 0, 0, 0, 0)).toBeUndefined();
+  });
+});
