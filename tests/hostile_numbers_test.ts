@@ -1,4 +1,4 @@
-import { describe, expect, test } from "bun:test";
+import { afterEach, describe, expect, test } from "bun:test";
 import { parseConfig } from "../adapters/service/settings/config.ts";
 import { createStack } from "../core/api/stack.ts";
 import { PROFILES } from "../core/tcp/config.ts";
@@ -13,8 +13,12 @@ type Give = (options: never) => unknown;
 
 const app = { fetch: () => new Response() };
 const link = () => berth.linkPair()[0];
-const stack = (options: Options) =>
-  createStack({ link: link(), addresses: ["10.0.0.1/24"], ...options });
+const stacks: berth.Stack[] = [];
+const stack = (options: Options) => {
+  const created = createStack({ link: link(), addresses: ["10.0.0.1/24"], ...options });
+  stacks.push(created);
+  return created;
+};
 const clock = new berth.VirtualClock();
 
 /** Each interface of options that has numbers. */
@@ -142,6 +146,10 @@ async function faultOf(give: Give, options: Options): Promise<string> {
     return (error as Error).message;
   }
 }
+
+afterEach(async () => {
+  await Promise.all(stacks.splice(0).map((created) => created.close({ graceMs: 0 })));
+});
 
 describe("numbers of options", () => {
   const found = numbersOfOptions();

@@ -1,92 +1,88 @@
 /**
  * Runs the tests on Deno and on Bun and ends with one line that adds both up.
  *
- *     run_all.ts [deno|bun] [FILE...]
+ *     run_all.ts [--all] [deno|bun] [FILE...]
+ *
+ * Without `--all` and without files the long tests are left out, and the rest runs in as many
+ * processes as there are cores.
  *
  * @module
  */
-import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { availableParallelism } from "node:os";
 import process from "node:process";
-import { fileURLToPath } from "node:url";
-import { describeTally, sum, type Tally, tallyJUnit } from "./support/junit.ts";
+import { parseArgs } from "node:util";
+import { describeTally, sum, type Tally } from "./support/junit.ts";
+import { isLong, LONG_TESTS } from "./support/long_tests.ts";
 import { findRuntime, type Runtime } from "./support/runtimes.ts";
+import { filePaths } from "./support/source_files.ts";
+import { runTests } from "./support/test_run.ts";
 
-const ROOT = fileURLToPath(new URL("..", import.meta.url));
-const LIMIT_MINUTES = 30;
-/** The time limit of a test that sets none. */
-const TEST_TIMEOUT_MS = 30_000;
+const PROGRESS_EVERY_MS = 10_000;
 
 async function main(args: readonly string[]): Promise<void> {
-  const only = args[0]?.toLowerCase();
+  const { values: { all }, positionals } = parseArgs({
+    args: [...args],
+    options: { all: { type: "boolean", default: false } },
+    allowPositionals: true,
+  });
+  const only = positionals[0]?.toLowerCase();
   const names = (["Deno", "Bun"] as const).filter((name) => name.toLowerCase() === only);
-  const files = names.length > 0 ? args.slice(1) : args;
-  const tallies: Tally[] = [];
-  const lines: string[] = [];
-  for (const runtime of (names.length > 0 ? names : ["Deno", "Bun"] as const).map(findRuntime)) {
-    console.log(`\n${runtime.name} ${runtime.version}\n`);
-    const tally = await runTests(runtime, files);
-    tallies.push(tally);
-    lines.push(`${runtime.name} ${runtime.version}: ${describeTally(tally)}`);
-  }
+  const files = names.length > 0 ? positionals.slice(1) : positionals;
+  const runtimes = (names.length > 0 ? names : ["Deno", "Bun"] as const).map(findRuntime);
+  const isShort = !all && files.length === 0;
+  const tallies = isShort ? await runShort(runtimes) : await runInTurn(runtimes, files);
+  const lines = runtimes.map(({ name, version }, i) =>
+    `${name} ${version}: ${describeTally(tallies[i]!)}`
+  );
   const total = sum(tallies);
+  if (isShort) console.log(leftOut());
   console.log(`\n${lines.join("\n")}\n${describeTally(total)}`);
   process.exitCode = total.failed > 0 ? 1 : 0;
 }
 
-/** A run that failed without a failed test, or that ran none, counts as one failure. */
-async function runTests(runtime: Runtime, files: readonly string[]): Promise<Tally> {
-  const folder = await mkdtemp(join(tmpdir(), "berth-tests-"));
+/** One runtime after the other, with their output. */
+async function runInTurn(
+  runtimes: readonly Runtime[],
+  files: readonly string[],
+): Promise<Tally[]> {
+  const tallies: Tally[] = [];
+  for (const runtime of runtimes) {
+    console.log(`\n${runtime.name} ${runtime.version}\n`);
+    tallies.push(await runTests(runtime, files));
+  }
+  return tallies;
+}
+
+/** All but the long tests, at the same time, with a line of progress now and then. */
+async function runShort(runtimes: readonly Runtime[]): Promise<Tally[]> {
+  const files = filePaths(["tests"], "_test.ts").filter((file) => !isLong(file));
+  const begun = runtimes.map(() => 0);
+  const start = Date.now();
+  const progress = setInterval(() => {
+    const counts = runtimes.map(({ name }, i) => `${name} ${begun[i]}`).join(", ");
+    const seconds = Math.round((Date.now() - start) / 1000);
+    console.log(`${seconds} s: ${counts} of ${files.length} files`);
+  }, PROGRESS_EVERY_MS);
   try {
-    const report = join(folder, "report.xml");
-    const exitCode = await run(runtime.executable, testArguments(runtime, report, files));
-    const tally = tallyJUnit(await readFile(report, "utf8").catch(() => ""));
-    const failure = tally.failed > 0
-      ? undefined
-      : exitCode !== 0
-      ? `the run failed (exit code ${exitCode ?? "none, it was ended"}) outside of a test`
-      : tally.passed === 0
-      ? "no test ran"
-      : undefined;
-    if (failure === undefined) return tally;
-    console.error(`${runtime.name}: ${failure}`);
-    return { ...tally, failed: 1 };
+    return await Promise.all(runtimes.map(async (runtime, i) => {
+      const onFile = () => void begun[i]!++;
+      const parts = partsOf(files, runtime);
+      return sum(await Promise.all(parts.map((part) => runTests(runtime, part, { onFile }))));
+    }));
   } finally {
-    await rm(folder, { recursive: true, force: true });
+    clearInterval(progress);
   }
 }
 
-function testArguments(runtime: Runtime, report: string, files: readonly string[]): string[] {
-  return runtime.name === "Deno"
-    ? ["test", "-A", "--no-check", `--junit-path=${report}`, ...(files.length ? files : ["tests/"])]
-    : [
-      "test",
-      `--timeout=${TEST_TIMEOUT_MS}`,
-      "--reporter=junit",
-      `--reporter-outfile=${report}`,
-      ...files,
-    ];
+/** Deno loads each file anew, which takes most of its time: it gets a process for each core. */
+function partsOf(files: readonly string[], { name }: Runtime): string[][] {
+  const count = name === "Deno" ? Math.min(4, availableParallelism()) : 1;
+  return Array.from({ length: count }, (_, part) => files.filter((_, i) => i % count === part));
 }
 
-/** Resolves with the exit code; with null when the program was ended by a signal or the limit. */
-function run(program: string, args: readonly string[]): Promise<number | null> {
-  return new Promise((resolve, reject) => {
-    // Tests connect to servers of their own, even if a proxy is configured.
-    const own = "127.0.0.1,::1,localhost";
-    const env = { ...process.env, NO_PROXY: own, no_proxy: own };
-    const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", "inherit", "inherit"] });
-    const limit = setTimeout(() => {
-      console.error(`ended: it ran for more than ${LIMIT_MINUTES} minutes`);
-      child.kill("SIGKILL");
-    }, LIMIT_MINUTES * 60_000);
-    child.once("error", reject);
-    child.once("exit", (code) => {
-      clearTimeout(limit);
-      resolve(code);
-    });
-  });
+function leftOut(): string {
+  const rows = LONG_TESTS.map(({ path, what }) => `  ${path}: ${what}`);
+  return `\nLeft out, run them with test:all:\n${rows.join("\n")}`;
 }
 
 if (import.meta.main) {

@@ -13,6 +13,8 @@ export interface Tally {
 
 interface TestCase {
   readonly name: string;
+  /** What the report says below it: the message of a failure. */
+  readonly body: string;
   readonly outcome: keyof Tally;
   /** The failure only reports that a nested test failed. */
   readonly repeatsFailure: boolean;
@@ -50,11 +52,44 @@ export function describeTally({ passed, failed, skipped }: Tally): string {
   return `${passed} passed, ${failed} failed` + (skipped > 0 ? `, ${skipped} skipped` : "");
 }
 
+/** The names of the failed tests, each with its message. */
+export function describeFailures(report: string): string {
+  const failed = [...testCases(report)].filter(({ outcome, repeatsFailure }) =>
+    outcome === "failed" && !repeatsFailure
+  );
+  return failed.map(({ name, body }) => {
+    const [, attribute = "", text = ""] = FAILURE.exec(body) ?? [];
+    return `FAILED ${unescaped(name)}\n${unescaped(`${attribute}\n${text}`).trim()}\n`;
+  }).join("\n");
+}
+
+const FAILURE = /<(?:failure|error)(?:[^>]*? message="([^"]*)")?[^>]*?(?:\/>|>([^]*?)<\/)/;
+
+function unescaped(text: string): string {
+  const characters: Readonly<Record<string, string>> = {
+    amp: "&",
+    apos: "'",
+    gt: ">",
+    lt: "<",
+    quot: '"',
+  };
+  return text.replaceAll(
+    /&(?:#(\d+)|#x([\da-f]+)|(\w+));/gi,
+    (all, decimal, hex, name) =>
+      decimal !== undefined
+        ? String.fromCodePoint(Number(decimal))
+        : hex !== undefined
+        ? String.fromCodePoint(parseInt(hex, 16))
+        : characters[name] ?? all,
+  );
+}
+
 function* testCases(report: string): Generator<TestCase> {
   // Attribute values hold no ">" (it is escaped there), so that a tag ends at the first one.
   for (const [, attributes = "", body = ""] of report.matchAll(TEST_CASE)) {
     yield {
       name: / name="([^"]*)"/.exec(attributes)?.[1] ?? "",
+      body,
       outcome: /<(failure|error)[\s>/]/.test(body)
         ? "failed"
         : /<skipped[\s>/]/.test(body)

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { describeTally, sum, tallyJUnit } from "./junit.ts";
+import { describeFailures, describeTally, sum, tallyJUnit } from "./junit.ts";
 
 describe("tallyJUnit", () => {
   // Deno: a group is a testcase of its own, failed because a test in it failed.
@@ -44,5 +44,19 @@ describe("describeTally", () => {
     const all = sum([{ passed: 3, failed: 0, skipped: 0 }, { passed: 4, failed: 1, skipped: 0 }]);
     expect(describeTally(all)).toBe("7 passed, 1 failed");
     expect(describeTally({ ...all, skipped: 2 })).toBe("7 passed, 1 failed, 2 skipped");
+  });
+});
+
+describe("describeFailures", () => {
+  // Deno writes the message as text, Bun as an attribute; a group only repeats its tests' failures.
+  test("names the failed tests with their messages", () => {
+    const report = `
+      <testcase name="ring"><failure message="1 test step failed">1 test step failed.</failure></testcase>
+      <testcase name="ring &gt; wraps"><failure message="Error: 1 &lt; 2">at ring.ts:7</failure></testcase>
+      <testcase name="is full" classname="ring"><failure type="TimeoutError" message="timed out" /></testcase>
+      <testcase name="is empty" classname="ring" />`;
+    expect(describeFailures(report)).toBe(
+      "FAILED ring > wraps\nError: 1 < 2\nat ring.ts:7\n\nFAILED is full\ntimed out\n",
+    );
   });
 });
