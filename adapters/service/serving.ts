@@ -87,6 +87,8 @@ export class Serving {
   readonly #readiness: Readiness;
   readonly #places = new Map<string, Place>();
   #hasStarted = false;
+  /** Another process serves. */
+  #isRetired = false;
   #published: readonly Published[] = [];
   /** Closed publications with connections that continue. */
   readonly #closing = new Set<Publication>();
@@ -247,7 +249,9 @@ export class Serving {
       return;
     }
     this.#network.refuseNew();
-    if (this.#hasStarted) this.#log.info("draining: new connections are refused");
+    if (this.#hasStarted && !this.#isRetired) {
+      this.#log.info("draining: new connections are refused");
+    }
     for (const { publication } of this.#published) publication.stopListening();
     for (const { binding } of this.#places.values()) void binding.remove({ graceMs: Infinity });
   }
@@ -281,10 +285,12 @@ export class Serving {
   retire(channel: number | undefined): void {
     if (channel !== undefined) this.#network.shared?.retire(channel);
     this.#readiness.skipLameDuck();
+    this.#isRetired = true;
   }
 
   /** Takes everything back that was left to another process. */
   resume(): void {
+    this.#isRetired = false;
     this.#network.shared?.resume();
     this.begin();
   }

@@ -13,10 +13,12 @@ import type { PluginSetting } from "../settings/listen_setting.ts";
 import type { Settings } from "../settings/settings.ts";
 
 /** A flag of `deno run` without its `--allow-`. */
-export type Permission = "net" | "read" | "write" | "env" | "sys" | "ffi";
+export type Permission = "net" | "read" | "write" | "env" | "sys" | "ffi" | "run";
 
-/** The scope of a permission: a host, a path, a variable or a kind of information. */
-export type Limit = Readonly<Partial<Record<"host" | "path" | "variable" | "kind", string>>>;
+/** The scope of a permission: a host, a path, a variable, a kind of information or a program. */
+export type Limit = Readonly<
+  Partial<Record<"host" | "path" | "variable" | "kind" | "command", string>>
+>;
 
 /** The part of `Deno.permissions` that is used here. */
 export interface Permissions {

@@ -3,16 +3,17 @@
  *
  * @module
  */
-import { type ChildProcess, spawn } from "node:child_process";
+import { spawn } from "node:child_process";
 import process from "node:process";
 import type { LibcHost } from "../../runtime/libc/host.ts";
+import { runtimeName } from "../../runtime/runtime.ts";
 import { cString, O_CLOEXEC } from "../../runtime/libc/linux.ts";
 
 /** The argument of a process that is to take over, followed by the name of a socket. */
 export const UPGRADE_ARGUMENT = "--upgrade-from";
 
 /** A program that is replaced while it runs counts as deleted. */
-const PROGRAM = process.execPath.replace(/ \(deleted\)$/, "");
+export const PROGRAM: string = process.execPath.replace(/ \(deleted\)$/, "");
 const COMMAND_LINE = "/proc/self/cmdline";
 const MAX_COMMAND_LINE = 256 * 1024;
 
@@ -35,14 +36,60 @@ export function upgradeArguments(
   return [...runtime, UPGRADE_ARGUMENT, name, ...args];
 }
 
+/** A process that was started. */
+export interface NewProcess {
+  readonly pid: number;
+  /** Resolves when it has ended, with how: `exit code 1`. */
+  readonly ended: Promise<string>;
+  /** Ends it at once. */
+  kill(): void;
+}
+
+declare const Deno: {
+  Command: new (program: string, options: Readonly<Record<string, unknown>>) => {
+    spawn(): {
+      readonly pid: number;
+      readonly status: Promise<{ readonly code: number; readonly signal: string | null }>;
+      kill(signal: string): void;
+    };
+  };
+};
+
 /**
  * Starts the program with the same runtime, flags and standard streams. It connects to the socket `name`.
  *
- * @throws {Error} The command line cannot be read.
+ * @throws {Error} The command line cannot be read, or the program cannot be started.
  */
-export function startAgain(host: LibcHost, name: string): ChildProcess {
+export async function startAgain(host: LibcHost, name: string): Promise<NewProcess> {
   const args = upgradeArguments(commandLineOf(host), process.argv.slice(2), name);
-  return spawn(PROGRAM, args, { stdio: "inherit" });
+  return runtimeName() === "deno" ? startOnDeno(args) : await startOnBun(args);
+}
+
+/** `node:child_process` would need the permission to read every variable. */
+function startOnDeno(args: readonly string[]): NewProcess {
+  const streams = { stdin: "inherit", stdout: "inherit", stderr: "inherit" };
+  const child = new Deno.Command(PROGRAM, { args, ...streams }).spawn();
+  let isRunning = true;
+  const ended = child.status.then(({ code, signal }) => {
+    isRunning = false;
+    return signal === null ? `exit code ${code}` : `signal ${signal}`;
+  });
+  return { pid: child.pid, ended, kill: () => isRunning && child.kill("SIGKILL") };
+}
+
+function startOnBun(args: readonly string[]): Promise<NewProcess> {
+  const child = spawn(PROGRAM, args, { stdio: "inherit" });
+  const ended = new Promise<string>((resolve) => {
+    child.once("exit", (code, signal) => {
+      resolve(code === null ? `signal ${signal}` : `exit code ${code}`);
+    });
+  });
+  return new Promise((resolve, reject) => {
+    child.once("error", reject);
+    child.once("spawn", () => {
+      resolve({ pid: child.pid!, ended, kill: () => void child.kill("SIGKILL") });
+    });
+  });
 }
 
 /** Reads the command line without Deno's permission, which covers nothing in `/proc`. */

@@ -3,7 +3,6 @@
  *
  * @module
  */
-import type { ChildProcess } from "node:child_process";
 import process from "node:process";
 import { type Clock, type Logger, systemClock } from "../../../core/api/environment.ts";
 import { MAX_GENERATIONS } from "../../../core/stack/sharding/generations.ts";
@@ -11,6 +10,7 @@ import { MessageListener } from "../../host/native/message_listener.ts";
 import { MessageSocket, messageSocketPair } from "../../host/native/message_socket.ts";
 import { type NativeSockets, nativeSockets } from "../../host/native/sockets.ts";
 import type { LibcHost } from "../../runtime/libc/host.ts";
+import { requirePermissions } from "../cli/permissions.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import type { Service } from "../service.ts";
 import {
@@ -24,12 +24,14 @@ import {
 } from "./control_messages.ts";
 import { EarlierProcesses, MAX_CONTROL_BYTES } from "./earlier_processes.ts";
 import { commonSettings, type ShardInheritance, unshareableReason } from "./inheritance.ts";
-import { startAgain } from "./new_process.ts";
+import { type NewProcess, PROGRAM, startAgain } from "./new_process.ts";
 
 /** Default time limit for the start of a new process, in milliseconds. */
 export const START_LIMIT_MS = 60_000;
 /** Time limit for the steps after that, which need no more than a few milliseconds. */
 const SWITCH_LIMIT_MS = 10_000;
+/** How long the last message of a process that has ended may take, in milliseconds. */
+const MESSAGE_MS = 100;
 /** Interval between looks for connections that are left, in milliseconds. */
 const IDLE_INTERVAL_MS = 200;
 
@@ -51,7 +53,7 @@ export interface UpgraderOptions {
   /** Whether a reload is in progress. */
   readonly isReloading: () => boolean;
   /** Starts the new process; default: as this one was started. */
-  readonly start?: (host: LibcHost, name: string) => ChildProcess;
+  readonly start?: (host: LibcHost, name: string) => Promise<NewProcess>;
   /** The process `pid` serves from now on. */
   onRetired(pid: number): void | Promise<void>;
   /** It has ended: this process serves again. */
@@ -127,6 +129,7 @@ export class Upgrader {
     const reason = unshareableReason(service.settings);
     if (reason !== undefined) throw new UsageError(reason);
     if (process.pid === 1) throw new UsageError(FIRST_PROCESS);
+    requirePermissions(new Map([["run", [{ command: PROGRAM }]]]));
     if (earlier.running.length + 2 > MAX_GENERATIONS) {
       const pids = earlier.running.map(({ pid }) => pid);
       throw new UsageError(
@@ -145,7 +148,7 @@ export class Upgrader {
     const name = `berth-upgrade-${crypto.randomUUID()}`;
     const listener = MessageListener.open(sockets, name, connected.resolve);
     try {
-      const child = start(sockets.host, name);
+      const child = await start(sockets.host, name);
       const successor = new Successor(sockets, child, this.#clock);
       try {
         await successor.within(limitMs, async () => {
@@ -249,31 +252,25 @@ class Successor {
   readonly theirs: number[] = [];
   onMessage: (message: ControlMessage | undefined) => void = () => {};
   readonly #sockets: NativeSockets;
-  readonly #child: ChildProcess;
+  readonly #child: NewProcess;
   readonly #clock: Clock;
   readonly #exited = Promise.withResolvers<never>();
-  readonly #gone = Promise.withResolvers<void>();
   #socket: MessageSocket | undefined;
 
-  constructor(sockets: NativeSockets, child: ChildProcess, clock: Clock) {
+  constructor(sockets: NativeSockets, child: NewProcess, clock: Clock) {
     this.#sockets = sockets;
     this.#child = child;
     this.#clock = clock;
     this.#exited.promise.catch(() => {});
-    child.once("error", (error) => {
-      this.#exited.reject(new Error(`cannot start it: ${messageLine(error)}`));
-      this.#gone.resolve();
-    });
-    child.once("exit", (code, signal) => {
-      const how = code === null ? `signal ${signal}` : `exit code ${code}`;
+    void child.ended.then((how) => {
+      const reject = () => this.#exited.reject(new Error(`it ended with ${how}; ${SEE_LOG}`));
       // A message with the reason may be on its way.
-      setTimeout(() => this.#exited.reject(new Error(`it ended with ${how}; ${SEE_LOG}`)), 100);
-      this.#gone.resolve();
+      clock.schedule(clock.now() + MESSAGE_MS, reject);
     });
   }
 
   get pid(): number {
-    return this.#child.pid!;
+    return this.#child.pid;
   }
 
   /** Rejects if the process ends, or if `act` takes longer than `limitMs`. */
@@ -326,8 +323,8 @@ class Successor {
   /** Ends the process, if it has not ended yet. */
   async kill(): Promise<void> {
     this.onMessage = () => {};
-    this.#child.kill("SIGKILL");
-    await this.#gone.promise;
+    this.#child.kill();
+    await this.#child.ended;
     this.#socket?.close();
     for (const each of [...this.channels, ...this.theirs]) this.#sockets.host.libc.close(each);
   }
