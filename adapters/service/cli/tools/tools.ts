@@ -10,10 +10,16 @@ import { CAPTURE } from "./capture.ts";
 import { outputTo } from "./output.ts";
 import { SS } from "./ss.ts";
 import { parseToolArguments, type Tool } from "./tool.ts";
+import { TOP } from "./top/top.ts";
 import { TRACE } from "./trace.ts";
 
 /** By name. */
-export const TOOLS: Readonly<Record<string, Tool>> = { ss: SS, trace: TRACE, capture: CAPTURE };
+export const TOOLS: Readonly<Record<string, Tool>> = {
+  top: TOP,
+  ss: SS,
+  trace: TRACE,
+  capture: CAPTURE,
+};
 
 /**
  * Runs a tool until it has ended, or a signal interrupts it.
