@@ -584,8 +584,7 @@ export interface Stack extends AsyncDisposable {
   stats(): Readonly<Record<string, number>>;
   /**
    * The metrics of the stack, of its listen addresses and of their plugins, as plain values:
-   * `docs/metrics.md` lists them. Until the first call, counting costs a few additions at the beginning
-   * and end of a connection.
+   * `docs/metrics.md` lists them. Plugins whose counting has a cost begin with the first call.
    */
   metrics(): readonly Metric[];
 }

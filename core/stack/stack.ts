@@ -12,6 +12,7 @@ import { Queue } from "../buffers/queue.ts";
 import { RingPool } from "../buffers/ring_pool.ts";
 import type { TcpConfig } from "../tcp/config.ts";
 import { KeyedHash } from "../tcp/isn.ts";
+import { TcpCounts } from "../tcp/tcp_counts.ts";
 import { ScoreboardPool } from "../tcp/recovery/scoreboard_pool.ts";
 import { UDP_DEFAULTS, type UdpConfig } from "../udp/config.ts";
 import { IpAddress, type Subnet } from "../wire/address.ts";
@@ -108,6 +109,7 @@ export class CoreStack {
         ...features,
         pool: new RingPool(),
         scoreboards: new ScoreboardPool(),
+        counts: new TcpCounts(),
       },
       firstPort: readU16(secret, SIPHASH_KEY_LENGTH + 4),
     });

@@ -18,6 +18,7 @@ import type { Tcb } from "./tcb.ts";
 /** Processes a segment; returns the reason if it is dropped. */
 export function segmentArrives(tcb: Tcb, segment: Segment, now: number): DropReason | undefined {
   tcb.segmentsIn += segment.wireSegments;
+  tcb.environment.counts.segmentsIn += segment.wireSegments;
   if (tcb.state === "SYN-SENT") return reason(segmentArrivesInSynSent(tcb, segment, now));
   const verdict = checkSequence(tcb, segment, now) ?? // first
     checkReset(tcb, segment, now) ?? // second; third, security, is obsolete

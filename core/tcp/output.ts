@@ -58,7 +58,7 @@ function sendSyn(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
     tcb.outstandingSince = wholeMs(now);
   } else {
     tcb.scoreboard.markRetransmitted(tcb.scoreboard.at(0), now);
-    ownLoss(tcb).retransmits++;
+    countRetransmission(tcb);
   }
   tcb.sndNxt = (tcb.iss + 1) | 0;
   buildSyn(tcb, now, out);
@@ -132,7 +132,7 @@ function retransmitRange(
   if (text > most) tcb.scoreboard.split(range, (range.start + most) | 0);
   tcb.scoreboard.markRetransmitted(range, now);
   tcb.rate?.sent(range, tcb.scoreboard.inFlight, now);
-  ownLoss(tcb).retransmits++;
+  countRetransmission(tcb);
   tcb.loss.prr?.sent(range.length);
   noteFullWindow(tcb);
   noteRetransmitted(tcb, range.length);
@@ -351,7 +351,7 @@ function sendProbe(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   tcb.scoreboard.split(first, (first.start + 1) | 0);
   tcb.scoreboard.markRetransmitted(first, now);
   tcb.loss.prr?.sent(first.length);
-  ownLoss(tcb).retransmits++;
+  countRetransmission(tcb);
   emitRange(tcb, first, now, out);
   return true;
 }
@@ -369,4 +369,9 @@ function sendAck(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
   buildSegment(tcb, now, out, tcb.sndNxt, 0, FLAG.ACK);
   if (more) tcb.set(ACK_NOW);
   return true;
+}
+
+function countRetransmission(tcb: Tcb): void {
+  ownLoss(tcb).retransmits++;
+  tcb.environment.counts.retransmits++;
 }

@@ -200,7 +200,9 @@ const IP_FIELDS: IpFields = {
 function complete(tcb: Tcb, out: OutgoingPacket, tcpHeaderLength: number): void {
   const { header } = out;
   const text = out.payloadLength + out.wrappedLength;
-  tcb.segmentsOut += out.segmentSize === 0 ? 1 : Math.ceil(text / out.segmentSize);
+  const segments = out.segmentSize === 0 ? 1 : Math.ceil(text / out.segmentSize);
+  tcb.segmentsOut += segments;
+  tcb.environment.counts.segmentsOut += segments;
   IP_FIELDS.payloadLength = tcpHeaderLength + text;
   IP_FIELDS.hopLimit = tcb.config.hopLimit;
   IP_FIELDS.trafficClass = (tcb.config.trafficClass & ~3) | (tcb.has(SEND_ECT) ? ECT_0 : 0);

@@ -65,13 +65,22 @@ function properties(are: string, to: TcpState[]): Properties {
   };
 }
 
+/** The part of a `Tcb` that {@link transition} uses. */
+interface WithState {
+  state: TcpState;
+  readonly environment: { readonly counts: { readonly states: Record<TcpState, number> } };
+}
+
 /**
  * Changes the state. Throws if {@link STATES} lacks the transition, which would be a bug in this
  * stack.
  */
-export function transition(tcb: { state: TcpState }, to: TcpState): void {
+export function transition(tcb: WithState, to: TcpState): void {
+  const { states } = tcb.environment.counts;
   if (!STATES[tcb.state].to.includes(to)) {
     throw new Error(`illegal transition from ${tcb.state} to ${to}`);
   }
+  if (tcb.state !== "CLOSED") states[tcb.state]--;
+  if (to !== "CLOSED") states[to]++;
   tcb.state = to;
 }

@@ -21,6 +21,7 @@ import type { DeliveryVisitor, Scoreboard, SentRange } from "./recovery/scoreboa
 import { EMPTY_SCOREBOARD, type ScoreboardPool } from "./recovery/scoreboard_pool.ts";
 import { IN_ORDER, type Reordering } from "./reordering.ts";
 import type { EndReason, TcpState } from "./state.ts";
+import type { TcpCounts } from "./tcp_counts.ts";
 import {
   FIN_SENT,
   KEEP_ALIVE,
@@ -54,6 +55,7 @@ export interface TcpEnvironment {
   readonly maxSuperPacket: number;
   readonly checksumOffload: boolean;
   readonly scoreboards: ScoreboardPool;
+  readonly counts: TcpCounts;
 }
 
 /** RFC 9293 3.7.1: the MSS of a peer that sends no option. */

@@ -1,6 +1,7 @@
 /**
  * All benchmarks, each on Deno and on Bun: `run.ts [--only NAME,...] [--out FILE] [--seconds N]
- * [--rounds N] [--connections N] [--rows TEXT]`. NAME is `micro`, `memory`, `held`, `end-to-end` or `around`.
+ * [--rounds N] [--connections N] [--rows TEXT]`. NAME is `micro`, `memory`, `held`, `metrics`,
+ * `end-to-end` or `around`.
  * Prints lines of JSON, and adds them to FILE. `--rows` limits `around` to rows that contain TEXT.
  *
  * @module
@@ -17,7 +18,7 @@ const LIMIT_MS = 7_200_000;
 async function main(): Promise<void> {
   const { values } = parseArgs({
     options: {
-      only: { type: "string", default: "micro,memory,held,end-to-end,around" },
+      only: { type: "string", default: "micro,memory,held,metrics,end-to-end,around" },
       out: { type: "string" },
       seconds: { type: "string", default: "3" },
       rounds: { type: "string", default: "3" },
@@ -31,6 +32,7 @@ async function main(): Promise<void> {
   for (const runtime of runtimes) {
     if (only.includes("micro")) await run(runtime, out, "micro.ts");
     if (only.includes("memory")) await run(runtime, out, "memory.ts", connections);
+    if (only.includes("metrics")) await run(runtime, out, "metrics.ts", connections);
     if (only.includes("held")) await run(runtime, out, "held.ts", connections);
   }
   // These start the service on both by themselves.

@@ -7,6 +7,7 @@ import { RingPool } from "../../core/buffers/ring_pool.ts";
 import { PROFILES, type TcpConfig } from "../../core/tcp/config.ts";
 import { ScoreboardPool } from "../../core/tcp/recovery/scoreboard_pool.ts";
 import { Tcb } from "../../core/tcp/tcb.ts";
+import { TcpCounts } from "../../core/tcp/tcp_counts.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 
 /** A connection in CLOSED, of profile `internet` with these changes. */
@@ -17,6 +18,7 @@ export function freshTcb(changes: Partial<TcpConfig> = {}): Tcb {
     maxSuperPacket: 0,
     checksumOffload: false,
     scoreboards: new ScoreboardPool(),
+    counts: new TcpCounts(),
   };
   const [local, remote] = [IpAddress.parse("10.0.0.1")!, IpAddress.parse("10.0.0.2")!];
   return new Tcb({ ...PROFILES.internet, ...changes }, environment, local, 80, remote, 50_000);

@@ -35,7 +35,7 @@ const BYTES: MetricDefinition = {
   kind: "counter",
   unit: "By",
   description:
-    "Bytes of payload received and sent, without retransmissions; of UDP, of flows that have ended.",
+    "Bytes of payload that handlers have read and written; of UDP, of flows that have ended.",
 };
 const ERRORS: MetricDefinition = {
   name: "berth.binding.handler.errors",
@@ -61,13 +61,6 @@ export const BINDING_METRICS: readonly MetricDefinition[] = [
   ...[CONNECTIONS, OPEN, REFUSED, BYTES, ERRORS, DURATION, RTT],
 ];
 
-/** The part of a connection's record that is counted: a `Tcb`. */
-interface CountedConnection {
-  readonly bytesIn: number;
-  readonly bytesOut: number;
-  readonly srttUs: number;
-}
-
 /** The counts of one listen address with its plugins. */
 export class BindingCounts {
   readonly attributes: MetricAttributes;
@@ -77,39 +70,26 @@ export class BindingCounts {
   errors = 0;
   readonly durations: DurationHistogram = new DurationHistogram();
   readonly #rtts = new DurationHistogram(RTT_BOUNDS);
-  #bytesIn = 0;
-  #bytesOut = 0;
+  /** Payload, without retransmissions. */
+  bytesIn = 0;
+  bytesOut = 0;
   #ended = 0;
-  /** Bytes of open connections, from the last {@link clearOpen} on. */
-  #openIn = 0;
-  #openOut = 0;
 
   constructor(attributes: MetricAttributes) {
     this.attributes = attributes;
   }
 
-  /** A connection has ended. */
-  connectionEnded({ bytesIn, bytesOut, srttUs }: CountedConnection): void {
-    this.flowEnded(bytesIn, bytesOut);
+  /** A connection has ended; `srttUs` is 0 if nothing was measured. */
+  connectionEnded({ srttUs }: { readonly srttUs: number }): void {
+    this.#ended++;
     if (srttUs > 0) this.#rtts.record(srttUs / 1e6);
   }
 
   /** A flow has ended. */
   flowEnded(bytesIn: number, bytesOut: number): void {
     this.#ended++;
-    this.#bytesIn += bytesIn;
-    this.#bytesOut += bytesOut;
-  }
-
-  /** Begins to add up open connections. */
-  clearOpen(): void {
-    this.#openIn = this.#openOut = 0;
-  }
-
-  /** Adds an open connection. */
-  addOpen({ bytesIn, bytesOut }: CountedConnection): void {
-    this.#openIn += bytesIn;
-    this.#openOut += bytesOut;
+    this.bytesIn += bytesIn;
+    this.bytesOut += bytesOut;
   }
 
   /** A snapshot. */
@@ -124,8 +104,8 @@ export class BindingCounts {
       metricOf(OPEN, [[attributes, this.served - this.#ended]]),
       metricOf(REFUSED, [[attributes, this.refused]]),
       metricOf(BYTES, [
-        [direction("receive"), this.#bytesIn + this.#openIn],
-        [direction("transmit"), this.#bytesOut + this.#openOut],
+        [direction("receive"), this.bytesIn],
+        [direction("transmit"), this.bytesOut],
       ]),
       metricOf(ERRORS, [[attributes, this.errors]]),
       metricOf(DURATION, [[attributes, this.durations.value]]),

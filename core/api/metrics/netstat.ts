@@ -5,20 +5,14 @@
  * @module
  */
 import type { Stats } from "../../stack/stats.ts";
+import type { TcpCounts } from "../../tcp/tcp_counts.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
 import { type Metric, type MetricDefinition, metricOf } from "./metric.ts";
 
 /** What the counters are made of. */
 export interface NetstatSource {
   readonly stats: Stats;
-  /** Segments of all connections, those that have ended included. */
-  readonly segments: {
-    readonly received: number;
-    readonly sent: number;
-    readonly retransmitted: number;
-  };
-  /** Connections in ESTABLISHED or CLOSE-WAIT. */
-  readonly established: number;
+  readonly tcp: Readonly<TcpCounts>;
 }
 
 type Row = readonly [
@@ -40,15 +34,20 @@ const ROWS: readonly Row[] = [
     (s) => s.stats.connectionsOpened - s.stats.activeOpens,
   ],
   ["Tcp_EstabResets", "counter", "Connections reset by peers.", (s) => s.stats.connectionsReset],
-  ["Tcp_CurrEstab", "gauge", "Connections in ESTABLISHED or CLOSE-WAIT.", (s) => s.established],
-  ["Tcp_InSegs", "counter", "Segments received for connections.", (s) => s.segments.received],
+  [
+    "Tcp_CurrEstab",
+    "gauge",
+    "Connections in ESTABLISHED or CLOSE-WAIT.",
+    ({ tcp: { states } }) => states.ESTABLISHED + states["CLOSE-WAIT"],
+  ],
+  ["Tcp_InSegs", "counter", "Segments received for connections.", (s) => s.tcp.segmentsIn],
   [
     "Tcp_OutSegs",
     "counter",
     "Segments sent on connections, with retransmissions.",
-    (s) => s.segments.sent,
+    (s) => s.tcp.segmentsOut,
   ],
-  ["Tcp_RetransSegs", "counter", "Segments retransmitted.", (s) => s.segments.retransmitted],
+  ["Tcp_RetransSegs", "counter", "Segments retransmitted.", (s) => s.tcp.retransmits],
   [
     "Tcp_InErrs",
     "counter",

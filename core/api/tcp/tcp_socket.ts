@@ -176,11 +176,6 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     if (this.#hasEnded) environment.counts.connectionEnded(this.#tcb);
   }
 
-  /** Adds the bytes of an open connection to the counts of its listen address. */
-  countOpen(): void {
-    if (!this.#hasEnded) this.#environment?.counts.addOpen(this.#tcb);
-  }
-
   /** The connection as `stack.connections()` shows it. */
   describe(): DescribedConnection<StackSocket> {
     return new DescribedConnection(this.#tcb, this);
@@ -281,6 +276,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   consume(count: number): void {
     if (count === 0) return;
     this.#driver.core.tcp.consume(this.#tcb, count, this.#driver.now());
+    if (this.#environment !== undefined) this.#environment.counts.bytesIn += count;
     this.#driver.touchAfterRead(count);
     this.#closeWhenAcknowledged();
   }
@@ -305,6 +301,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     if (tcb.receive.readable === 0) return 0;
     const { core } = this.#driver;
     const count = core.tcp.read(tcb, target, this.#driver.now());
+    if (this.#environment !== undefined) this.#environment.counts.bytesIn += count;
     this.#driver.touchAfterRead(count);
     this.#closeWhenAcknowledged();
     return count;
@@ -419,6 +416,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #writeNow(bytes: Uint8Array, from: number): number {
     const { core } = this.#driver;
     const taken = core.tcp.send(this.#tcb, bytes, from, this.#driver.now());
+    if (this.#environment !== undefined) this.#environment.counts.bytesOut += taken;
     this.#driver.touchAfterWrite();
     return taken;
   }

@@ -15,6 +15,7 @@ import { initialSequence, type KeyedHash } from "../../tcp/isn.ts";
 import { nextSegment } from "../../tcp/output.ts";
 import { Tcb, TCB_EVENT, type TcpEnvironment } from "../../tcp/tcb.ts";
 import { IN_EVENT_QUEUE, IN_OUTPUT_QUEUE, IN_TABLES, RELEASED } from "../../tcp/tcb_flags.ts";
+import type { TcpCounts } from "../../tcp/tcp_counts.ts";
 import { isWithoutOwner } from "../../tcp/timers/time_wait.ts";
 import { handleTimeouts } from "../../tcp/timers/timeouts.ts";
 import type { IpAddress } from "../../wire/address.ts";
@@ -53,14 +54,6 @@ export interface ConnectionsOptions {
  */
 const MAX_PROBED = 128;
 
-/** Segments of connections. */
-export interface SegmentCounts {
-  received: number;
-  /** With retransmissions. */
-  sent: number;
-  retransmitted: number;
-}
-
 /** An event log of a connection: where its events come from, and those of one reader. */
 export interface EventLogSource {
   readonly recorder: EventRecorder;
@@ -75,8 +68,6 @@ type Step<A, B, C, Result> = (tcb: Tcb, a: A, b: B, c: C) => Result;
  * which updates the tables and queues.
  */
 export class Connections {
-  /** Segments of connections that are no longer in the tables. */
-  readonly endedSegments: SegmentCounts = { received: 0, sent: 0, retransmitted: 0 };
   readonly #deadlines = new DeadlineHeap<Tcb>();
   /** Connections that may have segments to send. */
   readonly #output = new Queue<Tcb>();
@@ -117,6 +108,8 @@ export class Connections {
     tcb.set(IN_TABLES);
     this.#options.demux.connections.add(tcb);
     this.#options.stats.connectionsOpened++;
+    // A thawed connection is ESTABLISHED without a transition.
+    if (tcb.state !== "CLOSED") this.#options.environment.counts.states[tcb.state]++;
   }
 
   initialSequence({ local, localPort, remote, remotePort }: Tcb, now: number): number {
@@ -257,6 +250,10 @@ export class Connections {
     }
   }
 
+  get counts(): Readonly<TcpCounts> {
+    return this.#options.environment.counts;
+  }
+
   /** Number of connections with a deadline. */
   get timerCount(): number {
     return this.#deadlines.count;
@@ -320,9 +317,6 @@ export class Connections {
     this.#timeWait.delete(tcb);
     this.#options.demux.connections.remove(tcb);
     this.#options.stats.connectionsEnded++;
-    this.endedSegments.received += tcb.segmentsIn;
-    this.endedSegments.sent += tcb.segmentsOut;
-    this.endedSegments.retransmitted += tcb.loss.retransmits;
     if (tcb.error === "CONNECTION_RESET") this.#options.stats.connectionsReset++;
   }
 }

@@ -12,6 +12,7 @@ import type { FieldReader } from "../../tcp/frozen/field_reader.ts";
 import { noEndpoints, visitEndpoints, visitPolicies } from "../../tcp/frozen/format.ts";
 import { canMove, leaveMoved, readTcb, writeTcb } from "../../tcp/frozen/freeze.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
+import type { TcpCounts } from "../../tcp/tcp_counts.ts";
 import { READ_CLOSED, RELEASED, SYN_UNDECIDED } from "../../tcp/tcb_flags.ts";
 import { isWithoutOwner } from "../../tcp/timers/time_wait.ts";
 import * as calls from "../../tcp/user_calls.ts";
@@ -24,7 +25,7 @@ import type { BindRefusal, ConnectRequest, ListenRequest, SynVerdict } from "../
 import type { QuotedPacket } from "../icmp/quoted.ts";
 import type { Sharding } from "../sharding/shard.ts";
 import type { Stats } from "../stats.ts";
-import type { Connections, EventLogSource, SegmentCounts } from "./connections.ts";
+import type { Connections, EventLogSource } from "./connections.ts";
 import { Listener } from "./listener.ts";
 import { MovedConnection, type MovedConnections, type MovedPacket } from "./moved_connections.ts";
 import { PassiveOpen } from "./passive_open.ts";
@@ -364,9 +365,9 @@ export class TcpLayer {
     return this.#demux.connections.all();
   }
 
-  /** Segments of connections that are no longer listed. */
-  get endedSegments(): Readonly<SegmentCounts> {
-    return this.#connections.endedSegments;
+  /** What all connections have counted. */
+  get counts(): Readonly<TcpCounts> {
+    return this.#connections.counts;
   }
 
   get connectionCount(): number {
