@@ -3,10 +3,12 @@
  *
  * @module
  */
+import { z } from "zod";
 import { checkOptions } from "../core/api/options.ts";
 import { markFactory } from "../core/api/plugin.ts";
-import type { Plugin } from "../core/api/types.ts";
-import { HttpConnection } from "./http/connection.ts";
+import type { JsonValue } from "../core/api/moves/types.ts";
+import type { Context, Plugin, TcpSocket } from "../core/api/types.ts";
+import { HttpConnection, type MovedHttp } from "./http/connection.ts";
 import type { FetchApp } from "./shared/http/fetch_app.ts";
 import { DateField } from "./shared/http/date.ts";
 import { type HttpOptions, httpOptionsSchema } from "./http/options.ts";
@@ -18,6 +20,9 @@ export type { HttpEnv, PeerAddress } from "./shared/http/env.ts";
 export type { HttpOptions } from "./http/options.ts";
 export type { AccessLogFormat } from "./shared/http/access_log.ts";
 export { RequestBodyError } from "./shared/http/refusal.ts";
+
+/** Checks what another stack has sent. */
+const movedHttpSchema = z.strictObject({ upgraded: z.boolean(), input: z.string() });
 
 /**
  * Serves `app` over HTTP/1.1: persistent and pipelined requests, streamed bodies in both
@@ -64,9 +69,17 @@ export function http(app: FetchApp, options: HttpOptions = {}): Plugin {
   const checked = checkOptions("http", httpOptionsSchema, options);
   const observer = new RequestObserver(checked.accessLog);
   const shared = { date: new DateField(), turns: new Turns(), observer };
+  const open = new WeakMap<TcpSocket, HttpConnection>();
+  const run = (c: Context, moved?: MovedHttp) => {
+    const connection = new HttpConnection(c, app, checked, shared, moved);
+    open.set(c.socket, connection);
+    return connection.run();
+  };
   return {
     name: "http",
-    handle: (c) => new HttpConnection(c, app, checked, shared).run(),
+    handle: (c) => run(c),
+    freeze: ({ socket }) => open.get(socket)?.freeze() as JsonValue | undefined,
+    thaw: (c, state) => run(c, movedHttpSchema.parse(state)),
     metrics: () => observer.metrics,
   };
 }

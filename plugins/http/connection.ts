@@ -14,7 +14,7 @@ import {
   isSendable,
   upgradeMissing,
 } from "../shared/http/application_response.ts";
-import { bytesOf } from "../shared/http/characters.ts";
+import { bytesOf, textOf } from "../shared/http/characters.ts";
 import { ConnectionTimeouts, type Wait } from "../shared/http/connection_timeouts.ts";
 import type { DateField } from "../shared/http/date.ts";
 import { envOf } from "../shared/http/env.ts";
@@ -50,6 +50,21 @@ export interface SharedState {
 /** State of the connection; decides what a read timeout means. */
 type Phase = "idle" | "head" | "serve" | "linger";
 
+/** A connection for another stack, as a plugin's state. */
+export interface MovedHttp {
+  /** Another protocol has the connection; `input` begins with the request that led to it. */
+  readonly upgraded: boolean;
+  /** Received bytes that were not processed, as characters from 0 to 255. */
+  readonly input: string;
+}
+
+/** A connection that another protocol has. */
+interface UpgradedState {
+  /** The head of the request that led to it. */
+  readonly head: string;
+  readonly isIdle: () => boolean;
+}
+
 const CONTINUE = bytesOf("HTTP/1.1 100 Continue\r\n\r\n");
 
 /** Serves the requests of one connection one by one, in the order of arrival. */
@@ -78,13 +93,23 @@ export class HttpConnection {
   /** The client has closed its side while a request was being served. */
   #gone = false;
   #isFillingBody = false;
+  /** Another protocol has the connection. */
+  #upgraded: UpgradedState | undefined;
+  /** The connection was moved after an upgrade: the first request is a repetition for the application. */
+  #isRepeating = false;
   /** When the current request began, if it is observed and has not been reported. */
   #beganAt: number | undefined;
   /** The status of its response; 0: there is none yet. */
   #status = 0;
 
-  /** The server side of `c.socket`. */
-  constructor(c: Context, app: FetchApp, options: CheckedHttpOptions, shared: SharedState) {
+  /** The server side of `c.socket`, from the beginning or from where another stack has stopped. */
+  constructor(
+    c: Context,
+    app: FetchApp,
+    options: CheckedHttpOptions,
+    shared: SharedState,
+    moved?: MovedHttp,
+  ) {
     this.#c = c;
     this.#app = app;
     this.#options = options;
@@ -111,6 +136,22 @@ export class HttpConnection {
       },
     };
     this.#reader = new RequestReader(this.#setting);
+    if (moved === undefined) return;
+    this.#isRepeating = moved.upgraded;
+    this.#input.put(bytesOf(moved.input));
+  }
+
+  /** What another stack needs to continue; `undefined` while a request is being served. */
+  freeze(): MovedHttp | undefined {
+    if (this.#lost || this.#stopping || this.#timedOut) return undefined;
+    const { bytes, start, end } = this.#input;
+    const input = textOf(bytes, start, end, false);
+    if (this.#upgraded !== undefined) {
+      const { head, isIdle } = this.#upgraded;
+      return isIdle() ? { upgraded: true, input: head + input } : undefined;
+    }
+    const isWaiting = this.#phase === "idle" || this.#phase === "head";
+    return isWaiting && !this.#isRepeating ? { upgraded: false, input } : undefined;
   }
 
   /** Serves until the client closes, the connection breaks or the stack closes. */
@@ -192,6 +233,7 @@ export class HttpConnection {
     const refusal = exchange.body?.refusal;
     if (this.#lost || refusal) discardResponse(response);
     if (this.#lost) return false;
+    if (this.#isRepeating && response.status !== 101) return this.#endRepetition(response);
     if (refusal) return this.#refuse(refusal);
     if (response.status === 101) return this.#upgrade(exchange, response);
     return this.#respond(exchange, withFileLength(response, exchange.head));
@@ -326,11 +368,24 @@ export class HttpConnection {
       return await this.#respond(exchange, internalServerError());
     }
     this.#status = 101;
-    await this.#writer.switchProtocols(response, this.#shared.date.at(this.#c.clock.now()));
+    // The client has got it from the stack that the connection comes from.
+    if (!this.#isRepeating) {
+      await this.#writer.switchProtocols(response, this.#shared.date.at(this.#c.clock.now()));
+    }
+    this.#isRepeating = false;
     this.#endExchange();
     this.#deadlines.clearRead();
     const { socket, clock, log, signal } = this.#c;
-    await takeover({ socket, clock, log, signal, input: this.#input });
+    const head = headOf(exchange.head);
+    const canMoveWhen = (isIdle: () => boolean) => this.#upgraded = { head, isIdle };
+    await takeover({ socket, clock, log, signal, input: this.#input, canMoveWhen });
+    return false;
+  }
+
+  /** The application does not take the connection over again, and HTTP has ended on it. */
+  #endRepetition(response: Response): false {
+    discardResponse(response);
+    this.#c.socket.abort(new Error("the application does not continue a moved connection"));
     return false;
   }
 
@@ -492,4 +547,11 @@ export class HttpConnection {
       stack: stackOf(error),
     });
   }
+}
+
+/** The head as it was sent. */
+function headOf({ method, target, fields }: RequestHead): string {
+  let text = `${method} ${target} HTTP/1.1\r\n`;
+  for (let i = 0; i < fields.length; i += 2) text += `${fields[i]}: ${fields[i + 1]}\r\n`;
+  return `${text}\r\n`;
 }

@@ -98,6 +98,7 @@ function speak(
     send: (data) => session.send(data),
     close: (code, reason) => session.close(code, reason),
   });
+  connection.canMoveWhen?.(() => session.isIdle);
   return session.run();
 
   function sessionEvents(): SessionEvents {

@@ -59,6 +59,12 @@ export class FrameDecoder {
     return this.#fault;
   }
 
+  /** Between two messages; the beginning of a header may have arrived. */
+  get isAtRest(): boolean {
+    return !this.#inPayload && this.#messageOpcode === OPCODE.continuation && !this.#closed &&
+      this.#fault === undefined;
+  }
+
   /** Bytes of the current frame's payload that have not arrived. */
   get remaining(): number {
     return this.#remaining;

@@ -45,6 +45,8 @@ export class WebSocketSession {
   #readyState: 1 | 2 | 3 = 1;
   #closeSent = false;
   #pinged = false;
+  /** Number of handlers whose promise is pending. */
+  #running = 0;
   /** The Close received from the peer. */
   #peerClose: { code: number; reason: string } | undefined;
 
@@ -74,6 +76,12 @@ export class WebSocketSession {
   /** Bytes in the send queue. */
   get bufferedAmount(): number {
     return this.#outbox.bytes;
+  }
+
+  /** Whether no message is in progress in either direction, and no handler runs. */
+  get isIdle(): boolean {
+    return this.#readyState === 1 && this.#outbox.bytes === 0 && this.#decoder.isAtRest &&
+      this.#running === 0;
   }
 
   /**
@@ -190,7 +198,9 @@ export class WebSocketSession {
   #callHandler(event: () => unknown): void {
     try {
       const result = event();
-      if (result instanceof Promise) result.catch((error) => this.#handlerFailed(error));
+      if (!(result instanceof Promise)) return;
+      this.#running++;
+      result.catch((error) => this.#handlerFailed(error)).finally(() => this.#running--);
     } catch (error) {
       this.#handlerFailed(error);
     }

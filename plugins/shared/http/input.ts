@@ -29,6 +29,13 @@ export class Input {
     return this.end - this.start;
   }
 
+  /** Puts bytes into an empty input, before the first read. */
+  put(bytes: Uint8Array): void {
+    if (bytes.length > this.bytes.length) this.bytes = new Uint8Array(2 * bytes.length);
+    this.bytes.set(bytes);
+    this.end = bytes.length;
+  }
+
   /** Consumes up to `max` bytes; returns a copy. */
   take(max: number): Uint8Array<ArrayBuffer> {
     const end = this.start + Math.min(max, this.length);

@@ -27,6 +27,11 @@ export interface UpgradedConnection {
   readonly log: Logger;
   /** Aborted when the stack or the socket closes. */
   readonly signal: AbortSignal;
+  /**
+   * Absent if the connection cannot move. `isIdle` tells whether it can move now: nothing is in progress
+   * in either direction. The new stack repeats the request, and passes the connection to its takeover.
+   */
+  canMoveWhen?(isIdle: () => boolean): void;
 }
 
 /** Runs the new protocol; the connection is closed when it settles. */
