@@ -16,7 +16,7 @@ const literals = sourceFiles("core", "adapters", "plugins").map(({ text }) =>
 
 describe("docs/troubleshooting.md", () => {
   // A reader searches the page for the message on the screen.
-  test.each(messages)("%s is a message of the source", (message) => {
+  test.each(messages)("%s is a message of the source", (message: string) => {
     const parts = message.split("…").map((part) => part.trim()).filter((part) => part !== "");
     expect(parts.filter((part) => !literals.includes(part))).toEqual([]);
   });
