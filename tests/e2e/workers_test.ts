@@ -149,6 +149,43 @@ describe("--workers", () => {
     events.signal("SIGTERM");
   }, 60_000);
 
+  // Eight connections of both shards are one list: its pages have each once, in order; a page, a connection
+  // and live updates come from whichever thread has them.
+  testRequiring([...NEEDS, "program:curl"], "list their connections as one", async () => {
+    await using namespace = await Namespace.open();
+    using folder = new TemporaryFolder();
+    const socket = folder.file("admin");
+    const service = await startService(namespace, ...WORKERS, "--admin", `unix:${socket}`);
+    const transfers = await RunningTransfers.start(namespace);
+    const get = (path: string) =>
+      namespace.run(["curl", "-s", "--unix-socket", socket, `http://localhost${path}`]);
+    const page = async (query: string) => JSON.parse(await get(`/connections?${query}`));
+    const all = await page("filter=echo&sort=remote");
+    expect(all.total).toBe(8);
+    const ids = all.connections.map(({ id }: { id: string }) => id);
+    const pages = [
+      await page("filter=echo&sort=remote&limit=3"),
+      await page("filter=echo&sort=remote&offset=3"),
+    ];
+    expect(pages.flatMap(({ connections }) => connections.map(({ id }: { id: string }) => id)))
+      .toEqual(ids);
+    expect(await page("filter=echo&limit=0")).toEqual({ total: 8, connections: [] });
+    for (const id of ids) {
+      expect(JSON.parse(await get(`/connections/${encodeURIComponent(id)}`)).id).toBe(id);
+    }
+    const live = namespace.start(
+      ...["curl", "-sN", "--unix-socket", socket],
+      `http://localhost/live?filter=echo&limit=5&everyMs=100&watch=${encodeURIComponent(ids[0])}`,
+    );
+    const [, update] = await live.printed(/data: (.*)\n\n/);
+    const { total, connections, watched } = JSON.parse(update!);
+    expect([total, connections.length, watched.id]).toEqual([8, 5, ids[0]]);
+    live.signal("SIGTERM");
+    await transfers.finish();
+    service.signal("SIGTERM");
+    expect((await service.finish(15_000)).exit).toBe(0);
+  }, 60_000);
+
   // SIGUSR2 logs the counters of all shards.
   testRequiring(NEEDS, "shows the sums of all counters", async () => {
     await using namespace = await Namespace.open();

@@ -12,7 +12,7 @@ import type { Row, Update } from "./api.ts";
 import type { Rates } from "./rates.ts";
 
 /** Rows of a page. */
-export const PAGE_ROWS = 50;
+export const PAGE_ROWS = 25;
 /** Time after the last key before the filter is sent, in milliseconds. */
 const TYPING_MS = 250;
 

@@ -12,7 +12,7 @@ import { html } from "../shared/html.ts";
 import { Plot } from "../shared/plot.ts";
 import type { Address, Api, Listeners, Update, Upstreams } from "./api.ts";
 import { ConfirmButton } from "./confirm.ts";
-import { Connections, type View } from "./connections.ts";
+import { Connections, PAGE_ROWS, type View } from "./connections.ts";
 import { useLive } from "./live.ts";
 import { isDrop, Rates } from "./rates.ts";
 
@@ -84,7 +84,7 @@ export function Overview({ api, onSignedOut }: ViewProps): VNode {
 function queryOf({ filter, sort, offset }: View): string {
   return new URLSearchParams({
     everyMs: "500",
-    limit: "50",
+    limit: String(PAGE_ROWS),
     offset: String(offset),
     ...sort !== "" && { sort },
     ...filter !== "" && { filter },

@@ -21,7 +21,8 @@ export function SignIn(
       await api.signIn(String(new FormData(form).get("token")));
       onSignIn();
     } catch (error) {
-      setTrouble(`${(error as Error).message}.`);
+      const { message } = error as Error;
+      setTrouble(`${message.charAt(0).toUpperCase()}${message.slice(1)}.`);
     }
   };
   return html`

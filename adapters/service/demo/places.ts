@@ -12,7 +12,7 @@ import type { Settings } from "../settings/settings.ts";
 export interface Place {
   readonly where: string;
   readonly plugin: string;
-  /** A URL or a command, from this machine; absent for datagrams and ranges of ports. */
+  /** A URL or a command, from this machine; absent for datagrams, ranges of ports, and what is not published. */
   readonly access?: string;
 }
 
@@ -50,7 +50,12 @@ function accessTo(
     transport === "tcp" && to.port === firstPort
   );
   const own = ownAddresses(settings);
-  const address = subnet === undefined ? own.first : own.firstIn(subnet);
+  const isOnMemoryLink = settings.tun === undefined && settings.link === undefined;
+  const address = isOnMemoryLink
+    ? undefined
+    : subnet === undefined
+    ? own.first
+    : own.firstIn(subnet);
   const hostname = publication?.address.hostname ?? address?.toString();
   const port = publication?.address.port ?? firstPort;
   if (hostname === undefined) return undefined;

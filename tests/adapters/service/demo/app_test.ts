@@ -38,12 +38,17 @@ describe("the demo's page", () => {
 });
 
 describe("placesOf", () => {
-  // Published ports first, otherwise the stack's own address.
+  // Published ports first, otherwise the stack's own address, which a memory link does not lead to.
   test("says how what is served is reached", () => {
-    const stack = {};
+    const [stack, inMemory] = [{}, {}];
     expect(placesOf(stack)).toEqual([]);
+    const listen = [{ where: "80", plugin: "demo" }];
+    const memory = { addresses: ["10.7.0.2/24"], hostAddresses: [], exceptAddresses: [], listen };
+    setServed(inMemory, { settings: memory as unknown as Settings, published: [] });
+    expect(placesOf(inMemory)).toEqual([{ where: "80", plugin: "demo" }]);
     setServed(stack, {
       settings: {
+        tun: "berth0",
         addresses: ["10.7.0.2/24", "fd07::2/64"],
         hostAddresses: [],
         exceptAddresses: [],
