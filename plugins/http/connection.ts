@@ -99,6 +99,8 @@ export class HttpConnection {
   #isRepeating = false;
   /** When the current request began, if it is observed and has not been reported. */
   #beganAt: number | undefined;
+  /** When the Date field of the last response was made. */
+  #dateAt = 0;
   /** The status of its response; 0: there is none yet. */
   #status = 0;
 
@@ -289,7 +291,7 @@ export class HttpConnection {
     const reusable = this.#send(exchange, response, plan);
     if (typeof reusable !== "boolean") this.#keepWatching();
     if (reusable !== true || body) return this.#finish(exchange, reusable);
-    this.#endExchange();
+    this.#endExchange(this.#dateAt);
     return true;
   }
 
@@ -311,21 +313,23 @@ export class HttpConnection {
     return reusable;
   }
 
-  #endExchange(): void {
-    this.#report();
+  /** `now`: the time, if it was read a moment ago. */
+  #endExchange(now?: number): void {
+    this.#report(now);
     this.#exchange = undefined;
     this.#watch.stop();
   }
 
   /** The current request has ended. */
-  #report(): void {
+  #report(now?: number): void {
     const status = this.#status;
     this.#status = 0;
     if (this.#beganAt === undefined) return;
     const head = this.#exchange?.head;
     const protocol = head?.http11 === false ? "HTTP/1.0" : "HTTP/1.1";
     const request = { head, status, bytes: status === 0 ? 0 : this.#writer.contentBytes, protocol };
-    this.#shared.observer.ended(this.#c, request, this.#c.clock.now() - this.#beganAt);
+    const ended = now ?? this.#c.clock.now();
+    this.#shared.observer.ended(this.#c, request, ended - this.#beganAt);
     this.#beganAt = undefined;
   }
 
@@ -442,7 +446,8 @@ export class HttpConnection {
   }
 
   #dateNow(): string {
-    return this.#shared.date.at(this.#c.clock.now());
+    this.#dateAt = this.#c.clock.now();
+    return this.#shared.date.at(this.#dateAt);
   }
 
   async #fillBody(): Promise<boolean> {
