@@ -65,9 +65,13 @@ export class SequenceReader {
     for (const { time, name, data } of events) {
       if (name === "tcp:snapshot") this.#begin(data as Snapshot);
       const isSent = name === "tcp:segment_sent";
-      if (!this.#isKnown || !(isSent || name === "tcp:segment_received")) continue;
+      if (!isSent && name !== "tcp:segment_received") continue;
       const { header, drop_reason } = data as { header: Header; drop_reason?: string };
       if (drop_reason !== undefined) continue;
+      if (!isSent && this.#direction === "received" && header.flags.includes("SYN")) {
+        this.#learn(header.seq, header.seq + 1);
+      }
+      if (!this.#isKnown) continue;
       const seconds = time / 1000;
       if (isSent === (this.#direction === "sent")) {
         if (header.length === 0) continue;
@@ -88,11 +92,19 @@ export class SequenceReader {
   }
 
   #begin({ iss, irs, snd_una, rcv_nxt }: Snapshot): void {
-    const [first, next] = this.#direction === "sent" ? [iss, snd_una] : [irs, rcv_nxt];
-    if (this.#isKnown) return void this.#unwrap(next);
+    if (this.#direction === "sent") this.#learn(iss, snd_una);
+    // Before the peer's SYN there is no number; it comes with the SYN.
+    else if (rcv_nxt !== irs) this.#learn(irs, rcv_nxt);
+  }
+
+  /** The initial sequence number and a later one, from which the others are derived. */
+  #learn(initial: number, wire: number): void {
+    if (this.#isKnown) return void this.#unwrap(wire);
     this.#isKnown = true;
-    this.#wire = next;
-    this.#unwrapped = this.#highest = Math.max(0, (next - first - 1) >>> 0);
+    this.#wire = wire;
+    // The first byte has number 0, the SYN before it -1.
+    this.#unwrapped = ((wire - initial) >>> 0) - 1;
+    this.#highest = Math.max(0, this.#unwrapped);
   }
 
   /** The number nearest to the last one (RFC 9293 3.4). */

@@ -50,6 +50,23 @@ describe("SequenceReader", () => {
     expect(acks).toEqual([[0.006, 10, 60]]);
   });
 
+  // The peer's number is not known before its SYN; the own SYN has no place in the plot.
+  test("begins with the handshake", () => {
+    const events = [
+      snapshot({ iss: 99, snd_una: 99, irs: 0, rcv_nxt: 0 }),
+      segment("sent", 0, { seq: 99, flags: ["SYN"] }),
+      segment("received", 10, { seq: 4_000_000_000, ack: 100, flags: ["SYN", "ACK"] }),
+      segment("sent", 10, { seq: 100, length: 5, ack: 4_000_000_001 }),
+      segment("received", 20, { seq: 4_000_000_001, length: 7, ack: 105 }),
+    ];
+    const sent = new SequenceReader("sent").take(events);
+    expect(sent.segments).toEqual([[0.01, 0, 5, false]]);
+    expect(sent.acks).toEqual([[0.01, 0, 0], [0.02, 5, 1005]]);
+    const received = new SequenceReader("received").take(events);
+    expect(received.segments).toEqual([[0.02, 0, 7, false]]);
+    expect(received.acks).toEqual([[0.01, 0, 1000]]);
+  });
+
   // After 4 GiB, and in a log that begins in the middle of a connection.
   test("counts on when sequence numbers wrap", () => {
     const reader = new SequenceReader("sent");
