@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Context, Hono } from "hono";
+import { Hono } from "hono";
 import { z } from "zod";
 import { LOG_LEVELS, type LogLevel } from "../log/logger.ts";
 import { messageLine, UsageError } from "../errors.ts";
@@ -22,7 +22,7 @@ import { guard, type GuardOptions } from "./guard.ts";
 import { impairRoutes } from "./impair_routes.ts";
 import { openApi } from "./open_api.ts";
 import { redact } from "./redact.ts";
-import { EVENT_STREAM, queryOf, type Route } from "./route.ts";
+import { bodyOf, EVENT_STREAM, queryOf, type Route } from "./route.ts";
 
 /** The service, as the API uses it. */
 export interface AdminTarget {
@@ -146,10 +146,8 @@ function routesOf(target: AdminTarget): Route[] {
         if (!/^application\/json\b/i.test(c.req.header("content-type") ?? "")) {
           return c.json({ error: "expected Content-Type: application/json" }, 415);
         }
-        const text = await textOf(c);
-        if (text === undefined) {
-          return c.json({ error: `expected at most ${MAX_CONFIG} bytes` }, 413);
-        }
+        const text = await bodyOf(c, MAX_CONFIG);
+        if (text instanceof Response) return text;
         return c.json(await target.use(text));
       },
     },
@@ -322,17 +320,6 @@ function routesOf(target: AdminTarget): Route[] {
       },
     },
   ];
-}
-
-async function textOf(c: Context): Promise<string | undefined> {
-  const chunks: Uint8Array[] = [];
-  let size = 0;
-  for await (const chunk of c.req.raw.body ?? []) {
-    size += chunk.byteLength;
-    if (size > MAX_CONFIG) return undefined;
-    chunks.push(chunk);
-  }
-  return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
 /** Pulled line by line: what a slow reader has not taken waits in the follower, which is bounded. */

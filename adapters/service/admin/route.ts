@@ -19,6 +19,18 @@ export const EVENT_STREAM: Readonly<Record<string, string>> = {
   "Cache-Control": "no-store",
 };
 
+/** The body as text, or the answer that it has more than `most` bytes. */
+export async function bodyOf(c: Context, most: number): Promise<string | Response> {
+  const chunks: Uint8Array[] = [];
+  let size = 0;
+  for await (const chunk of c.req.raw.body ?? []) {
+    size += chunk.byteLength;
+    if (size > most) return c.json({ error: `expected at most ${most} bytes` }, 413);
+    chunks.push(chunk);
+  }
+  return new TextDecoder().decode(Buffer.concat(chunks));
+}
+
 /** The query as the schema has it, or the answer that says what is wrong with it. */
 export function queryOf<T>(c: Context, schema: z.ZodType<T>): T | Response {
   const value = c.req.query();

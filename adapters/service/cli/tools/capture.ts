@@ -46,11 +46,15 @@ export const CAPTURE: Tool = {
     const query = new URLSearchParams({ id, ...words.length > 0 && { filter: words.join(" ") } });
     const stream = await service.open(`/capture?${query}`);
     const file = write === "-" ? out : outputTo(createWriteStream(String(write)));
+    const failed = (error: unknown) => new Error(`--write ${write}: ${messageLine(error)}`);
     // The service ends the stream, after what waits and the number of missing packets.
     const stop = () => void service.ask("DELETE", `/capture/${id}`).catch(() => stream.close());
     signal.addEventListener("abort", stop);
     try {
-      const { packets, dropped } = await copy(stream, file, countOf(flags) ?? Infinity, stop);
+      const { packets, dropped } = await copy(stream, file, countOf(flags) ?? Infinity, stop)
+        .catch((error) => {
+          throw failed(error);
+        });
       if (file !== out) await file.close();
       writeToStderr(`${packets} packets captured, ${dropped} dropped`);
     } finally {

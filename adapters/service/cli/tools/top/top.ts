@@ -71,6 +71,8 @@ class Top {
   #doomed: string | undefined;
   #hasEnded = false;
   #wake: (() => void) | undefined;
+  /** Milliseconds that the service took for the last sample. */
+  #took = 0;
 
   constructor(context: ToolContext) {
     this.#context = context;
@@ -91,7 +93,7 @@ class Top {
     try {
       while (!this.#hasEnded && !signal.aborted) {
         this.#draw();
-        await this.#wait(delayOf(flags));
+        await this.#wait(Math.max(delayOf(flags), MAX_SHARE * this.#took));
         if (!this.#hasEnded) await this.#update();
       }
     } finally {
@@ -112,7 +114,9 @@ class Top {
 
   async #take(): Promise<void> {
     const limit = this.#limit;
+    const began = performance.now();
     this.#sample = await this.#sampler.take({ ...this.#query, limit });
+    this.#took = performance.now() - began;
     const { total, rows } = this.#sample;
     // Connections have ended, and the page is beyond the last.
     if (rows.length === 0 && this.#query.offset > 0) {
@@ -257,3 +261,5 @@ class Top {
 }
 
 const UNREACHABLE = "no answer: ";
+/** A service with many connections is asked less often: it works a twentieth of the time for this, at most. */
+const MAX_SHARE = 20;
