@@ -12,6 +12,7 @@ export default app;
 `,
   "app_test.ts": `import assert from "node:assert/strict";
 import { test } from "node:test";
+import { createFetch } from "@berth/berth";
 import { http } from "@berth/berth/plugins";
 import { testNetwork } from "@berth/berth/testing";
 import app from "./app.ts";
@@ -25,11 +26,10 @@ test("greets by name", async () => {
 test("answers through a stack", async () => {
   await using network = testNetwork({ loss: 0.1, delayMs: 50 });
   network.server.use(80, http(app));
-  const client = await network.connect(80);
-  await client.send("GET / HTTP/1.1\\r\\nHost: berth\\r\\nConnection: close\\r\\n\\r\\n");
-  const answer = await client.receiveAll();
-  assert.match(answer, /^HTTP\\/1\\.1 200 OK\\r\\n/);
-  assert.ok(answer.endsWith("ahoy\\n"));
+  const fetch = createFetch(network.client);
+  const response = await network.run(fetch("http://10.0.0.1/"));
+  assert.equal(response.status, 200);
+  assert.equal(await network.run(response.text()), "ahoy\\n");
 });
 `,
   "berth.json": `{

@@ -1,11 +1,8 @@
 /** A plugin with options, its test, and the configuration that serves it. */
 export const PLUGIN_FILES: Readonly<Record<string, string>> = {
   "plugin.ts": `/** Answers each line in capitals. */
-import { definePlugin, type PluginFactory } from "@berth/berth";
+import { definePlugin, type PluginFactory, readLines } from "@berth/berth";
 import { z } from "zod";
-
-/** The longest line, in characters: a peer must not be able to fill the memory. */
-const MAX_LINE = 4096;
 
 const options = z.strictObject({
   /** Follows each answer. */
@@ -19,16 +16,9 @@ const shout: PluginFactory<z.input<typeof options>> = definePlugin({
   // connection. When that returns, the connection is closed.
   setup: ({ mark }) => async ({ socket }) => {
     const encoder = new TextEncoder();
-    const decoder = new TextDecoder();
-    let text = "";
-    for await (const chunk of socket) {
-      text += decoder.decode(chunk, { stream: true });
-      const lines = text.split("\\n");
-      text = lines.pop()!;
-      for (const line of lines) {
-        await socket.write(encoder.encode(\`\${line.toUpperCase()}\${mark}\\n\`));
-      }
-      if (text.length > MAX_LINE) throw new Error(\`a line has more than \${MAX_LINE} characters\`);
+    // A peer must not be able to fill the memory with one line.
+    for await (const line of readLines(socket, { maxLineBytes: 4096 })) {
+      await socket.write(encoder.encode(\`\${line.toUpperCase()}\${mark}\\n\`));
     }
   },
 });
