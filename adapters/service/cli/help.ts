@@ -25,6 +25,30 @@ Without flags it serves a demo on 127.0.0.1 and needs no privilege. With check F
 faults in a configuration file and its plugins, and starts nothing.
 `;
 
+/** Flags that are not settings. */
+export const OWN_FLAGS: readonly (readonly [flag: string, help: string])[] = [
+  ["--config FILE", "read settings from a JSON file; flags override it"],
+  ["--check-config", "check the flags, the file and the plugins, and start nothing"],
+  ["--watch", "reload when the file or the module of a plugin has changed"],
+  [
+    "--state DIR",
+    "keep the last configuration that worked, and start with it if the file is invalid",
+  ],
+];
+
+/** Commands that talk to a running service. */
+export const SERVICE_COMMANDS: readonly (readonly [name: string, help: string])[] = [
+  ...Object.entries(COMMANDS).map(([name, { help }]) => [name, help] as const),
+  ["dashboard", DASHBOARD_HELP],
+  ...Object.entries(TOOLS).map(([name, { help }]) => [name, help] as const),
+];
+
+/** Commands for those who write plugins. */
+export const PROJECT_COMMANDS: readonly (readonly [name: string, help: string])[] = [
+  ["init KIND [FOLDER]", INIT_HELP],
+  ["dev [FLAGS]", DEV_HELP],
+];
+
 const FOOTER = "Flags marked * can be repeated.";
 
 /** Makes the text from the table of settings. */
@@ -39,23 +63,14 @@ export function helpText(): string {
   });
   return [
     USAGE,
-    entry("--config FILE", "read settings from a JSON file; flags override it"),
-    entry("--check-config", "check the flags, the file and the plugins, and start nothing"),
-    entry("--watch", "reload when the file or the module of a plugin has changed"),
-    entry(
-      "--state DIR",
-      "keep the last configuration that worked, and start with it if the file is invalid",
-    ),
+    ...OWN_FLAGS.map((one) => entry(...one)),
     ...entries,
     entry("--help", "print this text"),
     entry("--version", "print the version"),
     `\n${FOOTER}\n\nCommands for a running service, over its admin API:`,
-    ...Object.entries(COMMANDS).map(([name, { help }]) => entry(name, help)),
-    entry("dashboard", DASHBOARD_HELP),
+    ...SERVICE_COMMANDS.map((one) => entry(...one)),
     "\nCommands for a project:",
-    entry("init KIND [FOLDER]", INIT_HELP),
-    entry("dev [FLAGS]", DEV_HELP),
-    ...Object.entries(TOOLS).map(([name, { help }]) => entry(name, help)),
+    ...PROJECT_COMMANDS.map((one) => entry(...one)),
     "\ncompletion bash|zsh|fish prints a script that completes the command line of a program called berth.",
   ].join("\n");
 }
