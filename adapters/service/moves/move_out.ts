@@ -32,6 +32,8 @@ export interface MoveReport {
   readonly stayed: number;
   /** Why those that were asked last could not move, or were refused, with their numbers. */
   readonly reasons: Readonly<Record<string, number>>;
+  /** How long those that have moved were frozen, in milliseconds. */
+  readonly pauseMs: { readonly p50: number; readonly p99: number; readonly max: number };
   /** They were handed over when the channel broke: nobody knows who has them. */
   readonly lost: number;
 }
@@ -53,10 +55,14 @@ export class MoveOut {
   readonly #clock: Clock;
   /** Connections without a final answer. */
   readonly #moving = new Map<number, Moving>();
+  /** Connections of the receiver whose packets are passed on. */
+  readonly #redirected = new Set<FrozenConnection>();
   readonly #reasons = new Map<string, number>();
   #nextId = 1;
   #moved = 0;
   #lost = 0;
+  /** How long each connection was frozen. */
+  readonly #pauses: number[] = [];
   #hasEnded = false;
   /** Called when a connection has got an answer. */
   #wake = () => {};
@@ -78,8 +84,15 @@ export class MoveOut {
       moved: this.#moved,
       stayed: this.#stack.connections().length,
       reasons: Object.fromEntries(this.#reasons),
+      pauseMs: percentilesOf(this.#pauses),
       lost: this.#lost,
     };
+  }
+
+  /** Packets reach the receiver by themselves: forgets the connections that have moved. */
+  release(): void {
+    for (const frozen of this.#redirected) frozen.release();
+    this.#redirected.clear();
   }
 
   /** Asks each connection once; returns whether it is of no use to ask again. */
@@ -169,8 +182,10 @@ export class MoveOut {
     this.#moving.delete(id);
     moving.state = "over";
     this.#moved++;
+    this.#pauses.push(this.#clock.now() - moving.frozenAt);
     // Once the channel has ended, they are dropped: a RST would end a connection that the receiver may
     // still have.
+    this.#redirected.add(moving.frozen);
     moving.frozen.redirect((packet, segmentSize) => {
       this.#send({ type: "packet", id, segmentSize, packet });
     });
@@ -208,6 +223,13 @@ export class MoveOut {
   #stay(reason: string): void {
     this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
   }
+}
+
+function percentilesOf(values: number[]): MoveReport["pauseMs"] {
+  values.sort((a, b) => a - b);
+  const at = (share: number) =>
+    Math.round((values[Math.floor(share * (values.length - 1))] ?? 0) * 10) / 10;
+  return { p50: at(0.5), p99: at(0.99), max: at(1) };
 }
 
 /** The reason without the connection's addresses, so that equal reasons can be counted. */

@@ -38,6 +38,8 @@ export class ServiceMoves {
   readonly #log: Logger;
   readonly #channels = new Set<SealedChannel>();
   readonly #sockets = new Set<Socket>();
+  /** The channels to services that have connections of this one. */
+  readonly #outgoing = new Map<SealedChannel, MoveOut>();
   #server: Server | undefined;
   #path: string | undefined;
 
@@ -87,9 +89,22 @@ export class ServiceMoves {
       throw new Error(`cannot move connections to ${text}: ${messageLine(error)}`);
     });
     const report = await handler.moveAll();
-    this.#log.info("connections moved", { to: text, ...report, reasons: asText(report.reasons) });
+    const { moved, stayed, lost, pauseMs: { p99, max }, reasons } = report;
+    const pause = { pauseP99Ms: p99, pauseMaxMs: max };
+    const fields = { to: text, moved, stayed, lost, ...pause, reasons: asText(reasons) };
+    this.#log.info("connections moved", fields);
     if (report.moved === 0) channel.close();
+    else this.#outgoing.set(channel, handler);
     return report;
+  }
+
+  /** Packets of the connections that have moved reach the other services by themselves now. */
+  endRedirects(): void {
+    for (const [channel, out] of this.#outgoing) {
+      out.release();
+      channel.close();
+    }
+    this.#outgoing.clear();
   }
 
   /** Other services can no longer connect. */

@@ -54,7 +54,8 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
       drain: () => Promise.resolve(void did.push("drain")),
       moveTo(to) {
         did.push(`move to ${to}`);
-        return Promise.resolve({ moved: 2, stayed: 1, reasons: { "http is busy": 1 }, lost: 0 });
+        const pauseMs = { p50: 1, p99: 2, max: 3 };
+        return Promise.resolve({ moved: 2, stayed: 1, reasons: { "busy": 1 }, pauseMs, lost: 0 });
       },
     },
     isReloading: () => isReloading,

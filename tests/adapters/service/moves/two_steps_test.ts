@@ -86,7 +86,7 @@ describe("a move in two steps", () => {
   test("hands all connections over", async () => {
     await using services = new TwoServices();
     const sockets = await services.connect(70);
-    expect(await services.moveAll()).toEqual({ moved: 70, stayed: 0, reasons: {}, lost: 0 });
+    expect(await services.moveAll()).toMatchObject({ moved: 70, stayed: 0, reasons: {}, lost: 0 });
     expect(services.owned).toEqual([0, 70]);
     for (const socket of sockets) await services.net.run(exchange(socket));
     expect(services.sent.filter((type) => type === "packet").length).toBeGreaterThan(70);
