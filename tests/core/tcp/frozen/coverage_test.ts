@@ -113,6 +113,17 @@ describe("the format of moved connections", () => {
     },
   );
 
+  // The rings are visited as bytes; `ring` belongs to the pool.
+  test("has every field of the rings", () => {
+    const { send, receive } = freshTcb();
+    expect(Object.keys(send)).toEqual(["ring", "length", "limit"]);
+    expect(Object.keys(receive)).toEqual(["ring", "readSeq", "readable", "outOfOrder"]);
+    for (const name of ["send.limit", "send.text", "receive.readSeq", "receive.text"]) {
+      expect(listed).toContain(name);
+    }
+    expect(listed).toContain("receive.outOfOrder[].text");
+  });
+
   // The list of classes above is complete: every field that the visit reaches has a class there.
   test("is visited without a field of an unknown kind", () => {
     const lister = new FieldLister();
