@@ -212,6 +212,7 @@ async function serveAfter(
     service,
     earlier,
     log: events.wrap(log),
+    metrics: async () => [...await service.metrics(), ...output.metrics, ...earlier.metrics.ended],
     isReloading: () => reloader.isReloading,
     onRetired(pid) {
       manager.handOver(pid);
@@ -235,7 +236,7 @@ async function serveAfter(
     upgrade: (limitMs) => upgrader.upgrade(limitMs),
     reload: () => reloader.reload("POST /reload"),
     use: useText,
-    metrics: exportMetrics(service, () => output.metrics),
+    metrics: exportMetrics(service, () => [...output.metrics, ...earlier.metrics.all]),
     reopen,
     log: {
       get level() {

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Metric, MetricDefinition } from "../../../core/api/metrics/metric.ts";
+import { MetricSums } from "../../../core/api/metrics/metric_sums.ts";
 import { DEFINITIONS } from "../../telemetry/definitions.ts";
 import { registerSource } from "../../telemetry/register_metrics.ts";
 import { LOG_METRICS } from "../log/service_log.ts";
@@ -23,7 +24,12 @@ export function exportMetrics(
   service: Pick<Service, "metrics">,
   others: () => readonly Metric[],
 ): (names?: "node_exporter") => Promise<string> {
-  const source = async () => [...await service.metrics(), ...others()];
+  const source = async () => {
+    const sums = new MetricSums();
+    sums.add(await service.metrics());
+    sums.add(others());
+    return sums.metrics;
+  };
   registerSource(source, SERVICE_METRICS);
   let prometheus: Promise<PrometheusText> | undefined;
   return async (names) => {

@@ -6,6 +6,7 @@
 import { MAX_DESCRIPTORS } from "../../host/native/descriptor_messages.ts";
 import type { MessageSocket } from "../../host/native/message_socket.ts";
 import type { Device } from "../../links/tun/device.ts";
+import type { MetricsMessage } from "../metrics/earlier_metrics.ts";
 import type { StackIdentity } from "./identity.ts";
 import type { CommonSettings, Inheritance, ShardInheritance } from "./inheritance.ts";
 
@@ -42,6 +43,8 @@ export type ControlMessage =
   | { readonly type: "serving" }
   /** The service manager regards the new process as the service. */
   | { readonly type: "main" }
+  /** From earlier processes, once a second and at their end. */
+  | MetricsMessage
   /** To earlier processes: the service is stopping. */
   | { readonly type: "stop" };
 

@@ -6,7 +6,8 @@
 import { type Logger, systemClock } from "../../../core/api/environment.ts";
 import { MessageSocket } from "../../host/native/message_socket.ts";
 import type { NativeSockets } from "../../host/native/sockets.ts";
-import { type EarlierProcess, sendControl } from "./control_messages.ts";
+import { EarlierMetrics } from "../metrics/earlier_metrics.ts";
+import { type EarlierProcess, readControl, sendControl } from "./control_messages.ts";
 
 /** Room for messages to one process. */
 export const MAX_CONTROL_BYTES: number = 256 * 1024;
@@ -14,13 +15,27 @@ export const MAX_CONTROL_BYTES: number = 256 * 1024;
 /** Tells the earlier processes when the service stops. */
 export class EarlierProcesses {
   readonly #log: Logger;
-  /** Whether this process has handed over too: another one logs the rest. */
-  isRetired = false;
+  /** What they have counted. */
+  readonly metrics: EarlierMetrics = new EarlierMetrics();
+  #isRetired = false;
   readonly #running = new Map<number, { readonly pid: number; readonly socket: MessageSocket }>();
   #onEnd: () => void = () => {};
 
   constructor(log: Logger) {
     this.#log = log;
+  }
+
+  /** Whether this process has handed over too: another one hears and logs the rest. */
+  get isRetired(): boolean {
+    return this.#isRetired;
+  }
+
+  set isRetired(isRetired: boolean) {
+    this.#isRetired = isRetired;
+    for (const { socket } of this.#running.values()) {
+      if (isRetired) socket.pause();
+      else socket.resume();
+    }
   }
 
   /** Those that still run, the oldest first. */
@@ -36,7 +51,10 @@ export class EarlierProcesses {
   add(sockets: NativeSockets, { number, pid }: EarlierProcess, descriptor: number): void {
     const socket = MessageSocket.open(sockets, descriptor, {
       maxWaiting: MAX_CONTROL_BYTES,
-      onMessage() {},
+      onMessage: (bytes) => {
+        const message = readControl(bytes);
+        if (message?.type === "metrics") this.metrics.take(number, message);
+      },
       onClose: () => this.#end(number),
     });
     this.adopt({ number, pid }, socket);
@@ -73,6 +91,7 @@ export class EarlierProcesses {
   #end(number: number): void {
     const { pid } = this.#running.get(number) ?? {};
     if (!this.#running.delete(number)) return;
+    this.metrics.end(number);
     if (!this.isRetired) this.#log.info("an earlier process has ended", { pid });
     this.#onEnd();
   }

@@ -125,6 +125,9 @@ export class Predecessor {
   }
 
   #take(message: ControlMessage | undefined): void {
+    if (message?.type === "metrics") {
+      return this.earlier.metrics.take(this.#state.identity.number, message);
+    }
     if (message === undefined) {
       this.#hasEnded = true;
       this.earlier.end(this.#state.identity.number);

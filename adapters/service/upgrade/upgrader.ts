@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import { type Clock, type Logger, systemClock } from "../../../core/api/environment.ts";
+import type { Metric } from "../../../core/api/metrics/metric.ts";
 import { MAX_GENERATIONS } from "../../../core/stack/sharding/generations.ts";
 import { MessageListener } from "../../host/native/message_listener.ts";
 import { MessageSocket, messageSocketPair } from "../../host/native/message_socket.ts";
@@ -12,6 +13,7 @@ import { type NativeSockets, nativeSockets } from "../../host/native/sockets.ts"
 import type { LibcHost } from "../../runtime/libc/host.ts";
 import { requirePermissions } from "../cli/permissions.ts";
 import { messageLine, UsageError } from "../errors.ts";
+import { metricsMessages } from "../metrics/earlier_metrics.ts";
 import type { Service } from "../service.ts";
 import {
   type ControlMessage,
@@ -34,6 +36,8 @@ const SWITCH_LIMIT_MS = 10_000;
 const MESSAGE_MS = 100;
 /** Interval between looks for connections that are left, in milliseconds. */
 const IDLE_INTERVAL_MS = 200;
+/** Looks between two reports of the metrics. */
+const METRICS_TURNS = 5;
 
 /** The result of an upgrade. */
 export interface Upgraded {
@@ -50,6 +54,8 @@ export interface UpgraderOptions {
   readonly earlier: EarlierProcesses;
   readonly log: Logger;
   readonly clock?: Clock;
+  /** What this process has counted; the new one adds it to its own. */
+  metrics(): Promise<readonly Metric[]>;
   /** Whether a reload is in progress. */
   readonly isReloading: () => boolean;
   /** Starts the new process; default: as this one was started. */
@@ -105,7 +111,7 @@ export class Upgrader {
       successor.send({ type: "main" });
       const connections = (await this.#options.service.connections()).length;
       log.info("upgrade: the new process serves", { pid, connections });
-      void this.#finish(this.#retirement.signal);
+      void this.#finish(successor, this.#retirement.signal);
       return { pid, connections };
     } catch (error) {
       this.#state = "serving";
@@ -227,17 +233,24 @@ export class Upgrader {
     await onResumed();
   }
 
+  async #sendMetrics(successor: Successor): Promise<void> {
+    for (const message of metricsMessages(await this.#options.metrics())) successor.send(message);
+  }
+
   /** Waits until no connection is left, or for the grace time. */
-  async #finish(resumed: AbortSignal): Promise<void> {
+  async #finish(successor: Successor, resumed: AbortSignal): Promise<void> {
     const { service, log } = this.#options;
     const { upgradeGraceMs } = service.settings;
     const until = upgradeGraceMs === "never" ? Infinity : this.#clock.now() + upgradeGraceMs;
-    while (!resumed.aborted) {
-      if (this.#clock.now() >= until) {
+    for (let turn = 0; !resumed.aborted; turn++) {
+      const isIdle = await service.handover.isIdle();
+      const isOver = this.#clock.now() >= until;
+      if (isIdle || isOver || turn % METRICS_TURNS === 0) await this.#sendMetrics(successor);
+      if (isOver) {
         log.info("the grace time of the upgrade is over", { upgradeGraceMs });
         return this.#ended.resolve();
       }
-      if (await service.handover.isIdle()) return this.#ended.resolve();
+      if (isIdle) return this.#ended.resolve();
       await new Promise<void>((wake) =>
         void this.#clock.schedule(this.#clock.now() + IDLE_INTERVAL_MS, wake)
       );
