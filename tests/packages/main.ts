@@ -135,6 +135,8 @@ async function fromBun(): Promise<void> {
   step("bun add");
   await run(at, ["bun", "add", "@berth/berth", "hono"]);
   await expectLibrary(at, ["bun", "library.ts"]);
+  await run(at, ["bun", "add", "zod"]);
+  await expectExamples(at, ["bun"]);
   await run(at, [tsc, "-p", "."]);
   await expectService(at, ["bun", "x", "berth"]);
   await expectWorkers(at, ["bun", "node_modules/@berth/berth/main.js"]);
@@ -154,6 +156,8 @@ async function fromDeno(): Promise<void> {
   await run(at, ["deno", "add", "npm:@berth/berth", "npm:hono"]);
   await run(at, ["deno", "check", "library.ts"]);
   await expectLibrary(at, ["deno", "run", "--no-prompt", "library.ts"]);
+  await run(at, ["deno", "add", "npm:zod"]);
+  await expectExamples(at, ["deno", "run", "-A"]);
   await expectService(at, ["deno", "run", "-A", "npm:@berth/berth"]);
   await expectWorkers(at, ["deno", "run", "-A", "npm:@berth/berth"]);
   const made = await makeProject("npm", "plugin", ["deno", "run", "-A", "npm:@berth/berth"]);
@@ -237,6 +241,18 @@ function project(name: string): string {
 
 async function expectLibrary(at: string, command: readonly string[]): Promise<void> {
   expect(command.join(" "), await run(at, command), /^ahoy\n$/m);
+}
+
+/** The examples of the pages that a newcomer reads run as they are. */
+async function expectExamples(at: string, command: readonly string[]): Promise<void> {
+  const pages = ["README.md", "docs/write-a-plugin.md", "docs/embed.md"];
+  const examples = pages.flatMap((page) =>
+    examplesInMarkdown(readFileSync(join(ROOT, page), "utf8")).filter(({ runs }) => runs)
+  );
+  for (const [index, { code }] of examples.entries()) {
+    writeFileSync(join(at, `example${index}.ts`), code);
+    await run(at, [...command, `example${index}.ts`]);
+  }
 }
 
 /** A plugin with a schema, one with a package of its own, TLS, static files, the demo. */
