@@ -9,7 +9,7 @@ import { dirname, extname } from "node:path";
 import { hostModuleUrl, isHostPackage, isOwnEntryPoint } from "./host_packages.ts";
 import { installedFile } from "./installed_packages.ts";
 import { LOADERS } from "./module_graph.ts";
-import { mapSpecifiers } from "./module_specifiers.ts";
+import { mapSpecifiers, moduleSpecifiers } from "./module_specifiers.ts";
 
 declare const Bun: {
   plugin(plugin: {
@@ -29,7 +29,7 @@ const changed = new Set<string>();
 export function provideHostPackages(files: readonly string[]): void {
   for (const each of files) {
     const file = realpathSync(each);
-    if (changed.has(file)) continue;
+    if (changed.has(file) || !importsFromHost(file)) continue;
     changed.add(file);
     Bun.plugin({
       name: "berth-host",
@@ -42,6 +42,12 @@ export function provideHostPackages(files: readonly string[]): void {
       },
     });
   }
+}
+
+/** A CommonJS module would no longer be one. */
+function importsFromHost(file: string): boolean {
+  const isCommonJs = /\.c[jt]s$/.test(file);
+  return !isCommonJs && moduleSpecifiers(readFileSync(file, "utf8")).some(isHostPackage);
 }
 
 function hostNameFor(specifier: string, importer: string): string {

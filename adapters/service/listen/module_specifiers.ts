@@ -5,9 +5,18 @@
  * @module
  */
 
-/** Comments and string literals. */
-const TOKENS =
-  /\/\*[^]*?\*\/|\/\/[^\n]*|"(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\[^]|[^`\\])*`/g;
+/** Comments, string literals, and regular expressions, which begin where an operand can be. */
+const TOKENS = new RegExp(
+  [
+    /\/\*[^]*?\*\//,
+    /\/\/[^\n]*/,
+    /"(?:\\.|[^"\\\n])*"/,
+    /'(?:\\.|[^'\\\n])*'/,
+    /`(?:\\[^]|\$\{(?:`[^`]*`|\{[^{}]*\}|[^{}`])*\}|[^`\\])*`/,
+    /(?<=(?:[(,=:[!&|?{};>]|^|\breturn)\s*)\/(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/[a-z]*/,
+  ].map(({ source }) => source).join("|"),
+  "g",
+);
 /** The text in front of a specifier. */
 const IMPORT = /\b(?:from|import|import\s*\(|require\s*\()\s*$/;
 /** Type-only imports, which are not loaded. */

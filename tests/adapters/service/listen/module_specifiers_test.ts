@@ -1,5 +1,8 @@
 import { describe, expect, test } from "bun:test";
-import { moduleSpecifiers } from "../../../../adapters/service/listen/module_specifiers.ts";
+import {
+  mapSpecifiers,
+  moduleSpecifiers,
+} from "../../../../adapters/service/listen/module_specifiers.ts";
 
 describe("moduleSpecifiers", () => {
   // Every form that loads a module, in either quotes, over several lines.
@@ -12,9 +15,20 @@ describe("moduleSpecifiers", () => {
     ['const a = await import("npm:a"), b = await import(`npm:b`)', ["npm:a", "npm:b"]],
     ['import a from "npm:a" with { type: "json" }', ["npm:a"]],
     ['import type from "npm:a"', ["npm:a"]],
+    ['const quote = /["\']/; import "npm:a"', ["npm:a"]],
+    ['const half = a / b; import "npm:a"; c / d', ["npm:a"]],
+    ['const t = `${`"`}`; import "npm:a"', ["npm:a"]],
     ['import type { A } from "npm:a"; import "npm:b"', ["npm:b"]],
   ])("finds what %s loads", (code, expected) => {
     expect(moduleSpecifiers(code)).toEqual(expected);
+  });
+
+  test("changes nothing else", () => {
+    const code = `import a from "a"; /* "a" */ const b = 'a', c = /"a"/, d = await import('a');`;
+    expect(mapSpecifiers(code, (name) => name === "a" ? './x"y' : name)).toBe(
+      `import a from "./x\\"y"; /* "a" */ const b = 'a', c = /"a"/, d = await import("./x\\"y");`,
+    );
+    expect(mapSpecifiers(code, (name) => name)).toBe(code);
   });
 
   // Neither an example in a comment nor text is an import.

@@ -90,6 +90,26 @@ export default [esm, c, cjs.c, sep, typeof z, data.value];`,
     expect(await load("pinned/plugin.ts")).toBe("of its own");
   });
 
+  // Characters that have a meaning in URLs and in regular expressions.
+  test("may be in a folder of any name", async () => {
+    const at = "a b#c%20é [d](e)$+{1}";
+    write(`${at}/helper.ts`, `export { z as helper } from "zod";`);
+    write(
+      `${at}/plugin.ts`,
+      `import { helper } from "./helper.ts";
+const quote = /["']/;
+import { TcpError } from "@berth/berth"; // not "zod"
+export default [typeof helper, TcpError, quote.source, \`import "\${\`zod\`}"\`];`,
+    );
+    expect(await load(`${at}/plugin.ts`)).toEqual(["object", TcpError, `["']`, 'import "zod"']);
+  });
+
+  test("may be a CommonJS module", async () => {
+    write("old/plugin.cjs", `module.exports = require("./part.cjs");`);
+    write("old/part.cjs", `module.exports = () => "zod";`);
+    expect((await load("old/plugin.cjs") as () => string)()).toBe("zod");
+  });
+
   test("is loaded anew after a change, with the same packages", async () => {
     const code = (version: number) =>
       `import { TcpError } from "@berth/berth";
