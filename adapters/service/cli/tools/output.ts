@@ -22,10 +22,11 @@ type Writable = NodeJS.WritableStream & Partial<Pick<WriteStream, "isTTY" | "col
 export function outputTo(stream: Writable): Output {
   let failure: unknown;
   let isGone = false;
-  stream.on("error", (error: NodeJS.ErrnoException) => {
-    if (error.code === "EPIPE") isGone = true;
-    else failure ??= error;
-  });
+  const note = (error: NodeJS.ErrnoException | null | undefined) => {
+    if (error?.code === "EPIPE") isGone = true;
+    else failure ??= error ?? undefined;
+  };
+  stream.on("error", note);
   const check = () => {
     if (failure !== undefined) throw failure;
     return !isGone;
@@ -40,7 +41,13 @@ export function outputTo(stream: Writable): Output {
     },
     async write(text) {
       if (!check()) return false;
-      await new Promise<void>((resolve) => stream.write(text, () => resolve()));
+      await new Promise<void>((resolve) => {
+        // Called before the event that reports the same error.
+        stream.write(text, (error) => {
+          note(error);
+          resolve();
+        });
+      });
       return check();
     },
     async close() {

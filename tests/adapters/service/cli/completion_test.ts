@@ -31,13 +31,22 @@ describe("completion", () => {
   });
 
   testRequiring(["program:bash"], "offers flags, their values and commands in bash", async () => {
-    expect(await offered("--lo")).toEqual(["--log-level"]);
+    expect(await offered("--lo")).toEqual(["--log-level", "--log-format", "--log-file"]);
     expect(await offered("--log-level", "")).toEqual(["debug", "info", "warn", "error", "off"]);
     expect(await offered("--profile", "i")).toEqual(["internet"]);
     expect(await offered("st")).toEqual(["status"]);
     expect(await offered("--config", "comp")).toEqual(["complete.sh"]);
     expect(await offered("--mtu", "")).toEqual([]);
     expect(await offered("completion", "f")).toEqual(["fish"]);
+  });
+
+  // Commands that look into a running service have flags of their own.
+  testRequiring(["program:bash"], "offers the tools and their flags in bash", async () => {
+    expect(await offered("to")).toEqual(["top"]);
+    expect(await offered("ss", "--nu")).toEqual(["--numeric"]);
+    expect(await offered("trace", "--verb")).toEqual(["--verbose"]);
+    expect(await offered("capture", "--write", "comp")).toEqual(["complete.sh"]);
+    expect(await offered("capture", "--coun")).toEqual(["--count"]);
   });
 
   for (const shell of ["zsh", "fish"] as const) {

@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { execFile } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { statSync } from "node:fs";
 import process from "node:process";
 import { promisify } from "node:util";
 import type { HostConnection } from "../../../../../adapters/host/connection.ts";
@@ -43,22 +43,33 @@ async function tshark(file: string, ...args: string[]): Promise<string> {
   return stdout;
 }
 
+/** Talks until a capture has written something. */
+async function recorded(client: HostConnection, file: string): Promise<void> {
+  for (let size = 0; size === 0;) {
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    await say(client, "x");
+    size = statSync(file, { throwIfNoEntry: false })?.size ?? 0;
+  }
+}
+
+async function recordedBy(
+  client: HostConnection,
+  tool: (...args: string[]) => Run,
+  file: string,
+): Promise<void> {
+  const run = tool("capture", "-w", file);
+  await recorded(client, file);
+  run.kill("SIGINT");
+  expect(await run.exit).toBe(0);
+}
+
 describe("berth capture", () => {
   // Interrupted as with Ctrl+C: the file is whole, and the service goes on.
   testRequiring(["program:tshark"], "records until it is interrupted", async () => {
     const { client, connect, tool } = await echoService();
     const file = folder.file("a.pcapng");
     const run = tool("capture", "tcp", "port", "7", "-w", file);
-    let size = 0;
-    while (size === 0) {
-      await new Promise((resolve) => setTimeout(resolve, 50));
-      expect(await say(client, "two")).toBe("two");
-      try {
-        size = readFileSync(file).length;
-      } catch {
-        // It has not begun.
-      }
-    }
+    await recorded(client, file);
     expect(await say(await connect(), "three")).toBe("three");
     run.kill("SIGINT");
     expect(await run.exit).toBe(0);
@@ -85,6 +96,33 @@ describe("berth capture", () => {
     expect(run.log).toContain("3 packets captured");
     await connect();
   }, 30_000);
+
+  // A disk that is full: one line, and the service goes on.
+  testRequiring(["program:tshark"], "says why it cannot write", async () => {
+    const { client, tool } = await echoService();
+    const [full, missing] = [
+      tool("capture", "-w", "/dev/full"),
+      tool("capture", "-w", folder.file("no/where")),
+    ];
+    expect([await full.exit, await missing.exit]).toEqual([1, 1]);
+    expect(full.log).toMatch(/^berth: --write \/dev\/full: .*no space left on device/mi);
+    expect(missing.log).toMatch(/^berth: --write \S+no\/where: .*no such file/mi);
+    expect(await say(client, "five")).toBe("five");
+  }, 30_000);
+
+  // Killed before it could say goodbye; there is room for 8 captures.
+  test("ends in the service when its reader is killed", async () => {
+    const { client, tool } = await echoService();
+    for (let round = 0; round < 2; round++) {
+      const runs = Array.from(
+        { length: 5 },
+        (_, i) => tool("capture", "-w", folder.file(`${round}-${i}`)),
+      );
+      for (const [i] of runs.entries()) await recorded(client, folder.file(`${round}-${i}`));
+      for (const run of runs) await run.end();
+    }
+    await recordedBy(client, tool, folder.file("last"));
+  }, 60_000);
 
   // Before the service is asked anything.
   test("refuses an invalid filter", async () => {
