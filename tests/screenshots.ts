@@ -27,9 +27,11 @@ const LOOKS: Readonly<Record<string, Appearance>> = {
 
 const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-async function takePictures(tab: Tab, name: string): Promise<void> {
+/** `more`: pixels that a desktop is higher. */
+async function takePictures(tab: Tab, name: string, more = 0): Promise<void> {
   for (const [look, appearance] of Object.entries(LOOKS)) {
-    await tab.show(appearance);
+    const height = appearance.height + (look.startsWith("desktop") ? more : 0);
+    await tab.show({ ...appearance, height });
     await pass(700);
     const png = await tab.screenshot();
     if (png.length > MAX_BYTES) throw new Error(`${name}-${look}: ${png.length} bytes`);
@@ -43,7 +45,7 @@ const [, url] = await demo.printed(/open (http:\S+)[\s\S]*Ctrl\+C/);
 const page = await browser.visit(url!);
 await page.show(LOOKS["desktop-light"]!);
 await pass(FILL_MS);
-await takePictures(page, "demo");
+await takePictures(page, "demo", 110);
 await endRuns();
 
 using service = await startDashboardService();

@@ -53,7 +53,7 @@ function page(script: string): string {
 <p class="brand">berth</p>
 <h1>Two TCP/IP stacks in this page</h1>
 <p class="lead">Both are written in TypeScript and run in your browser, without a server. One sends to the other over a path
-that you can spoil.</p>
+whose delay, loss and bandwidth are yours to change.</p>
 </header>
 <div id="network"></div>
 </main>

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { listenForAdmin } from "../../adapters/service/admin/listen.ts";
 import type { OpenConnection } from "../../core/api/types.ts";
-import { violations } from "../support/accessibility.ts";
+import { unreachable, violations } from "../support/accessibility.ts";
 import { Chromium, type Tab } from "../support/chromium.ts";
 import { TestDashboard } from "../support/dashboard.ts";
 import { startDashboardService } from "../support/dashboard_service.ts";
@@ -157,9 +157,11 @@ describe("the dashboard in Chromium", () => {
         expect(await tab.evaluate(FITS)).toBe(true);
       }
     }
+    expect(await unreachable(tab)).toEqual([]);
     await tab.evaluate("document.querySelector('.scroll tbody a').click()");
     await tab.until(`${TEXT}.includes("Round-trip time")`);
     expect(await violations(tab)).toEqual([]);
+    expect(await unreachable(tab)).toEqual([]);
     expect(await tab.evaluate(FITS)).toBe(true);
     const signedOut = await browser.visit(dashboard.origin);
     await signedOut.until("document.querySelector('input')");

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect } from "bun:test";
-import { violations } from "../support/accessibility.ts";
+import { unreachable, violations } from "../support/accessibility.ts";
 import { Chromium } from "../support/chromium.ts";
 import { requires, testRequiring } from "../support/requirements.ts";
 import { endRuns, start } from "../support/service_run.ts";
@@ -35,6 +35,7 @@ describe("the demo in Chromium", () => {
       .match(/smoothed (\\d+)/)?.[1] >= 250`);
     await tab.evaluate("document.querySelector('#echo button').click()");
     await tab.until(`/ahoy, after [\\d.]+ ms/.test(${TEXT})`);
+    expect(await unreachable(tab)).toEqual([]);
     for (const width of [1280, 390]) {
       for (const dark of [false, true]) {
         await tab.show({ width, height: 900, dark });

@@ -1,5 +1,5 @@
 /**
- * What axe-core finds wrong with a page.
+ * Whether everybody can use a page: what axe-core finds wrong with it, and what the keyboard does not reach.
  *
  * @module
  */
@@ -15,4 +15,20 @@ export async function violations(tab: Tab): Promise<readonly string[]> {
   const found = await tab.evaluate(`axe.run().then(({ violations }) =>
     violations.flatMap(({ id, nodes }) => nodes.map(({ html }) => id + ": " + html)))`);
   return found as string[];
+}
+
+/** Controls that the Tab key does not reach, however often it is pressed. */
+export async function unreachable(tab: Tab): Promise<readonly string[]> {
+  const count = await tab.evaluate(`
+    globalThis.controls = [...document.querySelectorAll(
+      "a[href], button:not(:disabled), input:not(:disabled), [tabindex='0']",
+    )].filter((element) => element.checkVisibility());
+    globalThis.reached = new Set();
+    document.addEventListener("focusin", ({ target }) => reached.add(target));
+    document.activeElement.blur();
+    controls.length`);
+  for (let i = 0; i < (count as number) + 5; i++) await tab.press("Tab");
+  const missed = await tab.evaluate(`controls.filter((one) => one.isConnected && !reached.has(one))
+    .map((one) => one.outerHTML.slice(0, 200))`);
+  return missed as string[];
 }

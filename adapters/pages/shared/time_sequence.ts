@@ -46,10 +46,17 @@ export function TimeSequence({ title, history, now, span, height }: TimeSequence
         { label: "edge of the window", stroke: "dashed", stepped: true },
       ]}
       keys=${[{ label: "segment", mark: "bar" }, { label: "sent again", mark: "again" }]}
-      columns=${columns} format=${(value: number) => text(bytes(value))}
+      columns=${columns} format=${positionFormat(highest - lowest)}
       range=${Number.isFinite(lowest) ? [lowest - margin, highest + margin] : [0, 1000]}
       draw=${(plot: uPlot, colours: Colours) => drawSegments(plot, colours, history)} />
   `;
+}
+
+/** Sequence numbers that are close together differ in their last digits. */
+function positionFormat(range: number): (value: number) => string {
+  const decimals = range < 300_000 ? 3 : 2;
+  return (value) =>
+    value < 1e6 ? text(bytes(Math.max(0, value))) : `${(value / 1e6).toFixed(decimals)} MB`;
 }
 
 function drawSegments(plot: uPlot, colours: Colours, { segments, sacks }: SequenceHistory): void {
