@@ -4,11 +4,10 @@
  * @module
  */
 import { z } from "zod";
-import { messageOf } from "../core/api/error_text.ts";
-import { formatHostPort } from "../core/api/host_port.ts";
 import { milliseconds } from "../core/api/numbers.ts";
 import { checkOptions } from "../core/api/options.ts";
 import { compose, markFactory } from "../core/api/plugin.ts";
+import { logRefusal } from "../core/api/runtime/port_host.ts";
 import { runInOrder } from "../core/api/runtime/run_chain.ts";
 import { deriveSocket, unread } from "../core/api/tcp/derived_socket.ts";
 import { readChunk } from "../core/api/tcp/read_chunk.ts";
@@ -121,10 +120,7 @@ function handlerOf(route: DetectHandlers): Handler {
     try {
       decided = await onSyn({ local, remote, signal: c.signal }, c);
     } catch (error) {
-      c.log.info("connection refused", {
-        remote: formatHostPort(remote),
-        reason: messageOf(error),
-      });
+      logRefusal(c.log, { remote }, error);
     }
     if (typeof decided === "function") await decided(c, next);
     else c.socket.abort();

@@ -139,8 +139,7 @@ describe("detect", () => {
     await expect(rest(refused.client)).rejects.toThrow("reset");
   });
 
-  // A target that is down is not an error of the handler: the connection is reset, and the reason
-  // logged.
+  // The connection is reset, and the fault of the plugin logged.
   test("resets a connection if onSyn of its plugin throws", async () => {
     const { client, server } = socketPair();
     const { context, lines } = testContext(server);
@@ -149,7 +148,7 @@ describe("detect", () => {
     await detect({ ssh: failing }).handle!(context, () => Promise.resolve());
     await expect(rest(client)).rejects.toThrow("reset");
     expect(lines.filter(({ level }) => level !== "debug")).toMatchObject([
-      { level: "info", message: "connection refused", fields: { reason: "down" } },
+      { level: "error", message: "connection refused", fields: { reason: "down" } },
     ]);
   });
 

@@ -4,7 +4,7 @@
  *
  * @module
  */
-import { closeSync, fstatSync, openSync, renameSync, write, writeSync } from "node:fs";
+import { closeSync, fstatSync, openSync, renameSync, statSync, write, writeSync } from "node:fs";
 import { promisify } from "node:util";
 import { messageLine } from "../errors.ts";
 
@@ -161,6 +161,8 @@ export class LogFile {
   #rotate(): void {
     const { file, files, maxBytes } = this.options;
     try {
+      // Another process, such as the one before an upgrade, has rotated it.
+      if (!this.#isNamed) return this.#replace(openToAppend(file));
       for (let number = files - 1; number > 1; number--) {
         renameIfPresent(`${file}.${number - 1}`, `${file}.${number}`);
       }
@@ -170,6 +172,12 @@ export class LogFile {
       this.#rotateAt = this.#size + maxBytes;
       this.#events.failed(`it grows on, since it cannot be rotated: ${messageLine(error)}`);
     }
+  }
+
+  /** Whether the open file still has its name. */
+  get #isNamed(): boolean {
+    const named = statSync(this.options.file, { throwIfNoEntry: false });
+    return named === undefined || named.ino === fstatSync(this.#fd).ino;
   }
 
   #replace(fd: number): void {

@@ -119,11 +119,9 @@ export class PortHost {
 }
 
 /** Logs that the decision about a SYN has thrown. */
-export function logRefusal(log: Logger, { remote }: Syn, error: unknown): void {
-  log.info("connection refused", {
-    remote: formatHostPort(remote),
-    reason: messageOf(error),
-    // A TcpError is a deliberate refusal, so its stack trace is of no interest.
-    stack: error instanceof TcpError ? undefined : stackOf(error),
-  });
+export function logRefusal(log: Logger, { remote }: Pick<Syn, "remote">, error: unknown): void {
+  const fields = { remote: formatHostPort(remote), reason: messageOf(error) };
+  // A TcpError is a deliberate refusal; anything else is a fault of the plugin.
+  if (error instanceof TcpError) return log.info("connection refused", fields);
+  log.error("connection refused", { ...fields, stack: stackOf(error) });
 }

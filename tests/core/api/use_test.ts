@@ -205,7 +205,7 @@ describe("a handler that throws", () => {
       ["connection refused", "SocketError: no clients are accepted"],
       ["connection refused", "a mistake"],
     ]);
-    expect(pair.lines.map(({ fields }) => typeof fields?.stack))
-      .toEqual(["string", "undefined", "string"]);
+    expect(pair.lines.map(({ level, fields }) => [level, typeof fields?.stack]))
+      .toEqual([["error", "string"], ["info", "undefined"], ["error", "string"]]);
   });
 });

@@ -59,6 +59,24 @@ describe("LogFile", () => {
     expect(readdirSync(folder.path)).toEqual(["log"]);
   });
 
+  // Two processes have the file open, as during an upgrade: each line is in one of the files, whole, and no
+  // file is rotated away by the second that the first has just begun.
+  test("can be shared with another process", async () => {
+    const { file: one, path, read } = open({ maxBytes: 1000, files: 20 });
+    const other = new LogFile(one.options, { failed() {}, recovered() {} });
+    for (let i = 0; i < 100; i++) {
+      const file = i % 2 === 0 ? one : other;
+      file.write(`${i}`.padEnd(99, "."));
+      await file.finish();
+    }
+    expect(existsSync(path)).toBe(true);
+    const names = readdirSync(folder.path);
+    const lines = names.flatMap((name) => read(name).trim().split("\n"));
+    expect(lines.map((line) => parseInt(line)).sort((a, b) => a - b))
+      .toEqual(Array.from({ length: 100 }, (_, i) => i));
+    expect(names.length).toBeLessThan(14);
+  });
+
   // logrotate renames the file, then asks for a new one: no line is lost on the way.
   test("is opened again by its name", async () => {
     const { file, path, read } = open();
