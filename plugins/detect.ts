@@ -120,7 +120,7 @@ function handlerOf(route: DetectHandlers): Handler {
     try {
       decided = await onSyn({ local, remote, signal: c.signal }, c);
     } catch (error) {
-      logRefusal(c.log, { remote }, error);
+      logRefusal(c.log, { remote, signal: c.signal }, error);
     }
     if (typeof decided === "function") await decided(c, next);
     else c.socket.abort();

@@ -119,9 +119,14 @@ export class PortHost {
 }
 
 /** Logs that the decision about a SYN has thrown. */
-export function logRefusal(log: Logger, { remote }: Pick<Syn, "remote">, error: unknown): void {
+export function logRefusal(
+  log: Logger,
+  { remote, signal }: Pick<Syn, "remote" | "signal">,
+  error: unknown,
+): void {
   const fields = { remote: formatHostPort(remote), reason: messageOf(error) };
-  // A TcpError is a deliberate refusal; anything else is a fault of the plugin.
-  if (error instanceof TcpError) return log.info("connection refused", fields);
+  // A TcpError is a deliberate refusal, and an attempt may end while a plugin decides; anything else
+  // is a fault of the plugin.
+  if (error instanceof TcpError || signal.aborted) return log.info("connection refused", fields);
   log.error("connection refused", { ...fields, stack: stackOf(error) });
 }

@@ -185,6 +185,27 @@ describe("a handler that throws", () => {
       .toEqual([["debug", "connection lost"]]);
   });
 
+  // A client that gives up while the plugin decides is not a fault of the plugin.
+  test("logs an attempt that ended while it was decided at level info", async () => {
+    await using pair = new StackPair();
+    const { server, client } = pair;
+    server.use(1, {
+      name: "slow",
+      onSyn: ({ signal }) =>
+        new Promise((_, reject) => signal.addEventListener("abort", () => reject(signal.reason))),
+    });
+    const socket = client.connect("10.0.0.2:1");
+    const opened = socket.opened.catch(() => {});
+    await pair.clock.advance(10);
+    socket.abort();
+    await pair.run(opened);
+    await pair.clock.advance(120_000);
+    expect(
+      pair.lines.filter(({ message }) => message === "connection refused")
+        .map(({ level }) => level),
+    ).not.toContain("error");
+  });
+
   // A TcpError is an intended refusal; other errors are bugs and are logged with a stack trace.
   test("before the SYN is answered is logged, with a stack trace if it is a bug", async () => {
     await using pair = new StackPair();
