@@ -5,10 +5,9 @@
  */
 import { createSocket, type Socket } from "node:dgram";
 import { isIPv6 } from "node:net";
-import type { Logger } from "../../core/api/environment.ts";
-import { messageOf } from "../../core/api/error_text.ts";
 import type { HostPort } from "../../core/api/host_port.ts";
 import { IpAddress } from "../../core/wire/address.ts";
+import { runtimeName } from "../runtime/runtime.ts";
 import { adoptDatagrams, listenNativeDatagrams } from "./native/datagram_port.ts";
 import { nativeSockets } from "./native/sockets.ts";
 
@@ -24,6 +23,8 @@ export interface HostDatagramPort {
   readonly address: HostPort;
   /** The socket, for another process; `undefined`: the runtime does not show it. */
   readonly descriptor: number | undefined;
+  /** An address to send to more than once; a name or a zone only with `node:dgram`. */
+  clientAt(address: HostPort): DatagramClient;
   /**
    * Resolves with the length of the datagram once the kernel has accepted it.
    *
@@ -34,14 +35,20 @@ export interface HostDatagramPort {
   pause(): void;
   /** Receives datagrams again. */
   resume(): void;
-  close(): void;
+  /** Resolves when the port is free. */
+  close(): Promise<void>;
 }
 
 /** Options of {@link listenHostDatagrams}. */
 export interface HostDatagramOptions {
-  readonly log: Logger;
+  /** Called for an error that belongs to no datagram. */
+  onError(error: Error): void;
   /** A socket that another process has opened for this address. */
   readonly descriptor?: number | undefined;
+  /** A socket on `::` does not receive IPv4. Default false. */
+  readonly ipv6Only?: boolean;
+  /** Size of the kernel's receive buffer in bytes, which the kernel may limit. Default: the kernel's. */
+  readonly receiveBuffer?: number;
   /** Called for each datagram, which is valid during the call only. */
   onDatagram(datagram: Uint8Array, client: DatagramClient): void;
 }
@@ -65,18 +72,26 @@ export async function listenHostDatagrams(
 /** {@link listenHostDatagrams} with `node:dgram`. */
 export async function listenRuntimeDatagrams(
   { hostname, port }: HostPort,
-  { log, onDatagram }: HostDatagramOptions,
+  { ipv6Only = false, receiveBuffer, onError, onDatagram }: HostDatagramOptions,
 ): Promise<HostDatagramPort> {
-  const socket = createSocket(isIPv6(hostname) ? "udp6" : "udp4");
+  const socket = createSocket({
+    ...(isIPv6(hostname) ? { type: "udp6", ipv6Only } : { type: "udp4" }),
+    // Deno allocates an array of that size for each datagram.
+    ...(receiveBuffer !== undefined && runtimeName() === "bun"
+      ? { recvBufferSize: receiveBuffer }
+      : {}),
+  });
   const bound = await bind(socket, hostname, port);
   let isPaused = false;
+  let closed: Promise<void> | undefined;
   socket.on("message", (datagram: Uint8Array, { address, port }) => {
     if (!isPaused) onDatagram(datagram, { hostname: address, port });
   });
-  socket.on("error", (error) => log.error("cannot receive", { reason: messageOf(error) }));
+  socket.on("error", onError);
   return {
     address: { hostname, port: bound },
     descriptor: undefined,
+    clientAt: (address) => address,
     send: (datagram, client) =>
       new Promise((resolve, reject) => {
         socket.send(datagram, client.port, client.hostname, (error) => {
@@ -86,15 +101,21 @@ export async function listenRuntimeDatagrams(
       }),
     pause: () => isPaused = true,
     resume: () => isPaused = false,
-    close: () => void socket.close(),
+    close() {
+      closed ??= new Promise((resolve) => void socket.close(() => resolve()));
+      return closed;
+    },
   };
 }
 
 function bind(socket: Socket, address: string, port: number): Promise<number> {
   return new Promise((resolve, reject) => {
-    socket.once("error", reject);
+    socket.once("error", (error) => {
+      socket.close();
+      reject(error);
+    });
     socket.bind({ address, port }, () => {
-      socket.off("error", reject);
+      socket.removeAllListeners("error");
       resolve(socket.address().port);
     });
   });

@@ -3,13 +3,17 @@
  *
  * @module
  */
-import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import { lookup } from "node:dns/promises";
 import { formatHostPort, type HostPort, parseHostPort } from "../../core/api/host_port.ts";
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { IpHeader, parseIp } from "../../core/wire/ip.ts";
-import { runtimeName } from "../runtime/runtime.ts";
+import {
+  type DatagramClient,
+  type HostDatagramPort,
+  listenHostDatagrams,
+  listenRuntimeDatagrams,
+} from "../host/datagram_port.ts";
 import { dropStats } from "./drops.ts";
 import { requireInteger } from "./integer_option.ts";
 import { PacketQueue } from "./packet_queue.ts";
@@ -90,19 +94,16 @@ export async function openUdpLink(options: UdpLinkOptions): Promise<UdpLink> {
   if (remote !== undefined && remote.hostname.includes(":") !== isV6) {
     throw new TypeError(`local ${options.local} and remote ${options.remote} differ in IP version`);
   }
-  const socket = createSocket({
-    ...(isV6 ? { type: "udp6", ipv6Only: true } : { type: "udp4" }),
-    // Deno allocates an array of that size for each datagram.
-    ...(runtimeName() === "bun" ? { recvBufferSize: RECEIVE_BUFFER } : {}),
-  });
-  await bind(socket, local ?? { hostname: isV6 ? "::" : "0.0.0.0", port: 0 });
-  return new UdpLink(socket, remote, mtu, queue);
+  return await UdpLink.open(
+    local ?? { hostname: isV6 ? "::" : "0.0.0.0", port: 0 },
+    remote,
+    mtu,
+    queue,
+  );
 }
 
 /** A link over UDP datagrams; created by {@link openUdpLink}. */
 export class UdpLink implements Link {
-  /** Shown in logs. */
-  readonly name: string;
   /** No super-packets and no checksum offload. */
   readonly features: LinkFeatures;
   /** Counters of drops. */
@@ -112,32 +113,64 @@ export class UdpLink implements Link {
     "queue-full": 0,
     "send-failed": 0,
   };
-  /** The bound address and port, which the peer uses as its `remote`. */
-  readonly localAddress: string;
-  readonly #socket: Socket;
+  /** Set when it is open. */
+  #socket!: HostDatagramPort;
   readonly #queue: number;
   readonly #incoming: PacketQueue;
   #outgoing: Uint8Array<ArrayBuffer>[] = [];
   #remote: HostPort | undefined;
+  /** The peer, as the socket sends to it. */
+  #client: DatagramClient | undefined;
+  /** The sender of the last packet from the peer, while it stays the same object. */
+  #lastSender: DatagramClient | undefined;
   #closing: Promise<void> | undefined;
 
+  private constructor(mtu: number, queue: number) {
+    this.features = { mtu, maxSuperPacket: 0, checksumOffload: false };
+    this.#queue = queue;
+    this.#incoming = new PacketQueue(queue, this.features);
+  }
+
   /**
-   * Called by {@link openUdpLink}; takes over a bound socket.
+   * Called by {@link openUdpLink}, which checks the arguments.
    *
    * @internal
    */
-  constructor(socket: Socket, remote: HostPort | undefined, mtu: number, queue: number) {
-    const { address: hostname, port } = socket.address();
-    this.localAddress = formatHostPort({ hostname, port });
-    this.name = `udp ${this.localAddress}`;
-    this.features = { mtu, maxSuperPacket: 0, checksumOffload: false };
-    this.#socket = socket;
-    this.#remote = remote;
-    this.#queue = queue;
-    this.#incoming = new PacketQueue(queue, this.features);
-    socket.on("message", (packet, from) => this.#take(packet, from));
-    // ICMP errors about the peer, which may still come up.
-    socket.on("error", () => this.drops["send-failed"]++);
+  static async open(
+    local: HostPort,
+    remote: HostPort | undefined,
+    mtu: number,
+    queue: number,
+  ): Promise<UdpLink> {
+    const link = new UdpLink(mtu, queue);
+    // Only node:dgram takes the zone of a link-local address.
+    const listen = remote?.hostname.includes("%") ? listenRuntimeDatagrams : listenHostDatagrams;
+    try {
+      link.#socket = await listen(local, {
+        ipv6Only: true,
+        receiveBuffer: RECEIVE_BUFFER,
+        onDatagram: (packet, from) => link.#take(packet, from),
+        // ICMP errors about the peer, which may still come up.
+        onError: () => link.drops["send-failed"]++,
+      });
+    } catch (cause) {
+      const { code, message } = cause as Error & { code?: string };
+      const why = code === "EADDRINUSE" ? "another program uses it" : message;
+      throw new Error(`cannot receive UDP at ${formatHostPort(local)}: ${why}`, { cause });
+    }
+    link.#remote = remote;
+    link.#client = remote && link.#socket.clientAt(remote);
+    return link;
+  }
+
+  /** Shown in logs. */
+  get name(): string {
+    return `udp ${this.localAddress}`;
+  }
+
+  /** The bound address and port, which the peer uses as its `remote`. */
+  get localAddress(): string {
+    return formatHostPort(this.#socket.address);
   }
 
   /** The peer; `undefined` until it is known. */
@@ -163,7 +196,7 @@ export class UdpLink implements Link {
   /** Sends a packet; returns false while the peer is unknown or if the send queue is full. */
   send(packet: OutgoingPacket): boolean {
     const size = packet.byteLength;
-    if (this.#closing || this.#remote === undefined || size > this.features.mtu) return false;
+    if (this.#closing || this.#client === undefined || size > this.features.mtu) return false;
     if (this.#outgoing.length >= this.#queue) return false;
     const datagram = new Uint8Array(size);
     packet.copyTo(datagram, 0);
@@ -185,15 +218,15 @@ export class UdpLink implements Link {
 
   /** Sends one at a time, since Deno reorders datagrams that are sent together. */
   #sendFirst(): void {
-    const { hostname, port } = this.#remote!;
-    this.#socket.send(this.#outgoing[0]!, port, hostname, (error) => {
-      if (error) this.drops["send-failed"]++;
+    this.#socket.send(this.#outgoing[0]!, this.#client!).catch(() => {
+      this.drops["send-failed"]++;
+    }).then(() => {
       this.#outgoing.shift();
       if (this.#outgoing.length > 0) this.#sendFirst();
     });
   }
 
-  #take(packet: Uint8Array, from: RemoteInfo): void {
+  #take(packet: Uint8Array, from: DatagramClient): void {
     if (packet.length === 0 || packet.length > this.features.mtu) {
       this.drops["bad-size"]++;
       return;
@@ -202,19 +235,23 @@ export class UdpLink implements Link {
     else if (!this.#incoming.putBytes(packet)) this.drops["queue-full"]++;
   }
 
-  #isFromRemote(packet: Uint8Array, { address, port }: RemoteInfo): boolean {
-    const hostname = canonical(address);
+  #isFromRemote(packet: Uint8Array, from: DatagramClient): boolean {
+    if (from === this.#lastSender) return true;
+    const remote = { hostname: canonical(from.hostname), port: from.port };
     if (this.#remote === undefined) {
       if (parseIp(packet, packet.length, new IpHeader()) !== undefined) return false;
-      this.#remote = { hostname, port };
+      this.#remote = remote;
+      this.#client = from;
     }
-    return this.#remote.port === port && this.#remote.hostname === hostname;
+    const isRemote = this.#remote.port === remote.port && this.#remote.hostname === remote.hostname;
+    if (isRemote) this.#lastSender = from;
+    return isRemote;
   }
 
   async #end(): Promise<void> {
     this.#incoming.close();
     while (this.#outgoing.length > 0) await new Promise((resolve) => setTimeout(resolve, 0));
-    await new Promise<void>((resolve) => this.#socket.close(resolve));
+    await this.#socket.close();
   }
 }
 
@@ -237,21 +274,6 @@ async function resolve(option: string, text: string): Promise<HostPort> {
   } catch (cause) {
     throw new Error(`${option}: cannot resolve ${hostname}`, { cause });
   }
-}
-
-function bind(socket: Socket, { hostname, port }: HostPort): Promise<void> {
-  return new Promise((resolve, reject) => {
-    socket.once("error", (cause: Error & { code?: string }) => {
-      const place = formatHostPort({ hostname, port });
-      const why = cause.code === "EADDRINUSE" ? "another program uses it" : cause.message;
-      socket.close();
-      reject(new Error(`cannot receive UDP at ${place}: ${why}`, { cause }));
-    });
-    socket.bind(port, hostname, () => {
-      socket.removeAllListeners("error");
-      resolve();
-    });
-  });
 }
 
 function canonical(address: string): string {

@@ -3,13 +3,17 @@
  *
  * @module
  */
-import { createSocket, type RemoteInfo, type Socket } from "node:dgram";
 import type { HostPort } from "../../core/api/host_port.ts";
 import { Queue } from "../../core/buffers/queue.ts";
 import type { LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack/link.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
 import { hostError } from "../host/connection.ts";
+import {
+  type DatagramClient,
+  type HostDatagramPort,
+  listenHostDatagrams,
+} from "../host/datagram_port.ts";
 import { Counts } from "./ethernet/counts.ts";
 import type { FramePort } from "./ethernet/frame_port.ts";
 import { PacketQueue } from "./packet_queue.ts";
@@ -64,7 +68,10 @@ interface Datagram {
 export class UdpPort implements FramePort {
   readonly name: string;
   readonly features: LinkFeatures;
-  readonly #socket: Socket;
+  /** Set when it is open. */
+  #socket!: HostDatagramPort;
+  /** Endpoints as the socket sends to them, by the objects that the encapsulation has for them. */
+  readonly #endpoints = new WeakMap<HostPort, DatagramClient>();
   readonly #encapsulation: Encapsulation;
   readonly #offload: boolean;
   readonly #incoming: PacketQueue;
@@ -72,20 +79,18 @@ export class UdpPort implements FramePort {
   readonly #spare: Uint8Array<ArrayBuffer>[] = [];
   readonly #outgoing = new Queue<Datagram>();
   #isSending = false;
+  /** Who sent the last datagram, and its canonical address. */
+  #sender: DatagramClient | undefined;
+  #senderAddress: HostPort | undefined;
   #closing: Promise<void> | undefined;
 
-  private constructor(socket: Socket, encapsulation: Encapsulation, options: UdpPortOptions) {
-    const { mtu, queue, offload } = options;
+  private constructor(encapsulation: Encapsulation, { mtu, queue, offload }: UdpPortOptions) {
     this.name = encapsulation.name;
     this.features = { mtu, maxSuperPacket: 0, checksumOffload: false };
     const incoming = { ...this.features, maxSuperPacket: offload ? MAX_SUPER_PACKET : 0 };
-    this.#socket = socket;
     this.#encapsulation = encapsulation;
     this.#offload = offload;
     this.#incoming = new PacketQueue(queue, incoming, ETHERNET_HEADER);
-    socket.on("message", (datagram, from) => this.#take(datagram, from));
-    // Errors of a single datagram are reported to its callback; later ones may succeed.
-    socket.on("error", () => this.#counts.add("drop.send"));
   }
 
   /**
@@ -94,25 +99,22 @@ export class UdpPort implements FramePort {
    * @throws {Error} The address cannot be bound.
    */
   static async open(encapsulation: Encapsulation, options: UdpPortOptions): Promise<UdpPort> {
-    const { local } = options;
-    const socket = createSocket(local.hostname.includes(":") ? "udp6" : "udp4");
-    await new Promise<void>((resolve, reject) => {
-      socket.once("error", (error) => {
-        socket.close();
-        reject(hostError(error));
+    const port = new UdpPort(encapsulation, options);
+    try {
+      port.#socket = await listenHostDatagrams(options.local, {
+        onDatagram: (datagram, from) => port.#take(datagram, from),
+        // Errors of a single datagram are reported to its sender; later ones may succeed.
+        onError: () => port.#counts.add("drop.send"),
       });
-      socket.bind(local.port, local.hostname, () => {
-        socket.removeAllListeners("error");
-        resolve();
-      });
-    });
-    return new UdpPort(socket, encapsulation, options);
+    } catch (error) {
+      throw hostError(error as Error);
+    }
+    return port;
   }
 
   /** Address and port of the socket. */
   get local(): HostPort {
-    const { address, port } = this.#socket.address();
-    return { hostname: address, port };
+    return this.#socket.address;
   }
 
   receive(batch: PacketBatch): number {
@@ -156,12 +158,19 @@ export class UdpPort implements FramePort {
     const next = this.#closing ? undefined : this.#outgoing.shift();
     this.#isSending = next !== undefined;
     if (next === undefined) return;
-    const { bytes, length, to: { hostname, port }, isLast } = next;
-    this.#socket.send(bytes, 0, length, port, hostname, (error) => {
-      if (error && !this.#closing) this.#counts.add("drop.send");
+    const { bytes, length, to, isLast } = next;
+    this.#socket.send(bytes.subarray(0, length), this.#clientAt(to)).catch(() => {
+      if (!this.#closing) this.#counts.add("drop.send");
+    }).then(() => {
       if (isLast) this.#spare.push(bytes);
       this.#sendNext();
     });
+  }
+
+  #clientAt(to: HostPort): DatagramClient {
+    let client = this.#endpoints.get(to);
+    if (client === undefined) this.#endpoints.set(to, client = this.#socket.clientAt(to));
+    return client;
   }
 
   stats(): Readonly<Record<string, number>> {
@@ -170,17 +179,20 @@ export class UdpPort implements FramePort {
 
   close(): Promise<void> {
     this.#incoming.close();
-    return this.#closing ??= new Promise((resolve) => this.#socket.close(() => resolve()));
+    return this.#closing ??= this.#socket.close();
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
 
-  #take(datagram: Uint8Array, { address, port }: RemoteInfo): void {
+  #take(datagram: Uint8Array, from: DatagramClient): void {
     if (this.#closing) return;
-    const hostname = canonical(address);
-    if (!this.#encapsulation.accepts(datagram, { hostname, port })) return;
+    if (from !== this.#sender) {
+      this.#sender = from;
+      this.#senderAddress = { hostname: canonical(from.hostname), port: from.port };
+    }
+    if (!this.#encapsulation.accepts(datagram, this.#senderAddress!)) return;
     const frame = datagram.subarray(this.#encapsulation.headerSize);
     const isLarge = frame.length > this.features.mtu + ETHERNET_HEADER;
     if (isLarge && !this.#offload) return this.#counts.add("drop.size");

@@ -18,11 +18,19 @@ import {
   POLLIN,
   POLLOUT,
   readInt,
+  SO_RCVBUF,
   SOCK_DGRAM,
+  SOL_SOCKET,
 } from "../../runtime/libc/linux.ts";
 import type { DatagramClient, HostDatagramOptions, HostDatagramPort } from "../datagram_port.ts";
 import type { ReadyOwner } from "./event_set.ts";
-import { familyOf, hostPortOf, ipSocketAddress, MAX_IP_ADDRESS_SIZE } from "./socket_address.ts";
+import {
+  familyOf,
+  hostPortOf,
+  ipSocketAddress,
+  mappedSocketAddress,
+  MAX_IP_ADDRESS_SIZE,
+} from "./socket_address.ts";
 import type { NativeSockets } from "./sockets.ts";
 
 /** Maximum number of datagrams received in one turn of the event set. */
@@ -41,6 +49,8 @@ export class NativeDatagramPort implements HostDatagramPort, ReadyOwner {
   readonly #onDatagram: HostDatagramOptions["onDatagram"];
   readonly #from: Bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
   readonly #size: Bytes = intBytes(MAX_IP_ADDRESS_SIZE);
+  /** The sender of the last datagram, which often sends the next one too. */
+  #sender: DatagramClient | undefined;
   /** Datagrams that wait for room in the kernel's send buffer; each client sends one at a time. */
   #waiting: Waiting[] = [];
   #isPaused = false;
@@ -57,6 +67,14 @@ export class NativeDatagramPort implements HostDatagramPort, ReadyOwner {
     this.descriptor = descriptor;
     this.address = address;
     this.#onDatagram = onDatagram;
+  }
+
+  clientAt({ hostname, port }: HostPort): DatagramClient {
+    const ip = IpAddress.parse(hostname);
+    if (ip === undefined) throw new TypeError(`${hostname} is not an IP address`);
+    const isMapped = ip.isV4 && IpAddress.parse(this.address.hostname)?.isV4 === false;
+    const socketAddress = isMapped ? mappedSocketAddress(ip, port) : ipSocketAddress(ip, port);
+    return { hostname, port, socketAddress };
   }
 
   send(datagram: Uint8Array, client: DatagramClient): Promise<number> {
@@ -86,19 +104,20 @@ export class NativeDatagramPort implements HostDatagramPort, ReadyOwner {
     this.#sockets.events.again(this);
   }
 
-  close(): void {
-    if (this.#isClosed) return;
+  close(): Promise<void> {
+    if (this.#isClosed) return Promise.resolve();
     this.#isClosed = true;
     // Another process may have the same socket.
     this.#sockets.events.remove(this.descriptor);
     this.#sockets.host.libc.close(this.descriptor);
     for (const { reject } of this.#waiting.splice(0)) reject(new Error("the port is closed"));
+    return Promise.resolve();
   }
 
   /** Returns the error number if it was not sent. */
-  #sendNow(datagram: Uint8Array, { socketAddress, hostname, port }: DatagramClient) {
+  #sendNow(datagram: Uint8Array, client: DatagramClient) {
     const { libc, errno } = this.#sockets.host;
-    const to = socketAddress ?? ipSocketAddress(IpAddress.parse(hostname)!, port);
+    const to = client.socketAddress ?? this.clientAt(client).socketAddress!;
     const bytes = datagram as Bytes;
     for (;;) {
       const sent = libc.sendto(
@@ -143,12 +162,21 @@ export class NativeDatagramPort implements HostDatagramPort, ReadyOwner {
         // EINTR, or an ICMP error about a datagram that was sent to a client.
         continue;
       }
-      const socketAddress = this.#from.slice(0, readInt(this.#size));
-      const from = hostPortOf(socketAddress);
-      if (from === undefined) continue;
-      this.#onDatagram(received.subarray(0, length), { ...from, socketAddress });
+      const from = this.#senderAt(readInt(this.#size));
+      if (from !== undefined) this.#onDatagram(received.subarray(0, length), from);
     }
     events.again(this);
+  }
+
+  /** The sender whose address has `size` bytes in {@link #from}. */
+  #senderAt(size: number): DatagramClient | undefined {
+    const last = this.#sender?.socketAddress;
+    if (last?.length === size && last.every((byte, i) => byte === this.#from[i])) {
+      return this.#sender;
+    }
+    const socketAddress = this.#from.slice(0, size);
+    const from = hostPortOf(socketAddress);
+    return this.#sender = from && { ...from, socketAddress };
   }
 }
 
@@ -188,8 +216,14 @@ export function listenNativeDatagrams(
   if (ip === undefined) throw new TypeError(`${hostname} is not an IP address`);
   const wanted = ipSocketAddress(ip, port);
   const descriptor = sockets.open(familyOf(wanted), SOCK_DGRAM);
+  const { ipv6Only = false, receiveBuffer } = options;
   // Like node:dgram: a socket bound to :: receives IPv4 too.
-  if (familyOf(wanted) === AF_INET6) sockets.setOption(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, 0);
+  if (familyOf(wanted) === AF_INET6) {
+    sockets.setOption(descriptor, IPPROTO_IPV6, IPV6_V6ONLY, Number(ipv6Only));
+  }
+  if (receiveBuffer !== undefined) {
+    sockets.setOption(descriptor, SOL_SOCKET, SO_RCVBUF, receiveBuffer);
+  }
   if (sockets.host.libc.bind(descriptor, wanted, wanted.length) < 0) {
     const error = sockets.error("bind");
     sockets.host.libc.close(descriptor);

@@ -22,6 +22,17 @@ export function ipSocketAddress(address: IpAddress, port: number): Bytes {
   return bytes;
 }
 
+/** The structure of an IPv4 address for a socket of IPv6 (RFC 4291 2.5.5.2). */
+export function mappedSocketAddress(address: IpAddress, port: number): Bytes {
+  const bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
+  bytes[0] = AF_INET6;
+  bytes[2] = port >>> 8;
+  bytes[3] = port;
+  bytes.fill(0xff, 18, 20);
+  address.write(bytes, 20);
+  return bytes;
+}
+
 /** The structure of a path; `undefined`: it is too long. */
 export function unixSocketAddress(path: string): Bytes | undefined {
   const text = new TextEncoder().encode(path);

@@ -60,7 +60,7 @@ export async function publishDatagrams(
   let socket: HostDatagramPort;
   const address = await openPort(setting, async (hostname, wanted) => {
     socket = await listenHostDatagrams({ hostname, port: wanted }, {
-      log,
+      onError: (error) => log.error("cannot receive", { reason: messageLine(error) }),
       descriptor,
       onDatagram: (datagram, from) => port.take(datagram, from),
     });
@@ -133,7 +133,7 @@ class PublishedUdpPort {
     if (this.#closing.signal.aborted) return;
     this.#closing.abort();
     for (const { client } of this.#flows.values()) client.close();
-    this.socket?.close();
+    void this.socket?.close();
   }
 
   async finished(): Promise<void> {

@@ -6,10 +6,9 @@ import {
   listenHostDatagrams,
   listenRuntimeDatagrams,
 } from "../../../adapters/host/datagram_port.ts";
-import { silentLogger } from "../../../core/api/environment.ts";
 import { testRequiring } from "../../support/requirements.ts";
 
-const open: { close(): void }[] = [];
+const open: { close(): unknown }[] = [];
 afterEach(() => {
   for (const each of open.splice(0)) each.close();
 });
@@ -18,7 +17,7 @@ afterEach(() => {
 async function answering(listen: typeof listenHostDatagrams, hostname: string) {
   const clients: DatagramClient[] = [];
   const port: HostDatagramPort = await listen({ hostname, port: 0 }, {
-    log: silentLogger,
+    onError() {},
     onDatagram(datagram, client) {
       clients.push(client);
       const text = new TextDecoder().decode(datagram).toUpperCase();
@@ -67,9 +66,41 @@ for (const [name, listen] of WAYS) {
       expect(await ask(await client(), port.address.port, "ahoy")).toBe("AHOY");
     });
 
+    // An IPv4 client of an IPv6 socket has a mapped address (RFC 4291 2.5.5.2).
+    testRequiring(["ipv6"], "of :: sends to an IPv4 address", async () => {
+      const { port } = await answering(listen, "::");
+      const socket = await client();
+      const heard = new Promise<string>((resolve) =>
+        socket.once("message", (datagram) => resolve(datagram.toString()))
+      );
+      const to = { hostname: "127.0.0.1", port: socket.address().port };
+      await port.send(new TextEncoder().encode("ahoy"), port.clientAt(to));
+      expect(await heard).toBe("ahoy");
+    });
+
+    testRequiring(["ipv6"], "of :: leaves IPv4 to others if it is ipv6Only", async () => {
+      const port = await listen({ hostname: "::", port: 0 }, {
+        ipv6Only: true,
+        onError() {},
+        onDatagram() {},
+      });
+      open.push(port);
+      const other = { hostname: "127.0.0.1", port: port.address.port };
+      open.push(await listen(other, { onError() {}, onDatagram() {} }));
+    });
+
+    // The sender is remembered between datagrams: the next one may have another.
+    test("tells clients apart that take turns", async () => {
+      const { port, clients } = await answering(listen, "127.0.0.1");
+      const [one, other] = [await client(), await client()];
+      for (const socket of [one, one, other, one]) await ask(socket, port.address.port, "ahoy");
+      const [first, second] = [one.address().port, other.address().port];
+      expect(clients.map(({ port }) => port)).toEqual([first, first, second, first]);
+    });
+
     test("that is in use is refused", async () => {
       const { port } = await answering(listen, "127.0.0.1");
-      const again = listen(port.address, { log: silentLogger, onDatagram() {} });
+      const again = listen(port.address, { onError() {}, onDatagram() {} });
       expect(await again.catch(({ code }) => code)).toBe("EADDRINUSE");
     });
   });

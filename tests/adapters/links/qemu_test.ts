@@ -1,6 +1,5 @@
-import { createSocket, type Socket as UdpSocket } from "node:dgram";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createConnection, type Socket } from "node:net";
+import { createConnection, createServer, type Server, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
@@ -266,14 +265,17 @@ function placeOf(port: FramePort): string {
   return port.name.replace("QEMU at ", "");
 }
 
-/** Ports of 127.0.0.1 that were just free. */
+/**
+ * Ports of 127.0.0.1 that are free for TCP, and most likely for UDP: on Deno a port of `node:dgram` is
+ * still taken when it reports that it has closed.
+ */
 async function freePorts(count: number): Promise<string[]> {
   const holders = await Promise.all(Array.from({ length: count }, () => {
-    const socket = createSocket("udp4");
-    return new Promise<UdpSocket>((resolve) => socket.bind(0, "127.0.0.1", () => resolve(socket)));
+    const server = createServer();
+    return new Promise<Server>((resolve) => server.listen(0, "127.0.0.1", () => resolve(server)));
   }));
-  const places = holders.map((socket) => `127.0.0.1:${socket.address().port}`);
-  for (const socket of holders) await new Promise<void>((resolve) => socket.close(() => resolve()));
+  const places = holders.map((each) => `127.0.0.1:${(each.address() as { port: number }).port}`);
+  for (const each of holders) await new Promise<void>((resolve) => each.close(() => resolve()));
   return places;
 }
 
