@@ -7,7 +7,7 @@ import { createSocket, type Socket } from "node:dgram";
 import type { HostPort } from "../../core/api/host_port.ts";
 import { Queue } from "../../core/buffers/queue.ts";
 import { hostError } from "./connection.ts";
-import { bindNativeDatagrams } from "./native/bound_datagrams.ts";
+import { adoptNativeDatagrams, bindNativeDatagrams } from "./native/bound_datagrams.ts";
 import { nativeSockets } from "./native/sockets.ts";
 
 /** Received datagrams that wait in the process, where the runtime does not leave them in the kernel. */
@@ -25,20 +25,31 @@ export interface BoundDatagrams {
   receive(buffer: Uint8Array<ArrayBuffer>): number;
   /** Sends without waiting; false: there was no room, or the kernel has refused. */
   send(datagram: Uint8Array<ArrayBuffer>, to: HostPort): boolean;
+  /** Leaves datagrams to another process that has the socket. */
+  pause(): void;
+  /** Receives again. */
+  resume(): void;
+  /** Its descriptor, if the socket can be passed to another process. */
+  readonly descriptor?: number;
   /** Closes the socket. */
   close(): void;
 }
 
 /**
- * Binds a socket to an IP address; port 0: any free one. `onReadable` is called when datagrams have arrived.
+ * Binds a socket to an IP address; port 0: any free one. `onReadable` is called when datagrams have arrived. With a
+ * `descriptor` of another process, its socket is used, which is paused.
  *
  * @throws {Error} The address cannot be bound.
  */
 export async function bindDatagrams(
   local: HostPort,
   onReadable: () => void,
+  descriptor?: number,
 ): Promise<BoundDatagrams> {
   const sockets = nativeSockets();
+  if (sockets && descriptor !== undefined) {
+    return adoptNativeDatagrams(sockets, descriptor, onReadable);
+  }
   return sockets
     ? bindNativeDatagrams(sockets, local, onReadable)
     : await bindRuntimeDatagrams(local, onReadable);
@@ -69,6 +80,7 @@ class RuntimeBoundDatagrams implements BoundDatagrams {
   readonly #waiting = new Queue<Uint8Array>();
   #waitingCount = 0;
   #sending = 0;
+  #isPaused = false;
   #isClosed = false;
 
   constructor(socket: Socket, onReadable: () => void) {
@@ -86,7 +98,7 @@ class RuntimeBoundDatagrams implements BoundDatagrams {
   }
 
   get isReadable(): boolean {
-    return this.#waitingCount > 0 && !this.#isClosed;
+    return this.#waitingCount > 0 && !this.#isClosed && !this.#isPaused;
   }
 
   receive(buffer: Uint8Array<ArrayBuffer>): number {
@@ -103,6 +115,14 @@ class RuntimeBoundDatagrams implements BoundDatagrams {
     this.#sending++;
     this.#socket.send(datagram, port, hostname, () => void this.#sending--);
     return true;
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
   }
 
   close(): void {

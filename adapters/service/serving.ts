@@ -107,7 +107,7 @@ export class Serving {
     this.#readiness = new Readiness(
       systemClock,
       (state) => this.#onState(state),
-      () => network.hasJoined(),
+      () => network.peers?.hasJoined() ?? true,
     );
     setReadiness(network.stack, this.#readiness);
     // Without its link nothing more can be accepted.
@@ -248,7 +248,7 @@ export class Serving {
       this.#log.info("not ready: new connections are accepted for a time", { ms: lameDuckMs });
       return;
     }
-    this.#network.refuseNew();
+    this.#network.peers?.refuseNew();
     if (this.#hasStarted && !this.#isRetired) {
       this.#log.info("draining: new connections are refused");
     }
@@ -267,12 +267,14 @@ export class Serving {
     const listeners = this.#published.flatMap(({ setting, publication: { descriptor } }) =>
       descriptor === undefined ? [] : [[keyOf(setting), descriptor] as const]
     );
-    return { queue: shared?.device, earlier: shared?.earlier ?? [], listeners };
+    const peers = this.#network.peers?.socket.descriptor;
+    return { queue: shared?.device, peers, earlier: shared?.earlier ?? [], listeners };
   }
 
   /** Leaves the device's packets and the clients of published ports to another process. */
   pause(): void {
     this.#network.shared?.pause();
+    this.#network.peers?.pause();
     this.#pausePublishing();
     this.#moves?.stopListening();
   }
@@ -295,8 +297,9 @@ export class Serving {
     this.begin();
   }
 
-  /** Accepts clients at published ports, and connections of other services. */
+  /** Accepts clients at published ports, connections of other services and messages of other instances. */
   begin(): void {
+    this.#network.peers?.resume();
     for (const { publication } of this.#published) publication.resume();
     this.#moves?.listen().catch((error) => {
       this.#log.warn("connections of other services are not received", {

@@ -145,7 +145,6 @@ export class ManyMachines implements AsyncDisposable {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    for (const { service } of this.machines) await service?.kill();
     for (
       const namespace of [
         this.client,
@@ -200,21 +199,24 @@ export class ManyMachines implements AsyncDisposable {
 
 /** What has happened to the connections of {@link ManyMachines.connect} since the last report. */
 export async function reportOf(clients: Program): Promise<LongClientReport> {
-  const seen = clients.out.length;
+  const number = (reports.get(clients) ?? 0) + 1;
+  reports.set(clients, number);
   clients.say("report\n");
-  for (;;) {
-    const [, text] = /report (.*)\n/.exec(clients.out.slice(seen)) ?? [];
-    if (text !== undefined) return JSON.parse(text);
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
+  const [, text] = await clients.printed(new RegExp(`report ${number} (.*)\n`));
+  return JSON.parse(text!);
 }
+
+const reports = new WeakMap<Program, number>();
+
+/** The answers in a report without open connections. */
+const NONE_OPEN = 1e9;
 
 /** Waits until every connection has got this many more answers, or is broken. */
 export async function exchange(clients: Program, answers: number): Promise<LongClientReport> {
   const { fewestAnswers } = await reportOf(clients);
   for (;;) {
     const report = await reportOf(clients);
-    if (report.fewestAnswers >= fewestAnswers + answers) return report;
+    if (report.fewestAnswers >= Math.min(fewestAnswers + answers, NONE_OPEN)) return report;
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -23,6 +23,7 @@ describe("many machines", () => {
       await network.client.shell(`sysctl -qw net.ipv4.tcp_timestamps=${timestamps}`);
       const three = machines.slice(0, 3);
       await network.start(three);
+      for (const machine of three) await network.ready(machine);
       await network.route(three);
       const clients = [
         await network.connect({ connections: 50 }),
@@ -40,6 +41,11 @@ describe("many machines", () => {
       network.reload(three, machines);
       await network.ready(machines[3]!);
       await network.route(machines);
+      await untouched();
+
+      // Two processes are one instance until the connections of the first have ended.
+      await ask(machines[2]!, "upgrade");
+      clients.push(await network.connect({ connections: 20 }));
       await untouched();
 
       // It has no route any more, but keeps its connections; new ones are handed to others.

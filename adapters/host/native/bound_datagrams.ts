@@ -34,6 +34,7 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
   readonly #onReadable: () => void;
   readonly #destinations = new Map<string, Bytes>();
   #isReadable = true;
+  #isPaused = false;
   #isClosed = false;
 
   /** Takes over a bound descriptor, which the caller adds to the event set. */
@@ -45,13 +46,27 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
   }
 
   get isReadable(): boolean {
-    return this.#isReadable && !this.#isClosed;
+    return this.#isReadable && !this.#isClosed && !this.#isPaused;
   }
 
   onReady(events: number): void {
     if ((events & POLLIN) === 0) return;
     this.#isReadable = true;
+    if (!this.#isPaused) this.#onReadable();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#isReadable = true;
     this.#onReadable();
+  }
+
+  get descriptor(): number {
+    return this.#fd;
   }
 
   receive(buffer: Bytes): number {
@@ -108,6 +123,21 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
 const MAX_DESTINATIONS = 256;
 
 /**
+ * Takes over a socket that another process has bound; it is paused.
+ *
+ * @throws {Error} The descriptor cannot be used.
+ */
+export function adoptNativeDatagrams(
+  sockets: NativeSockets,
+  fd: number,
+  onReadable: () => void,
+): NativeBoundDatagrams {
+  const datagrams = ownerOf(sockets, fd, onReadable);
+  datagrams.pause();
+  return datagrams;
+}
+
+/**
  * Binds a UDP socket.
  *
  * @throws {Error} The address cannot be bound; `code` is the kernel's.
@@ -127,13 +157,23 @@ export function bindNativeDatagrams(
       if (!isForced) sockets.setOption(fd, SOL_SOCKET, plain!, BUFFER_SIZE);
     }
     if (libc.bind(fd, local, local.length) < 0) throw sockets.error("bind");
-    const bound: Bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
-    libc.getsockname(fd, bound, intBytes(MAX_IP_ADDRESS_SIZE));
-    const datagrams = new NativeBoundDatagrams(sockets, fd, hostPortOf(bound)!, onReadable);
-    if (!sockets.events.add(fd, datagrams)) throw sockets.error("epoll_ctl");
-    return datagrams;
+    return ownerOf(sockets, fd, onReadable);
   } catch (error) {
     if (fd >= 0) libc.close(fd);
     throw error;
   }
+}
+
+function ownerOf(
+  sockets: NativeSockets,
+  fd: number,
+  onReadable: () => void,
+): NativeBoundDatagrams {
+  const bound: Bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
+  sockets.host.libc.getsockname(fd, bound, intBytes(MAX_IP_ADDRESS_SIZE));
+  const address = hostPortOf(bound);
+  if (address === undefined) throw sockets.error("getsockname");
+  const datagrams = new NativeBoundDatagrams(sockets, fd, address, onReadable);
+  if (!sockets.events.add(fd, datagrams)) throw sockets.error("epoll_ctl");
+  return datagrams;
 }

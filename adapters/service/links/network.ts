@@ -61,10 +61,8 @@ export interface Network {
    * clients. `requireChangeable()` has checked them.
    */
   update(settings: Settings): void;
-  /** Whether the other instances, if there are any, know this one. */
-  hasJoined(): boolean;
-  /** New connections are handed to other instances from now on, if there are any. */
-  refuseNew(): void;
+  /** The other instances, if there are any. */
+  readonly peers?: Peers | undefined;
   /** The device, if other processes can use it too. */
   readonly shared?: GenerationLink | undefined;
   /** Releases the remaining resources once the stack has closed. */
@@ -130,7 +128,7 @@ async function openOther(
   identity: StackIdentity,
 ): Promise<Network> {
   const opened = await openLink(link, { ...settings, log });
-  const network = await networkWithPeers(opened, settings, log, identity);
+  const network = await networkOnDevice(opened, settings, log, identity);
   return {
     ...network,
     place: opened.name,
@@ -175,36 +173,31 @@ async function openDevice(
       log.warn("the kept device cannot be used", { device: name, reason: messageLine(error) });
       return openTun(options);
     });
-  return await networkWithPeers(logSteering(link, log), settings, log, identity);
+  return await networkOnDevice(logSteering(link, log), settings, log, identity);
 }
 
-/** A network that exchanges messages with other instances, if there are any; closes the link if it cannot. */
-async function networkWithPeers(
-  link: Link,
-  settings: Settings,
-  log: Logger,
-  identity: StackIdentity,
-): Promise<Network> {
-  if (settings.peers === undefined) return networkOnDevice(link, settings, log, identity);
-  try {
-    const peers = await openPeers(settings.peers, log);
-    return networkOn(link, settings, log, { identity, peers });
-  } catch (error) {
-    await link.close();
-    throw error;
-  }
-}
-
-/** {@link networkOn} a link that other processes can use too if it is a TUN device. */
-function networkOnDevice(
+/**
+ * {@link networkOn} a link that other processes can use too if it is a TUN device, with the other instances, if there
+ * are any. Closes the link if it cannot be used.
+ */
+async function networkOnDevice(
   link: Link,
   settings: Settings,
   log: Logger,
   identity: StackIdentity,
   inheritance?: ShardInheritance,
-): Network {
+): Promise<Network> {
   const shared = shareDevice(link, identity, inheritance);
-  return networkOn(shared ?? link, settings, log, { identity, shared });
+  const options = { identity, shared };
+  if (settings.peers === undefined) return networkOn(shared ?? link, settings, log, options);
+  try {
+    const { clock } = environmentOf(identity);
+    const peers = await openPeers(settings.peers, log, { clock, descriptor: inheritance?.peers });
+    return networkOn(shared ?? link, settings, log, { ...options, peers });
+  } catch (error) {
+    await (shared ?? link).close();
+    throw error;
+  }
 }
 
 /** Options of {@link networkOn}. */
@@ -239,8 +232,7 @@ export function networkOn(
       if (next.peers !== undefined && next.peers !== current.peers) peers?.update(next.peers);
       [current, own] = [next, ownAddresses(next)];
     },
-    hasJoined: () => peers?.hasJoined() ?? true,
-    refuseNew: () => peers?.refuseNew(),
+    peers,
     // The kernel, at the other end of the device, connects to the stack's own addresses.
     connect: (address, signal) =>
       isOwn(own, address.hostname)
@@ -306,8 +298,6 @@ function joinInMemory(settings: Settings, log: Logger, identity: StackIdentity):
         return new StackDatagrams(host, to, { hostname: from.hostname });
       }
     },
-    hasJoined: () => true,
-    refuseNew() {},
     async close() {
       await host.close();
       await wrapped.finish();

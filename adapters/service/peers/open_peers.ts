@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Logger, systemClock } from "../../../core/api/environment.ts";
+import { type Clock, type Logger, systemClock } from "../../../core/api/environment.ts";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { PeerGroup } from "../../../core/stack/peers/peer_group.ts";
 import { bindDatagrams, type BoundDatagrams } from "../../host/bound_datagrams.ts";
@@ -24,6 +24,20 @@ export interface Peers extends PeerTransport {
   hasJoined(): boolean;
   /** New connections are handed to other instances from now on. */
   refuseNew(): void;
+  /** Leaves messages to another process of this instance. */
+  pause(): void;
+  /** Sends and receives messages again. */
+  resume(): void;
+}
+
+/** Options of {@link openPeers}. */
+export interface OpenPeersOptions {
+  /** The clock of the stack. */
+  readonly clock?: Clock;
+  /** Default: the resolver of the host. */
+  readonly names?: NameSource;
+  /** The socket of the process that this one replaces; messages are exchanged from {@link Peers.resume} on. */
+  readonly descriptor?: number | undefined;
 }
 
 /**
@@ -35,17 +49,25 @@ export interface Peers extends PeerTransport {
 export async function openPeers(
   setting: PeersSetting,
   log: Logger,
-  names: NameSource = HOST_NAMES,
+  { clock = systemClock, names = HOST_NAMES, descriptor }: OpenPeersOptions = {},
 ): Promise<Peers> {
   const { self, secretFile, listen } = setting;
   const keys = readPeerKeys(secretFile, log);
   let wake = () => {};
-  const socket = await bindDatagrams(listen, () => wake()).catch((error) => {
+  const socket = await bindDatagrams(listen, () => wake(), descriptor).catch((error) => {
     throw new Error(`peers.listen: cannot bind ${formatHostPort(listen)}: ${messageLine(error)}`);
   });
-  const now = systemClock.now();
+  const now = clock.now();
   const group = new PeerGroup({ self, ...keys, now, wallOffset: Date.now() - now });
-  const peers = new OpenPeers(group, socket, setting, log, names, (callback) => wake = callback);
+  const peers = new OpenPeers(
+    group,
+    socket,
+    setting,
+    log,
+    { clock, names },
+    (callback) => wake = callback,
+  );
+  if (descriptor !== undefined) peers.pause();
   await peers.refresh();
   return peers;
 }
@@ -55,6 +77,7 @@ class OpenPeers implements Peers {
   readonly socket: BoundDatagrams;
   readonly onReadable: (wake: () => void) => void;
   readonly #log: Logger;
+  readonly #clock: Clock;
   readonly #names: NameSource;
   readonly #timer: ReturnType<typeof setInterval>;
   #setting: PeersSetting;
@@ -67,7 +90,7 @@ class OpenPeers implements Peers {
     socket: BoundDatagrams,
     setting: PeersSetting,
     log: Logger,
-    names: NameSource,
+    { clock, names }: Required<Pick<OpenPeersOptions, "clock" | "names">>,
     onReadable: (wake: () => void) => void,
   ) {
     this.group = group;
@@ -75,6 +98,7 @@ class OpenPeers implements Peers {
     this.onReadable = onReadable;
     this.#setting = setting;
     this.#log = log;
+    this.#clock = clock;
     this.#names = names;
     this.#timer = setInterval(() => void this.#tick(), REFRESH_MS);
     this.#timer.unref();
@@ -90,11 +114,22 @@ class OpenPeers implements Peers {
   }
 
   hasJoined(): boolean {
-    return this.group.membership.hasJoined(systemClock.now());
+    return this.group.membership.hasJoined(this.#clock.now());
   }
 
   refuseNew(): void {
     this.group.membership.isServing = false;
+  }
+
+  pause(): void {
+    this.group.isActive = false;
+    this.socket.pause();
+  }
+
+  resume(): void {
+    if (!this.group.isActive) this.group.membership.continueAt(this.#clock.now());
+    this.group.isActive = true;
+    this.socket.resume();
   }
 
   close(): void {
@@ -127,7 +162,7 @@ class OpenPeers implements Peers {
 
   #tick(): void {
     // The clock of the stack does not follow corrections of the wall clock.
-    this.group.wallOffset = Date.now() - systemClock.now();
+    this.group.wallOffset = Date.now() - this.#clock.now();
     if (asksDns(this.#setting.members)) void this.refresh();
   }
 }

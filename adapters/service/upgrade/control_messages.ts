@@ -79,9 +79,10 @@ export function readControl(bytes: Uint8Array): ControlMessage | undefined {
 
 /** The descriptors of shards, in the order in which they are sent. */
 export function descriptorsOf(shards: readonly ShardInheritance[]): number[] {
-  return shards.flatMap(({ queue, channel, earlier, listeners }) => [
+  return shards.flatMap(({ queue, channel, peers, earlier, listeners }) => [
     ...queue === undefined ? [] : [queue.fd],
     ...channel === undefined ? [] : [channel],
+    ...peers === undefined ? [] : [peers],
     ...earlier.map(({ descriptor }) => descriptor),
     ...listeners.map(([, descriptor]) => descriptor),
   ]);
@@ -92,11 +93,12 @@ export function inheritanceFrom(state: HandedState, descriptors: number[]): Inhe
   const next = () => descriptors.shift()!;
   const { identity, seed } = state;
   const shards = state.shards.map((shard): ShardInheritance => {
-    const { predecessor, queue, channel, earlier, listeners } = shard;
+    const { predecessor, queue, channel, peers, earlier, listeners } = shard;
     return {
       predecessor,
       queue: queue === undefined ? undefined : { ...queue, fd: next() } satisfies Device,
       channel: channel === undefined ? undefined : next(),
+      peers: peers === undefined ? undefined : next(),
       earlier: earlier.map(({ number }) => ({ number, descriptor: next() })),
       listeners: listeners.map(([name]) => [name, next()] as const),
     };

@@ -12,6 +12,8 @@ import type { StackIdentity } from "./identity.ts";
 export interface SharedShard {
   /** The queue of the device; absent: there is no device. */
   readonly queue?: Device | undefined;
+  /** The socket for messages of other instances. */
+  readonly peers?: number | undefined;
   /** Channels to earlier processes that still have connections. */
   readonly earlier: readonly EarlierChannel[];
   /** Descriptors of published ports, by the name of the port. */
@@ -56,7 +58,7 @@ export interface Handover {
 }
 
 /** The settings that a process that takes over must have in common with the one before. */
-const COMMON = ["tun", "link", "mtu", "workers", "hostAddresses"] as const;
+const COMMON = ["tun", "link", "mtu", "workers", "hostAddresses", "peers"] as const;
 
 /** The value of each such setting, as text. */
 export type CommonSettings = Readonly<Record<typeof COMMON[number], string>>;
@@ -65,7 +67,9 @@ export type CommonSettings = Readonly<Record<typeof COMMON[number], string>>;
 export function commonSettings(settings: Settings): CommonSettings {
   const text = (value: unknown) =>
     value === undefined ? "none" : typeof value === "object" ? JSON.stringify(value) : `${value}`;
-  return Object.fromEntries(COMMON.map((key) => [key, text(settings[key])])) as CommonSettings;
+  const { members: _, ...instance } = settings.peers ?? {};
+  const common = { ...settings, peers: settings.peers && instance };
+  return Object.fromEntries(COMMON.map((key) => [key, text(common[key])])) as CommonSettings;
 }
 
 /** Why a process with other settings cannot take over; `undefined`: it can. */
@@ -78,10 +82,7 @@ export function upgradeFault(now: CommonSettings, next: CommonSettings): string 
 }
 
 /** Why no other process can take over a service; `undefined`: one can. */
-export function unshareableReason({ link, capture, peers }: Settings): string | undefined {
-  if (peers !== undefined) {
-    return "peers: two processes cannot be the same instance: use berth drain, and restart the service";
-  }
+export function unshareableReason({ link, capture }: Settings): string | undefined {
   if (capture !== undefined) {
     return "capture: two processes cannot write one recording: restart the service without it";
   }

@@ -24,7 +24,8 @@ interface Member {
 /** The members of this epoch and of the previous one, and what has been heard from them. */
 export class Membership {
   readonly #self: number;
-  readonly #startedAt: number;
+  #startedAt: number;
+  #isContinued = false;
   readonly #heard: Member[] = Array.from(
     { length: MAX_INSTANCES },
     () => ({ heardAt: -Infinity, isServing: true }),
@@ -39,6 +40,15 @@ export class Membership {
     this.#self = self;
     this.#startedAt = now;
     this.#current = [self];
+  }
+
+  /**
+   * Continues for another process of the same instance at `now`: the others know the instance, and are not dead until
+   * they have been silent for a while.
+   */
+  continueAt(now: number): void {
+    this.#startedAt = now;
+    this.#isContinued = true;
   }
 
   /** Begins an epoch with these members, to which this instance always belongs. Equal members change nothing. */
@@ -79,20 +89,23 @@ export class Membership {
   }
 
   /**
-   * Which other instances may have a connection that did not come with a mark, the likelier ones first: of the others, the one that
+   * Which other instances may have a connection that did not come with a mark, the likelier ones first: the one that
    * new connections with its 4-tuple go to; the one that they would go to if draining instances accepted them; the one
-   * that they went to in the previous epoch; the one that they went to while the first was dead, or that they go to
-   * since the first has begun to drain, which is not known here yet.
+   * that they went to in the previous epoch; the one that they would go to without the second, which may have been added
+   * since, or was dead then; the one that they go to now if the first drains, which is not known here yet.
    */
   candidates(hash: number, now: number): number[] {
     const isOther = (member: number) => member !== this.#self;
     const isReachable = (member: number) => this.isReachable(member, now);
     const accepting = this.#accepting(now).filter(isOther);
+    const reachable = this.others().filter(isReachable);
     const first = bestOf(accepting, hash);
+    const top = bestOf(reachable, hash);
     const found = new Set([
       first,
-      bestOf(this.others().filter(isReachable), hash),
+      top,
       bestOf(this.#previous.filter(isReachable), hash),
+      bestOf(reachable.filter((member) => member !== top), hash),
       bestOf(accepting.filter((member) => member !== first), hash),
     ]);
     found.delete(undefined);
@@ -104,7 +117,7 @@ export class Membership {
    * this one. After {@link JOIN_MS} the rest counts as dead.
    */
   hasJoined(now: number): boolean {
-    return now - this.#startedAt >= JOIN_MS ||
+    return this.#isContinued || now - this.#startedAt >= JOIN_MS ||
       this.#current.every((member) =>
         member === this.#self || this.#heard[member]!.heardAt !== -Infinity
       );

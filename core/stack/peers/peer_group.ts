@@ -25,6 +25,8 @@ export class PeerGroup {
   readonly connectionKey: Uint8Array;
   readonly messageKey: Uint8Array;
   readonly membership: Membership;
+  /** Whether messages are sent; otherwise another process of the same instance does so. */
+  isActive = true;
   /** The wall clock minus the clock of the stack, in milliseconds; may be corrected at any time. */
   wallOffset: number;
 

@@ -110,6 +110,7 @@ export class Peers {
     now: number,
     usesTimestamps: boolean,
   ): boolean | DropReason {
+    if (!this.#group.isActive) return false;
     if (segment.has(FLAG.SYN) && !segment.has(FLAG.ACK)) {
       return this.#handSyn(ip, segment, packet, usesTimestamps, now);
     }
@@ -140,6 +141,7 @@ export class Peers {
     segmentSize: number,
     now: number,
   ): boolean {
+    if (!this.#group.isActive) return false;
     if (this.#received !== undefined || !segment.hasTimestamps) return false;
     const owner = this.#ownerByMark(ip, segment, now);
     return owner !== undefined &&
@@ -148,6 +150,7 @@ export class Peers {
 
   /** Hands on an ICMP error about a segment that another instance has sent; false: it has not. */
   handError(quoted: QuotedPacket, ip: IpHeader, packet: Uint8Array, now: number): boolean {
+    if (!this.#group.isActive) return false;
     if (this.#received !== undefined || quoted.protocol !== PROTOCOL.TCP) return false;
     const { local, localPort, remote, remotePort, tsVal } = quoted;
     if (tsVal === undefined) return this.#handToAll(ip, packet, now);
@@ -270,6 +273,7 @@ export class Peers {
 
   /** When {@link Peers.handleTimeout} has to be called. */
   nextTimeout(): number {
+    if (!this.#group.isActive) return Infinity;
     // The sooner the others know that this instance drains, the fewer new connections they hand to it.
     const isReported = this.#reportedServing === this.#membership.isServing;
     return isReported && this.#reportAt !== -Infinity ? this.#reportAt : 0;

@@ -111,6 +111,7 @@ setInterval(() => {
 }, options.everyMs / PARTS);
 console.log("open");
 
+let reported = 0;
 for await (const _ of createInterface({ input: process.stdin })) {
   const sum = (of: (client: Client) => number) => clients.reduce((all, one) => all + of(one), 0);
   const reasons: Record<string, number> = {};
@@ -136,7 +137,7 @@ for await (const _ of createInterface({ input: process.stdin })) {
     waiting: sum(({ isWaiting }) => isWaiting ? 1 : 0),
   };
   for (const one of clients) one.worstStallMs = 0;
-  console.log(`report ${JSON.stringify(report)}`);
+  console.log(`report ${++reported} ${JSON.stringify(report)}`);
 }
 for (const client of clients) client.end();
 process.exit(0);

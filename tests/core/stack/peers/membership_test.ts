@@ -82,6 +82,19 @@ describe("Membership", () => {
     }
   });
 
+  // It knows no previous epoch. The owner of a connection drains, and a member was added before.
+  test("finds a connection of an instance that drains without a memory of earlier epochs", () => {
+    const earlier = membership([0, 1, 2], 2);
+    const now = membership([0, 1, 2, 3], 2);
+    now.continueAt(0);
+    now.heard(0, false, 0);
+    for (const hash of HASHES) {
+      if (earlier.ownerOfNew(hash, 0) !== 0) continue;
+      expect(now.candidates(hash, 0).slice(0, 3)).toContain(0);
+    }
+    expect(now.hasJoined(0)).toBe(true);
+  });
+
   // A member reports to those that it knows.
   test("has joined when all others have been heard", () => {
     const started = new Membership(0, 0);
