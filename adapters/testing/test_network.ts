@@ -44,7 +44,20 @@ export function testNetwork(options: TestNetworkOptions = {}): TestNetwork {
   return new TestNetwork(options);
 }
 
-/** Two stacks in virtual time; made by {@link testNetwork}. */
+/**
+ * Two stacks in virtual time; made by {@link testNetwork}.
+ *
+ * @example
+ * ```ts
+ * import { echo } from "@berth/berth/plugins";
+ * import { testNetwork } from "@berth/berth/testing";
+ *
+ * await using network = testNetwork({ loss: 0.2 });
+ * network.server.use("udp/7", echo());
+ * using socket = network.client.listenDatagram({ port: 0 });
+ * await network.run(socket.send(new TextEncoder().encode("ahoy"), "10.0.0.1:7"));
+ * ```
+ */
 export class TestNetwork implements AsyncDisposable {
   /** The time of both stacks; it passes only while something is awaited through this network. */
   readonly clock: VirtualClock = new VirtualClock();

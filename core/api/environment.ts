@@ -81,7 +81,16 @@ export function withFields(log: Logger, fields: Readonly<Record<string, unknown>
   };
 }
 
-/** Waits until `at`; resolves early, without an error, if `signal` is aborted. */
+/**
+ * Waits until `at`; resolves early, without an error, if `signal` is aborted.
+ *
+ * @example
+ * ```ts
+ * import { sleepUntil, systemClock } from "@berth/berth";
+ *
+ * await sleepUntil(systemClock, systemClock.now() + 10);
+ * ```
+ */
 export function sleepUntil(clock: Clock, at: number, signal?: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal?.aborted) return resolve();

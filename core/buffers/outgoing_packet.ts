@@ -6,6 +6,19 @@ const NO_BYTES = new Uint8Array(0);
  * An outgoing packet: contiguous headers, and a payload of up to two pieces that stay in the
  * connection's send ring. The object is reused for every packet, so a link copies whatever it needs
  * to keep.
+ *
+ * @example
+ * ```ts
+ * import { linkPair, OutgoingPacket, PacketBatch } from "@berth/berth/links";
+ *
+ * const [here, there] = linkPair();
+ * const header = [0x45, 0, 0, 20, 0, 0, 0, 0, 64, 253, 0, 0, 10, 0, 0, 1, 10, 0, 0, 2];
+ * const packet = new OutgoingPacket();
+ * packet.header.set(header, OutgoingPacket.HEADROOM);
+ * packet.headerLength = packet.ipHeaderLength = header.length;
+ * here.send(packet);
+ * if (there.receive(new PacketBatch(8)) !== 1) throw new Error("not received");
+ * ```
  */
 export class OutgoingPacket {
   /** Bytes in front of the headers that a link may use for headers of its own. */

@@ -64,6 +64,23 @@ export interface LinkFeatures {
 /**
  * A batch of received packets. `receive()` fills it with buffers of the link, which are valid until
  * the next `receive()`.
+ *
+ * @example
+ * ```ts
+ * import { type Link, linkPair, PacketBatch } from "@berth/berth/links";
+ *
+ * async function countPackets(link: Link): Promise<number> {
+ *   const batch = new PacketBatch(64);
+ *   let count = 0;
+ *   while (await link.ready()) count += link.receive(batch);
+ *   return count;
+ * }
+ *
+ * const [here] = linkPair();
+ * const counting = countPackets(here);
+ * await here.close();
+ * if (await counting !== 0) throw new Error("packets on a closed link");
+ * ```
  */
 export class PacketBatch {
   /** Packet `i` is the first `sizes[i]` bytes of `packets[i]`. */

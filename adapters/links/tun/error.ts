@@ -11,7 +11,22 @@ export type TunErrorCode =
   | "DEVICE_GONE" // the device was removed while it was in use
   | "SYSTEM"; // any other failure of a system call
 
-/** The error of {@link openTun} and of its link; the message says what to do. */
+/**
+ * The error of {@link openTun} and of its link; the message says what to do.
+ *
+ * @example
+ * ```ts no_run
+ * import { openTun, TunError } from "@berth/berth/links";
+ *
+ * try {
+ *   await using link = await openTun({ name: "berth0" });
+ *   console.log(link.name);
+ * } catch (error) {
+ *   if (error instanceof TunError && error.code === "NO_PRIVILEGE") console.log("run as root");
+ *   else throw error;
+ * }
+ * ```
+ */
 export class TunError extends Error {
   /** Always `"TunError"`. */
   override readonly name = "TunError";

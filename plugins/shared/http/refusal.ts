@@ -44,7 +44,26 @@ export function responseOf({ status, reason }: HttpRefusal): Response {
   return new Response(`${status} ${reasonPhrase(status)}: ${reason}\n`, { status });
 }
 
-/** The error that an application gets when it reads a body that failed. */
+/**
+ * The error that an application gets when it reads a body that failed.
+ *
+ * @example
+ * ```ts
+ * import { http, RequestBodyError } from "@berth/berth/plugins";
+ *
+ * const plugin = http({
+ *   async fetch(request: Request) {
+ *     try {
+ *       return new Response(await request.text());
+ *     } catch (error) {
+ *       if (!(error instanceof RequestBodyError)) throw error;
+ *       return new Response("the body is incomplete\n", { status: 400 });
+ *     }
+ *   },
+ * });
+ * console.log(plugin.name);
+ * ```
+ */
 export class RequestBodyError extends TypeError {
   /** Always `"RequestBodyError"`. */
   override readonly name = "RequestBodyError";
