@@ -54,9 +54,9 @@ export class ConnectionEventLog implements TcpEventLog {
 
   close(): void {
     if (this.#isClosed) return;
-    this.#observe();
     this.#isClosed = true;
-    this.#driver.core.tcp.closeEventLog(this.#tcb, this.#source);
+    const { core } = this.#driver;
+    core.tcp.closeEventLog(this.#tcb, this.#source, this.#driver.now());
     this.#onClose();
     this.wake();
   }

@@ -190,8 +190,8 @@ export class Connections {
   }
 
   /** Ends an event log. */
-  closeEventLog(tcb: Tcb, { recorder, queue }: EventLogSource): void {
-    if (recorder.close(queue)) this.#forgetRecorder(tcb);
+  closeEventLog(tcb: Tcb, { recorder, queue }: EventLogSource, now: number): void {
+    if (recorder.close(queue, now)) this.#forgetRecorder(tcb);
   }
 
   #forgetRecorder(tcb: Tcb): void {

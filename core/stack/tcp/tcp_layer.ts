@@ -356,8 +356,8 @@ export class TcpLayer {
   }
 
   /** Ends an event log. */
-  closeEventLog(tcb: Tcb, log: EventLogSource): void {
-    this.#connections.closeEventLog(tcb, log);
+  closeEventLog(tcb: Tcb, log: EventLogSource, now: number): void {
+    this.#connections.closeEventLog(tcb, log, now);
   }
 
   /** Every connection in the tables. */

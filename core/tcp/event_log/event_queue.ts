@@ -34,7 +34,12 @@ export class EventQueue {
     return this.#events.shift();
   }
 
-  /** Whether events are missing, and the log can continue with a snapshot. */
+  /** Whether events are missing at the end. */
+  get hasGap(): boolean {
+    return this.#missing > 0;
+  }
+
+  /** Whether there is a gap, and room to continue after it with a snapshot. */
   get canResume(): boolean {
     return this.#missing > 0 && this.#events.count <= this.#limit / 2;
   }

@@ -70,8 +70,10 @@ export class EventRecorder {
     return queue;
   }
 
-  /** Removes a reader; returns whether none is left. */
-  close(queue: EventQueue): boolean {
+  /** Removes a reader, which learns of a gap; returns whether none is left. */
+  close(queue: EventQueue, now: number): boolean {
+    this.observe(now);
+    if (queue.hasGap) queue.resume(this.#snapshot(now));
     this.#queues = this.#queues.filter((one) => one !== queue);
     return this.#queues.length === 0;
   }
@@ -86,7 +88,7 @@ export class EventRecorder {
   /** A segment is about to be processed, which changes `segment`. */
   arrives(segment: Segment, now: number): void {
     const tcb = this.#tcb;
-    this.#begin(now);
+    this.observe(now);
     this.#arriving = segmentHeader(segment, tcb.sndWndShift);
     this.#echoed = echoedRtt(tcb, segment, now);
     const syn = tcb.state === "SYN-SENT" && !tcb.scoreboard.isEmpty
@@ -108,7 +110,7 @@ export class EventRecorder {
 
   /** A segment is about to be built. Returns which one is sent regardless of the congestion window. */
   sends(now: number): ForcedSegment {
-    this.#begin(now);
+    this.observe(now);
     return this.#tcb.forced;
   }
 
@@ -137,11 +139,7 @@ export class EventRecorder {
     this.#recordMetrics(before, after, afterSegment, now);
     this.#recordStates(before, after, now);
     this.#recordTimers(before, after, expired, now);
-  }
-
-  /** Records user calls since the last step, and lets readers continue that have missed events. */
-  #begin(now: number): void {
-    this.observe(now);
+    // Also after the last step: readers that have missed events learn how it ended.
     for (const queue of this.#queues) {
       if (queue.canResume) queue.resume(this.#snapshot(now));
     }

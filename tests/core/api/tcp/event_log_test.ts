@@ -113,6 +113,30 @@ describe("socket.eventLog", () => {
     expect(transfer.events.length).toBeLessThan(all.events.length);
   });
 
+  // There is no later event to report it with: the reader learns that events are missing, and the end.
+  test.each(["the connection ends", "the log is closed"])("reports a gap when %s", async (how) => {
+    await using pair = new StackPair({ profile: "internet" });
+    const { client, server } = await pair.connect();
+    const log = client.eventLog({ maxEvents: 16 });
+    for (let i = 0; i < 20; i++) {
+      await pair.run(client.write(bytes("ahoy")));
+      await pair.run(server.read(new Uint8Array(10)));
+      await pair.clock.advance(50);
+    }
+    if (how === "the log is closed") log.close();
+    else server.abort();
+    await pair.clock.advance(1);
+    const events: TcpEvent[] = [];
+    for await (const event of log) events.push(event);
+    const [gap, snapshot] = events.slice(-2);
+    expect([gap?.name, snapshot?.name]).toEqual(["tcp:events_dropped", "tcp:snapshot"]);
+    expect(named(events, "tcp:events_dropped").map(({ data }) => data.count)).toEqual([
+      log.dropped,
+    ]);
+    const state = how === "the log is closed" ? "ESTABLISHED" : "CLOSED";
+    expect(named(events, "tcp:snapshot").at(-1)!.data.state).toBe(state);
+  });
+
   // Two people may look at one connection.
   test("has independent readers", async () => {
     await using pair = new StackPair({ profile: "internet" });
