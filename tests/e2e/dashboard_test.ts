@@ -181,6 +181,16 @@ describe("the dashboard in Chromium", () => {
     await other.until("document.querySelector('input[name=token]')");
   }, 60_000);
 
+  // The page says so, goes on to ask, and shows the last figures until then.
+  testRequiring([CHROMIUM], "says when the service is away", async () => {
+    const dashboard = await open(growing(3));
+    const tab = await visit(dashboard);
+    await tab.until(`${ROWS} === 3`);
+    await dashboard[Symbol.asyncDispose]();
+    await tab.until(`${TEXT}.includes("the service cannot be reached; trying again")`);
+    expect(await tab.evaluate(ROWS)).toBe(3);
+  }, 60_000);
+
   // Two pages: one of another port of the loopback, which is of the same site; and one whose name leads to
   // the dashboard's own port. While a tab is signed in, neither reads anything nor changes anything.
   testRequiring([CHROMIUM], "is out of the reach of other pages", async () => {
@@ -302,7 +312,7 @@ describe("a connection in the dashboard", () => {
     await button("Save");
     const saved = Uint8Array.from(await tab.until("globalThis.saved && [...saved]") as number[]);
     expect([...saved.subarray(0, 4)]).toEqual([0x0a, 0x0d, 0x0d, 0x0a]);
-    expect(saved.length).toBeGreaterThan(10_000);
+    expect(saved.length).toBeGreaterThan(1000);
     await tab.until(`${TEXT}.includes("Record packets")`);
     await button("Pause");
     await tab.until(`${TEXT}.includes("Continue")`);

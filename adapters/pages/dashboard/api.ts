@@ -14,6 +14,8 @@ export interface Row {
   readonly plugin?: string;
   readonly state: string;
   readonly ageSeconds: number;
+  /** What it waits for: the peer, the network or the application. */
+  readonly waitsFor: string;
   readonly srttMs: number;
   readonly rtoMs: number;
   readonly cwnd: number;

@@ -93,8 +93,10 @@ export function Connection({ api, id, onSignedOut }: ViewProps & { readonly id: 
 
 function describe(row: Row | undefined, hasEnded: boolean): string {
   if (row === undefined) return hasEnded ? "It is not open any more." : "";
-  const state = hasEnded ? "ended" : row.state;
-  return `${state}, ${row.plugin ?? "no plugin"}, open for ${text(duration(row.ageSeconds))}`;
+  const facts = [row.plugin ?? "no plugin", `open for ${text(duration(row.ageSeconds))}`];
+  return hasEnded
+    ? ["ended", ...facts].join(", ")
+    : [row.state, ...facts, `waits for: ${row.waitsFor.replaceAll("-", " ")}`].join(", ");
 }
 
 /** What the plots show; bounded by the span. */

@@ -34,7 +34,12 @@ interface Column {
 const COLUMNS: readonly Column[] = [
   { title: "Local", isText: true, show: ({ local }) => local },
   { title: "Plugin", isText: true, field: "plugin", show: ({ plugin }) => plugin ?? "–" },
-  { title: "State", isText: true, field: "state", show: ({ state }) => state },
+  {
+    title: "Waits for",
+    isText: true,
+    field: "waitsFor",
+    show: ({ waitsFor }) => waitsFor.replaceAll("-", " "),
+  },
   { title: "Age", field: "ageSeconds", show: ({ ageSeconds }) => text(duration(ageSeconds)) },
   { title: "In", field: "bytesIn", show: ({ bytesIn }) => text(bytes(bytesIn)) },
   { title: "Out", field: "bytesOut", show: ({ bytesOut }) => text(bytes(bytesOut)) },
