@@ -116,6 +116,7 @@ async function connect(
         slotOptions,
       );
       target.succeeded(log, clock.now() - began);
+      target.connected(held.upstream);
       return held;
     } catch (error) {
       if (signal.aborted || error instanceof EvictedError) throw error;

@@ -10,6 +10,7 @@ import { DurationHistogram, RTT_BOUNDS } from "../../core/api/metrics/histogram.
 import { type Metric, type MetricDefinition, metricOf } from "../../core/api/metrics/metric.ts";
 import { formatDialTarget } from "../shared/dial.ts";
 import type { DialTarget } from "../shared/host_network.ts";
+import type { Duplex } from "../shared/relay.ts";
 import { SharedLimit } from "../shared/shared_limit.ts";
 
 const LOG_MS = 60_000;
@@ -20,6 +21,14 @@ const UP: MetricDefinition = {
   unit: "1",
   description: "1 if connections go to an upstream of forward, 0 if it is down in a worker.",
   combine: "min",
+};
+const RTT: MetricDefinition = {
+  name: "berth.upstream.rtt",
+  kind: "histogram",
+  unit: "s",
+  description:
+    "Smoothed round-trip times of connections to an upstream of forward at their end, where the " +
+    "kernel's sockets are called by foreign functions.",
 };
 const OPEN: MetricDefinition = {
   name: "berth.upstream.open",
@@ -42,7 +51,7 @@ const CONNECT_DURATION: MetricDefinition = {
 
 /** All metrics of a {@link Target}. */
 export const UPSTREAM_METRICS: readonly MetricDefinition[] = [
-  ...[UP, OPEN, FAILURES, CONNECT_DURATION],
+  ...[UP, OPEN, FAILURES, CONNECT_DURATION, RTT],
 ];
 
 /** When a target is considered down, and up again. */
@@ -71,6 +80,8 @@ export class Target {
   #limitLoggedAt = -Infinity;
   /** Attempts that have failed. */
   #failed = 0;
+  #isMeasured = false;
+  readonly #rtts = new DurationHistogram(RTT_BOUNDS);
   readonly #connects = new DurationHistogram(RTT_BOUNDS);
 
   /** A new target counts as up; it gets at most `maxConnections` connections. */
@@ -107,13 +118,21 @@ export class Target {
     log.warn("target is down", { target: this.name, reason: messageOf(error) });
   }
 
+  /** A connection has been made: its round-trip time is measured if somebody has asked for the metrics. */
+  connected(upstream: Duplex): void {
+    if (!this.#isMeasured) return;
+    upstream.onRtt?.((milliseconds) => this.#rtts.record(milliseconds / 1000));
+  }
+
   /** What has been counted. */
   get metrics(): readonly Metric[] {
+    this.#isMeasured = true;
     const attributes = { upstream: this.name };
     return [
       metricOf(UP, [[attributes, this.#up ? 1 : 0]]),
       metricOf(OPEN, [[attributes, this.limit.size]]),
       metricOf(FAILURES, [[attributes, this.#failed]]),
+      metricOf(RTT, [[attributes, this.#rtts.value]]),
       metricOf(CONNECT_DURATION, [[attributes, this.#connects.value]]),
     ];
   }

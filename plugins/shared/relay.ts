@@ -16,6 +16,8 @@ export type Duplex =
     readonly room?: number;
     /** Calls back when `closed` settles, with the error if it rejects: takes less memory than a promise. */
     onClosed?(callback: (error: unknown) => void): void;
+    /** Calls back at the end of the connection with its smoothed round-trip time, if it has one. */
+    onRtt?(callback: (milliseconds: number) => void): void;
     /** Rejects when the connection was reset or timed out. */
     readonly closed: Promise<unknown>;
     /** Ends reading and writing; data already written is still delivered. */

@@ -95,6 +95,7 @@ export class NativeConnection extends HostSocketBase
   #closed: Deferred<void> | undefined;
   /** Calls all callbacks. */
   #onClosed: ((error: unknown) => void) | undefined;
+  #onRtt: ((milliseconds: number) => void) | undefined;
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
   #turn = 0;
   #turnBytes = 0;
@@ -397,10 +398,17 @@ export class NativeConnection extends HostSocketBase
     this.#release();
   }
 
+  /** Calls `callback` with the smoothed round-trip time when the connection has ended; Unix sockets have none. */
+  onRtt(callback: (milliseconds: number) => void): void {
+    this.#onRtt = callback;
+  }
+
   #release(): void {
     if (this.#has(RELEASED)) return;
     this.#bits |= RELEASED;
     clearTimeout(this.#lingerTimer);
+    const rttMs = this.#onRtt === undefined ? undefined : this.#sockets.rttMs(this.#fd);
+    if (rttMs !== undefined) this.#onRtt!(rttMs);
     this.#sockets.close(this.#fd);
     const error = this.#failure;
     for (const writer of this.#writers ?? []) {

@@ -88,6 +88,16 @@ export class NativeSockets {
     return this.#value[0];
   }
 
+  /** The smoothed round-trip time of a TCP connection, in milliseconds; `undefined`: there is none. */
+  rttMs(fd: number): number | undefined {
+    const info: linux.Bytes = new Uint8Array(linux.TCP_INFO_RTT + 4);
+    const size = linux.intBytes(info.length);
+    const { IPPROTO_TCP, TCP_INFO, TCP_INFO_RTT } = linux;
+    const isRead = this.host.libc.getsockopt(fd, IPPROTO_TCP, TCP_INFO, info, size) === 0;
+    const microseconds = isRead ? linux.readInt(info, TCP_INFO_RTT) : 0;
+    return microseconds > 0 ? microseconds / 1000 : undefined;
+  }
+
   /** Closes a descriptor of the event set. */
   close(fd: number): void {
     this.events.closed(fd);

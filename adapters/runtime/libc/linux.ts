@@ -33,6 +33,9 @@ export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
 export const SCM_RIGHTS = 1;
 export const IPPROTO_TCP = 6;
+/** `struct tcp_info`, whose `tcpi_rtt` is in microseconds (tcp(7)). */
+export const TCP_INFO = 11;
+export const TCP_INFO_RTT = 68;
 export const TCP_NODELAY = 1;
 export const TCP_KEEPIDLE = 4;
 export const IPPROTO_IPV6 = 41;

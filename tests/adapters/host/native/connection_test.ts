@@ -43,6 +43,27 @@ describe("NativeConnection", () => {
     server.close();
   });
 
+  // The kernel measures the handshake already, so that the shortest connection has a value; it is called
+  // once, whether the connection is closed or reset.
+  testRequiring(["native-sockets"], "tells its round-trip time at its end", async () => {
+    const server = createServer((socket) => socket.resume().on("error", () => {}).end());
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const signal = new AbortController().signal;
+    for (const end of ["close", "abort"] as const) {
+      const connection = await dialNative(sockets, { hostname: "127.0.0.1", port }, signal);
+      const times: number[] = [];
+      connection.onRtt((milliseconds) => times.push(milliseconds));
+      await connection.write(bytes("ahoy"));
+      connection[end]();
+      await connection.closed.catch(() => {});
+      expect(times.length).toBe(1);
+      expect(times[0]!).toBeGreaterThan(0);
+      expect(times[0]!).toBeLessThan(60_000);
+    }
+    server.close();
+  });
+
   // 8 MiB are queued in the kernel and at the sender: one turn reads a part of it, later turns the
   // rest.
   testRequiring(["native-sockets"], "reads a bounded number of bytes in one turn", async () => {
