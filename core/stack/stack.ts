@@ -160,7 +160,7 @@ export class CoreStack {
     if (dropped !== undefined) this.stats.drop(dropped);
   }
 
-  /** Processes a message of another instance; `message` is overwritten and may be reused afterwards. */
+  /** Processes a message of another instance; `message` may be reused afterwards. */
   receiveFromPeer(message: Uint8Array, size: number, now: number): void {
     const received = this.peers?.receive(message, size, now);
     if (typeof received === "string") return this.stats.drop(received);

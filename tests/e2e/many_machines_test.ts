@@ -4,7 +4,7 @@ import { testRequiring } from "../support/requirements.ts";
 import { exchange, type Machine, ManyMachines, reportOf } from "./many_machines.ts";
 import { NEEDS } from "./service.ts";
 
-const LIMIT_MS = 90_000;
+const LIMIT_MS = 180_000;
 
 /** Asks the admin API of a machine's instance. */
 async function ask(machine: Machine, ...command: string[]): Promise<string> {

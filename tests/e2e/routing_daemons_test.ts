@@ -8,7 +8,7 @@ import { exchange, ManyMachines, SERVICE } from "./many_machines.ts";
 import { type Daemon, startDaemon, startRouter, untilRouted } from "./routing_daemons.ts";
 import { NEEDS } from "./service.ts";
 
-const LIMIT_MS = 60_000;
+const LIMIT_MS = 120_000;
 const DAEMONS: readonly (readonly [Daemon, Requirement])[] = [
   ["bird", "program:bird"],
   ["frr", "program:vtysh"],
