@@ -173,6 +173,7 @@ function handoverOf(serving: Serving, identity: StackIdentity): Handover {
         serving.pause();
         serving.retire(channel);
       }),
+    drop: (listeners) => Promise.try(() => serving.drop(listeners)),
     resume: () => Promise.try(() => serving.resume()),
     isIdle: () => Promise.resolve(serving.isIdle),
     begin: () => Promise.try(() => serving.begin()),

@@ -290,6 +290,16 @@ export class Serving {
     this.#isRetired = true;
   }
 
+  /** Closes published ports, by the name that {@link share} gives them. */
+  drop(listeners: readonly string[]): void {
+    const isDropped = ({ setting }: Published) => listeners.includes(keyOf(setting));
+    for (const one of this.#published.filter(isDropped)) {
+      one.publication.stopListening();
+      this.#closing.add(one.publication);
+    }
+    this.#published = this.#published.filter((one) => !isDropped(one));
+  }
+
   /** Takes everything back that was left to another process. */
   resume(): void {
     this.#isRetired = false;

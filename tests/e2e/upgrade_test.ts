@@ -147,15 +147,19 @@ describe("an upgrade", () => {
     await run.stop();
   }, 90_000);
 
-  // Of two at the same time one is refused.
+  // While a plugin of the new process loads, another upgrade is refused.
   testRequiring(NEEDS, "is done one at a time", async () => {
-    await using run = await Upgraded.start({});
-    const both = await Promise.all([run.upgrade(), run.upgrade()]);
-    expect(both.map(({ exit }) => exit).sort()).toEqual([0, 1]);
-    expect(both.map(({ log }) => log).join("")).toContain("an upgrade is in progress");
-    // The first process has no connection, so it ends.
-    const { pid } = run.service;
-    await run.namespace.shell(`while kill -0 ${pid} 2>/dev/null; do sleep 0.1; done`);
+    using files = new TemporaryFolder();
+    const write = (config: unknown) => files.write("berth.json", JSON.stringify(config));
+    files.write("hangs.ts", "await new Promise(() => setInterval(() => {}, 1000));");
+    const flags = ["--log-level", "info", "--config", write({})];
+    await using run = await Upgraded.start({ flags });
+    write({ listen: { "9": "./hangs.ts" } });
+    const first = run.upgrade("--limit-ms", "8000");
+    await run.service.printed(/upgrade: starting a new process/, "log");
+    const second = await run.upgrade();
+    expect([second.exit, second.log]).toEqual([1, "berth: an upgrade is in progress\n"]);
+    expect((await first).log).toContain("not ready within 8000 ms");
     await run.stop();
   }, 60_000);
 
@@ -172,6 +176,32 @@ describe("an upgrade", () => {
     // Connections of the process that was killed are reset; none of the first one's.
     expect(faults.filter((fault) => fault.startsWith("held"))).toEqual([]);
     expect(connects).toBeGreaterThan(3);
+    await run.stop();
+  }, 90_000);
+
+  // Connections are in the first two processes; the third has none and has ended when the fourth is killed: the
+  // second serves again, and hands the first one its packets.
+  testRequiring(NEEDS, "is undone by the newest process that is left", async () => {
+    const held = { ...CLIENTS, fresh: 0, udp: false };
+    await using run = await Upgraded.start({ clients: held });
+    await run.upgrade();
+    const second = run.pid;
+    const others = run.namespace.start(
+      ...programCommand("steady_clients.ts", JSON.stringify(held)),
+    );
+    await others.printed(/running/);
+    await run.upgrade();
+    const third = run.pid;
+    await run.upgrade();
+    await run.namespace.shell(`while kill -0 ${third} 2>/dev/null; do sleep 0.1; done`);
+    process.kill(run.pid, "SIGKILL");
+    await run.service.printed(/this one serves again/, "log");
+    run.pid = second;
+    expect((await run.upgrade()).exit).toBe(0);
+    others.hush();
+    const { out } = await others.finish(30_000);
+    expect(JSON.parse(out.slice(out.indexOf("{"))).faults).toEqual([]);
+    expect((await run.endClients()).faults).toEqual([]);
     await run.stop();
   }, 90_000);
 

@@ -310,7 +310,8 @@ async function takeOver(
   if (await predecessor.takeOver() === "ended") await service.handover.resume();
   else await service.handover.begin();
   admin?.takeOver();
-  await predecessor.serving();
+  const shards = await service.handover.share();
+  await predecessor.serving(shards.flatMap(({ listeners }) => listeners.map(([name]) => name)));
 }
 
 /** Ends the service if the address is not available. */

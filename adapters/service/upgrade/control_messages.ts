@@ -40,7 +40,8 @@ export type ControlMessage =
   | { readonly type: "failed"; readonly message: string }
   /** The new process receives from now on. */
   | { readonly type: "take-over" }
-  | { readonly type: "serving" }
+  /** `dropped`: names of published ports that the new process does not have. */
+  | { readonly type: "serving"; readonly dropped: readonly string[] }
   /** The service manager regards the new process as the service. */
   | { readonly type: "main" }
   /** From earlier processes, once a second and at their end. */

@@ -49,6 +49,8 @@ export interface Handover {
    * @throws {Error} It cannot. Call {@link resume} then.
    */
   retire(channels: readonly number[]): Promise<void>;
+  /** Closes published ports, by name, that the process that took over does not have. */
+  drop(listeners: readonly string[]): Promise<void>;
   /** Takes everything back: the process that took over has ended. */
   resume(): Promise<void>;
   /** Whether no connection is left. */

@@ -100,14 +100,26 @@ export class Predecessor {
     return message === undefined ? "ended" : "handed over";
   }
 
-  /** Tells it that this process serves; resolves when the service manager knows that too. */
-  async serving(): Promise<void> {
+  /**
+   * Tells it that this process serves, with the published ports `listeners`; resolves when the service manager
+   * knows that too.
+   */
+  async serving(listeners: readonly string[]): Promise<void> {
+    const dropped = this.#closeOthers(listeners);
     const { pid } = this;
     const { number } = this.#state.identity;
     if (this.#hasEnded) return;
     this.earlier.adopt({ number, pid }, this.#socket);
-    sendControl(this.#socket, { type: "serving" });
+    sendControl(this.#socket, { type: "serving", dropped });
     await this.#next("main");
+  }
+
+  /** Closes the sockets of ports that this process does not publish; otherwise clients would wait at them. */
+  #closeOthers(listeners: readonly string[]): string[] {
+    const others = this.inheritance.shards.flatMap((shard) => shard.listeners)
+      .filter(([name]) => !listeners.includes(name));
+    for (const [, descriptor] of others) nativeSockets()!.host.libc.close(descriptor);
+    return others.map(([name]) => name);
   }
 
   /** The process ID of the predecessor. */

@@ -34,6 +34,11 @@ export const START_LIMIT_MS = 60_000;
 const SWITCH_LIMIT_MS = 10_000;
 /** How long the last message of a process that has ended may take, in milliseconds. */
 const MESSAGE_MS = 100;
+/**
+ * How long a process stays without connections, in milliseconds: if the new one fails in its first moments, it
+ * serves again.
+ */
+const STANDBY_MS = 3000;
 /** Interval between looks for connections that are left, in milliseconds. */
 const IDLE_INTERVAL_MS = 200;
 /** Looks between two reports of the metrics. */
@@ -208,7 +213,9 @@ export class Upgrader {
       await handover.retire(channels);
       await successor.within(SWITCH_LIMIT_MS, async () => {
         successor.send({ type: "take-over" });
-        await successor.next("serving");
+        const { dropped } = await successor.next("serving");
+        await handover.drop(dropped);
+        successor.requireConnected();
       });
     } catch (error) {
       await successor.kill();
@@ -222,7 +229,10 @@ export class Upgrader {
     };
   }
 
-  /** The process that took over has ended. */
+  /**
+   * The process that took over has ended, and so have those that it has handed over to. Each process has the
+   * channels of all earlier ones, so that only the newest one left notices it.
+   */
   async #resume(pid: number): Promise<void> {
     const { service, earlier, log, onResumed } = this.#options;
     this.#retirement.abort();
@@ -241,9 +251,11 @@ export class Upgrader {
   async #finish(successor: Successor, resumed: AbortSignal): Promise<void> {
     const { service, log } = this.#options;
     const { upgradeGraceMs } = service.settings;
-    const until = upgradeGraceMs === "never" ? Infinity : this.#clock.now() + upgradeGraceMs;
+    const now = this.#clock.now();
+    const until = upgradeGraceMs === "never" ? Infinity : now + upgradeGraceMs;
     for (let turn = 0; !resumed.aborted; turn++) {
-      const isIdle = await service.handover.isIdle();
+      const isStandby = this.#clock.now() < now + STANDBY_MS;
+      const isIdle = !isStandby && await service.handover.isIdle();
       const isOver = this.#clock.now() >= until;
       if (isIdle || isOver || turn % METRICS_TURNS === 0) await this.#sendMetrics(successor);
       if (isOver) {
@@ -269,6 +281,7 @@ class Successor {
   readonly #clock: Clock;
   readonly #exited = Promise.withResolvers<never>();
   #socket: MessageSocket | undefined;
+  #hasClosed = false;
 
   constructor(sockets: NativeSockets, child: NewProcess, clock: Clock) {
     this.#sockets = sockets;
@@ -305,18 +318,28 @@ class Successor {
     const socket = MessageSocket.open(this.#sockets, descriptor, {
       maxWaiting: MAX_CONTROL_BYTES,
       onMessage: (bytes) => this.onMessage(readControl(bytes)),
-      onClose: () => this.onMessage(undefined),
+      onClose: () => {
+        this.#hasClosed = true;
+        this.onMessage(undefined);
+      },
     });
     this.#socket = socket;
     const { pid } = socket.peer;
     if (pid !== this.pid) throw new Error(`process ${pid} connected in its place`);
   }
 
+  /** @throws {Error} The process has closed the connection. */
+  requireConnected(): void {
+    if (this.#hasClosed) throw new Error(`it has ended; ${SEE_LOG}`);
+  }
+
   /** Waits for a message. */
-  next(type: ControlMessage["type"]): Promise<void> {
+  next<Type extends ControlMessage["type"]>(
+    type: Type,
+  ): Promise<ControlMessage & { readonly type: Type }> {
     return new Promise((resolve, reject) => {
       this.onMessage = (message) => {
-        if (message?.type === type) resolve();
+        if (message?.type === type) resolve(message as ControlMessage & { readonly type: Type });
         else if (message?.type === "failed") reject(new Error(message.message));
       };
     });
@@ -347,4 +370,4 @@ const FIRST_PROCESS =
   "this is process 1, whose end ends the container: start it with an init, such as docker run --init";
 const NO_SOCKETS = "an upgrade needs foreign functions and access to the network: on Deno, " +
   "--allow-ffi --allow-net";
-const SEE_LOG = "its message is in its log";
+const SEE_LOG = "see the log";

@@ -51,6 +51,8 @@ export type WorkerRequest =
   | { readonly type: "pause" }
   /** Hand over to the process at the other end of a channel; answered with `"retired"`. */
   | { readonly type: "retire"; readonly channel: number }
+  /** Close published ports; answered with `"unpublished"`. */
+  | { readonly type: "unpublish"; readonly listeners: readonly string[] }
   /** Take everything back; answered with `"resumed"`. */
   | { readonly type: "resume" }
   /** Accept clients at published ports; answered with `"begun"`. */
@@ -112,6 +114,7 @@ export type WorkerEvent =
   | { readonly type: "shared"; readonly shard: SharedShard }
   | { readonly type: "paused" }
   | { readonly type: "retired" }
+  | { readonly type: "unpublished" }
   | { readonly type: "resumed" }
   | { readonly type: "begun" }
   | { readonly type: "idle"; readonly isIdle: boolean }

@@ -72,6 +72,9 @@ function handleRequest(order: WorkerRequest): void | Promise<void> {
     case "retire":
       serving!.retire(order.channel);
       return report({ type: "retired" });
+    case "unpublish":
+      serving!.drop(order.listeners);
+      return report({ type: "unpublished" });
     case "resume":
       serving!.resume();
       return report({ type: "resumed" });

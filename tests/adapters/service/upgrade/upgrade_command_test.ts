@@ -94,6 +94,19 @@ describe("an upgrade on the memory link", () => {
     expect(await say(await connectedTo(run), "two")).toBe("two");
   }, 30_000);
 
+  // The new configuration publishes nothing: the old process has a connection, but the port refuses.
+  testRequiring(["native-sockets"], "closes ports that are published no longer", async () => {
+    folder = new TemporaryFolder();
+    const run = startService("echo");
+    const before = await connectedTo(run);
+    await say(before, "one");
+    configure("echo", { publish: ["udp/0=10.7.0.2:7"] });
+    expect(typeof await upgrade()).toBe("number");
+    const refused = await connectedTo(run).catch((error) => String(error));
+    expect(refused).toMatch(/REFUSED/);
+    expect(await say(before, "two")).toBe("two");
+  }, 30_000);
+
   // SIGTERM to the process that serves ends the one before it, whose connection is open, after graceMs.
   testRequiring(["native-sockets"], "ends with the service", async () => {
     folder = new TemporaryFolder();
