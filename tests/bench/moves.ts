@@ -2,7 +2,7 @@
  * Moves all connections back and forth between two processes, while their clients send and check echoes over a path
  * with loss:
  *
- *     moves.ts [--connections 10000] [--seconds 60] [--loss 0.01]
+ *     moves.ts [--connections 10000] [--seconds 60] [--loss 0.01] [--everyMs 10000]
  *
  * Prints a line of JSON: how long connections were frozen, wrong bytes, resets.
  *
@@ -26,6 +26,7 @@ const { values } = parseArgs({
     connections: { type: "string", default: "10000" },
     seconds: { type: "string", default: "60" },
     loss: { type: "string", default: "0.01" },
+    everyMs: { type: "string", default: "10000" },
   },
 });
 const CONNECTIONS = Number(values.connections);
@@ -35,8 +36,8 @@ const LOSS = Number(values.loss);
 const PORTS = { client: [23_101, 23_102], server: [23_103, 23_104] } as const;
 const MESSAGE = 64;
 /** Each connection sends a message in this time. */
-const EVERY_MS = 1000;
-const TICKS = 50;
+const EVERY_MS = Number(values.everyMs);
+const TICKS = 100;
 
 /** Sends to one of two links, and receives from both. */
 class RoutedLink implements Link {
@@ -220,6 +221,8 @@ while (performance.now() < until) {
   from.say(`unix:${servers[to].socket}`);
   const move = JSON.parse(await from.line(/report (.*)\n/)) as Move;
   moves.push({ ...move, ms: performance.now() - began });
+  // The route is that of all connections.
+  if (move.stayed > 0) continue;
   routed.to = to;
   // Packets on their way to the first server are passed on.
   await new Promise((resolve) => setTimeout(resolve, 1000));
@@ -234,6 +237,7 @@ for (let waits = 0; waits < 100 && clients.some((each) => each.outstanding > 0);
 const worst = (of: (move: Move) => number) => Math.max(...moves.map(of));
 report("moves", {
   connections: CONNECTIONS,
+  messagesPerSecond: Math.round(CONNECTIONS / EVERY_MS * 1000),
   loss: LOSS,
   seconds: SECONDS,
   moves: moves.length,

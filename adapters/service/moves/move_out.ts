@@ -20,6 +20,8 @@ const RETRY_MS = 1000;
 const PAUSE_MS = 50;
 /** How long the receiver may take to accept a batch, in milliseconds. */
 const ANSWER_MS = 2000;
+/** How long it may take to thaw a batch, in milliseconds, before its connections count as lost. */
+const COMMIT_MS = 15_000;
 
 /** The part of a stack whose connections move. */
 export type SendingStack = Pick<Stack, "connections" | "freeze">;
@@ -132,15 +134,22 @@ export class MoveOut {
   /** Returns whether the receiver answers. */
   async #moveBatch(connections: readonly OpenConnection[]): Promise<boolean> {
     await Promise.all(connections.map((each) => this.#offer(each)));
-    const deadline = this.#clock.now() + ANSWER_MS;
-    while (this.#moving.size > 0 && !this.#hasEnded) {
-      if (this.#clock.now() >= deadline) {
-        this.#giveUp();
-        return false;
-      }
+    const began = this.#clock.now();
+    await this.#answers(began + ANSWER_MS);
+    const isSlow = this.#moving.size > 0;
+    for (const [id, moving] of this.#moving) {
+      if (moving.state === "offered") this.#takeBack(id, moving, "the receiver does not answer");
+    }
+    await this.#answers(began + COMMIT_MS);
+    for (const [id, moving] of this.#moving) this.#lose(id, moving);
+    return !isSlow;
+  }
+
+  /** Resolves when all connections on their way have got an answer, or at the deadline. */
+  async #answers(deadline: number): Promise<void> {
+    while (this.#moving.size > 0 && !this.#hasEnded && this.#clock.now() < deadline) {
       await this.#answer(deadline);
     }
-    return true;
   }
 
   /** Resolves at the next answer, or at the deadline. */
@@ -211,13 +220,6 @@ export class MoveOut {
     moving.state = "over";
     moving.frozen.release();
     this.#lost++;
-  }
-
-  #giveUp(): void {
-    for (const [id, moving] of this.#moving) {
-      if (moving.state === "offered") this.#takeBack(id, moving, "the receiver does not answer");
-      else this.#lose(id, moving);
-    }
   }
 
   #stay(reason: string): void {
