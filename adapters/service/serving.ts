@@ -71,8 +71,11 @@ interface Published {
 }
 
 /** Flows have no spans. */
+const SPANS = connectionSpans();
 const CONNECTION_SPANS: Plugin = {
-  ...connectionSpans(),
+  ...SPANS,
+  freeze: () => null,
+  thaw: (c, _state, next) => SPANS.handle!(c, next),
   flow: (_c, next) => next(),
 };
 

@@ -127,9 +127,11 @@ export function compose(handlers: readonly (Handler | Plugin)[]): Chain {
   const deciders = handlers.flatMap((each, place) =>
     typeof each !== "function" && each.onSyn !== undefined ? [{ plugin: each, place }] : []
   );
-  if (deciders.length === 0) return { handle, moves: movesOf(handlers) };
+  const moves = movesOf(handlers);
+  if (deciders.length === 0) return { handle, moves };
   return {
     handle,
+    moves,
     async onSyn(syn, c) {
       let decided: Handler[] | undefined;
       for (const { plugin, place } of deciders) {

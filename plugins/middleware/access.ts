@@ -92,6 +92,9 @@ function decider(
       isIn(socket.remoteAddr.hostname)
         ? next()
         : socket.abort(new Error("connections from this client are denied")),
+    freeze: () => null,
+    // The client was allowed where the connection began.
+    thaw: (_c, _state, next) => next(),
     flow({ flow }, next) {
       if (isIn(flow.remoteAddr.hostname)) return next();
       if (verdict === "refuse") flow.refuse();

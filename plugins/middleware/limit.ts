@@ -64,8 +64,8 @@ export const limit: PluginFactory<LimitOptions> = definePlugin({
     const keyOf = (hostname: string) => networkKey(hostname, lengths);
     const isFull = (key: string) => total >= connections || (counts.get(key) ?? 0) >= perAddress;
     /** Counts a connection; returns the function that ends its count. */
-    const enter = (key: string): (() => void) | undefined => {
-      if (isFull(key)) return undefined;
+    const enter = (key: string, isMoved = false): (() => void) | undefined => {
+      if (!isMoved && isFull(key)) return undefined;
       counts.set(key, (counts.get(key) ?? 0) + 1);
       total++;
       return () => {
@@ -80,6 +80,13 @@ export const limit: PluginFactory<LimitOptions> = definePlugin({
       handle({ socket }, next) {
         const leave = enter(keyOf(socket.remoteAddr.hostname));
         if (leave === undefined) return socket.abort(new Error("too many connections"));
+        socket.closed.catch(() => {}).finally(leave);
+        return next();
+      },
+      freeze: () => null,
+      // It was within the limit where it began: it counts, and is not refused.
+      thaw({ socket }, _state, next) {
+        const leave = enter(keyOf(socket.remoteAddr.hostname), true)!;
         socket.closed.catch(() => {}).finally(leave);
         return next();
       },

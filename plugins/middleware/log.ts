@@ -46,6 +46,8 @@ export const log: PluginFactory<LogOptions> = definePlugin({
   options: z.strictObject({ level: z.enum(["debug", "info", "warn"]).default("info") }),
   setup: ({ level }) => ({
     handle: (c, next) => logConnection(c, next, c.log, level),
+    freeze: () => null,
+    thaw: (c, _state, next) => logConnection(c, next, c.log, level),
     flow: (c, next) => logFlow(c, next, c.log, level),
   }),
 });

@@ -42,6 +42,5 @@ export function movesOf(handlers: readonly (Handler | Plugin)[]): ChainMoves | u
 }
 
 function takesPart(each: Handler | Plugin): each is MovingPlugin {
-  return typeof each !== "function" && each.freeze !== undefined && each.thaw !== undefined &&
-    each.onSyn === undefined;
+  return typeof each !== "function" && each.freeze !== undefined && each.thaw !== undefined;
 }

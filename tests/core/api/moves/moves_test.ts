@@ -3,6 +3,9 @@ import type { TcpSocket } from "../../../../core/api/types.ts";
 import { chargen } from "../../../../plugins/chargen.ts";
 import { discard } from "../../../../plugins/discard.ts";
 import { echo } from "../../../../plugins/echo.ts";
+import { allow } from "../../../../plugins/middleware/access.ts";
+import { limit } from "../../../../plugins/middleware/limit.ts";
+import { log } from "../../../../plugins/middleware/log.ts";
 import { SERVER, ThreeStacks } from "./three_stacks.ts";
 
 /** Bytes that repeat only after 64 KiB, so that a shift is noticed. */
@@ -286,5 +289,47 @@ describe("thaw", () => {
     longer.set(record);
     expect(thawing(net, longer).message).toContain("more bytes than fields");
     expect(() => net.servers[1].thaw("text" as never)).toThrow("expected a Uint8Array");
+  });
+});
+
+describe("chains that move", () => {
+  // Middleware that decides and counts, in front of a plugin, in both stacks.
+  test("continue with middleware in front", async () => {
+    await using net = new ThreeStacks();
+    for (const server of net.servers) {
+      server.use(7, allow({ from: ["10.0.0.0/8"] }), limit({ connections: 1 }), log(), echo());
+    }
+    const client = net.client.connect(`${SERVER}:7`, { allowHalfOpen: true });
+    await net.run(client.write(pattern(10)));
+    await net.clock.advance(10);
+    await net.move(0);
+    net.route(1);
+    await net.run(client.write(pattern(10)));
+    await net.clock.advance(10);
+    // It counts in the stack that has it, and no longer in the other one.
+    const second = net.client.connect(`${SERVER}:7`);
+    expect(await net.run(second.opened.catch(({ code }) => code))).toBe("CONNECTION_REFUSED");
+    net.route(0);
+    const third = net.client.connect(`${SERVER}:7`);
+    await net.run(third.opened);
+    await net.run(client.closeWrite());
+    net.route(1);
+    expect((await net.run(readAll(client))).length).toBe(20);
+    third.abort();
+  });
+
+  // The connection has begun with other plugins than it would continue with.
+  test("are not thawed by another chain", async () => {
+    await using net = new ThreeStacks();
+    net.servers[0].use(7, log(), echo());
+    net.servers[1].use(7, echo());
+    const client = net.client.connect(`${SERVER}:7`);
+    await net.run(client.write(pattern(10)));
+    await net.clock.advance(10);
+    const [connection] = net.servers[0].connections();
+    const frozen = await net.run(net.servers[0].freeze(connection!));
+    expect(() => net.servers[1].thaw(frozen.record)).toThrow("is not served by log, echo here");
+    frozen.resume();
+    client.abort();
   });
 });
