@@ -11,10 +11,12 @@ import { messageLine } from "../errors.ts";
 import type { MoveMessage } from "./messages.ts";
 
 /**
- * Connections frozen at the same time: enough that the time for an answer is shared, and few enough
- * that none of them waits long for the others.
+ * Maximum number of connections frozen at the same time: they share the time for an answer, but each waits for the
+ * others. After a batch that took longer than the limit there are half as many.
  */
-const BATCH = 32;
+const MAX_BATCH = 32;
+const MIN_BATCH = 8;
+const BATCH_LIMIT_MS = 10;
 /** How long connections that cannot move at first are asked again, in milliseconds, and how often. */
 const RETRY_MS = 1000;
 const PAUSE_MS = 50;
@@ -60,6 +62,8 @@ export class MoveOut {
   /** Connections of the receiver whose packets are passed on. */
   readonly #redirected = new Set<FrozenConnection>();
   readonly #reasons = new Map<string, number>();
+  /** Size of the next batch. */
+  #batch = MIN_BATCH;
   #nextId = 1;
   #moved = 0;
   #lost = 0;
@@ -101,8 +105,14 @@ export class MoveOut {
   async #moveRound(): Promise<boolean> {
     this.#reasons.clear();
     const connections = this.#stack.connections();
-    for (let at = 0; at < connections.length && !this.#hasEnded; at += BATCH) {
-      if (!await this.#moveBatch(connections.slice(at, at + BATCH))) return true;
+    for (let at = 0; at < connections.length && !this.#hasEnded;) {
+      const batch = connections.slice(at, at += this.#batch);
+      const began = this.#clock.now();
+      if (!await this.#moveBatch(batch)) return true;
+      const isLong = this.#clock.now() - began > BATCH_LIMIT_MS;
+      this.#batch = isLong
+        ? Math.max(MIN_BATCH, this.#batch >> 1)
+        : Math.min(MAX_BATCH, 2 * this.#batch);
     }
     return this.#reasons.size === 0;
   }
