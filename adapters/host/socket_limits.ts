@@ -13,11 +13,11 @@ export const MAX_DATAGRAM_SOCKETS = 4096;
  * Share of the process's file descriptors. A connection through the runtime's TLS takes two, and some are left
  * for files and listeners.
  */
-const SHARE = 3 / 8;
+const DESCRIPTOR_SHARE = 3 / 8;
 
 /** The most sockets of one of `threads` threads in a process that may open `descriptors` files. */
 function maxSockets(descriptors: number, threads: number): number {
-  return Math.max(1, Math.floor(descriptors * SHARE / threads));
+  return Math.max(1, Math.floor(descriptors * DESCRIPTOR_SHARE / threads));
 }
 
 /**

@@ -25,7 +25,7 @@ const OVERHEAD = 256;
  * One source may hold at most this many times the free memory, so that there is always some left
  * for others.
  */
-const SHARE = 4;
+const SOURCE_TO_FREE = 4;
 
 /** Limits of the receive queues. Sizes are in bytes and include 256 for each datagram. */
 export interface QueueLimits {
@@ -81,7 +81,7 @@ export class DatagramQueue {
     if (this.#byteLength + cost > limits.maxBytes) return "udp-queue";
     const free = limits.maxMemory - byteLength;
     const held = this.#source?.byteLength ?? 0;
-    return cost > free || held + cost > SHARE * free ? "udp-memory" : undefined;
+    return cost > free || held + cost > SOURCE_TO_FREE * free ? "udp-memory" : undefined;
   }
 
   /** Appends a datagram, after {@link refusal} returned `undefined`. */

@@ -131,7 +131,9 @@ export class Names {
       found = this.#find(owner);
     }
     const isAnswered = answers.some(({ data }) => data.type !== "CNAME") || type === TYPE.CNAME;
-    const soa = isAnswered && answers.length > 0 ? undefined : this.#soaAbove(owner, found?.key);
+    const soa = isAnswered && answers.length > 0
+      ? undefined
+      : this.#enclosingSoa(owner, found?.key);
     return { rcode: RCODE.NOERROR, answers, soa, isAuthoritative: true };
   }
 
@@ -186,7 +188,7 @@ export class Names {
     return this.#zoneOf(name) ?? (isWildcard(key) ? [...ancestorsOf(key)][0]! : name);
   }
 
-  #soaAbove(name: WireName, key = name): OwnedRecord {
+  #enclosingSoa(name: WireName, key = name): OwnedRecord {
     return this.#soaOf(this.#apexOf(name, key));
   }
 

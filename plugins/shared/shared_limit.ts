@@ -14,8 +14,8 @@ import { whenEnded } from "./upstream.ts";
  * Number of slots of a client, or a quarter of a small limit, that are never evicted for other
  * clients.
  */
-const FEW = 64;
-const SHARE = 4;
+const MIN_PER_SOURCE = 64;
+const SHARE_DIVISOR = 4;
 /** Maximum number of a client's own slots that are examined to find one that gives way. */
 const LOOKED_AT = 16;
 
@@ -114,7 +114,9 @@ export class SharedLimit {
   /** `limit` is at least 1. */
   constructor(limit: number) {
     this.#limit = limit;
-    this.#sources = new Sources(Math.min(FEW, Math.max(1, Math.floor(limit / SHARE))));
+    this.#sources = new Sources(
+      Math.min(MIN_PER_SOURCE, Math.max(1, Math.floor(limit / SHARE_DIVISOR))),
+    );
   }
 
   /** Slots taken. */

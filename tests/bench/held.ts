@@ -16,7 +16,7 @@ import type { HeldCounts } from "./programs/held_server.ts";
 import { median, report } from "./report.ts";
 
 /** Number of connections at the first measurement. */
-const FEW = 100;
+const BASELINE = 100;
 const CHURN = 1000;
 const CHURN_ROUNDS = 5;
 /** Number of connections for warming up the compilers. */
@@ -49,7 +49,7 @@ async function measureHeld(connections: number): Promise<Readonly<Record<string,
   const clients = await Clients.start(namespace, connections);
   await clients.churn(Math.min(WARM_UP, 10 * connections));
   const before = await server.memory();
-  const few = Math.min(FEW, connections / 2);
+  const few = Math.min(BASELINE, connections / 2);
   await clients.open(few);
   const microsecondsAmongFew = await server.churn(clients);
   const opening = await server.during(() => clients.open(connections));

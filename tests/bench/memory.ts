@@ -22,7 +22,7 @@ type Profile = "local" | "internet";
 type Owner = "program" | "handlers";
 
 /** Number of connections at the first measurement. */
-const FEW = 100;
+const BASELINE = 100;
 const AT_ONCE = 256;
 /** After this time the timers of the handshakes have expired. */
 const SETTLED_MS = 1500;
@@ -50,7 +50,7 @@ async function measure(
   const crowd = new Crowd(profile, owner);
   await crowd.churn(CHURN);
   const before = await usedMemory();
-  await crowd.grow(FEW);
+  await crowd.grow(BASELINE);
   const microsecondsAmongFew = await crowd.churn(CHURN);
   await crowd.grow(connections);
   await new Promise((resolve) => setTimeout(resolve, SETTLED_MS));

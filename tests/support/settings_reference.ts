@@ -82,7 +82,7 @@ function jsonSchemaOf(schema: z.ZodType): z.core.JSONSchema.BaseSchema {
 }
 
 function rewrite(schema: z.core.JSONSchema.BaseSchema): void {
-  const { shape, orString, orList, ...own } = schema as
+  const { shape, acceptsString, acceptsList, ...own } = schema as
     & Partial<JsonSchemaNotes>
     & z.core.JSONSchema.BaseSchema;
   let full = own;
@@ -94,8 +94,8 @@ function rewrite(schema: z.core.JSONSchema.BaseSchema): void {
     full.type = "integer";
     delete full.multipleOf;
   }
-  if (orString) full = { anyOf: [{ type: "string" }, full] };
-  if (orList) full = { anyOf: [full, { type: "array", items: full, minItems: 1 }] };
+  if (acceptsString) full = { anyOf: [{ type: "string" }, full] };
+  if (acceptsList) full = { anyOf: [full, { type: "array", items: full, minItems: 1 }] };
   for (const key of Object.keys(schema)) delete schema[key];
   Object.assign(schema, full);
 }

@@ -24,14 +24,14 @@ const WINDOW_MS = 100;
 /** With at least this many packets per read, the thread is the bottleneck. */
 const MANY = 4;
 /** The same while RPS is on. */
-const FEW = 2;
+const MIN_PACKETS = 2;
 /** Above this share of idle time, the thread has time for the kernel's work as well. */
 const IDLE = 0.5;
 /**
  * Maximum number of packets written without a read in between: the queue of another processor holds
  * 1000 (net.core.netdev_max_backlog) and drops more.
  */
-const MAX_IN_A_ROW = 512;
+const MAX_CONSECUTIVE = 512;
 /** Time from turning RPS off until it may be turned on again, in milliseconds. */
 const PAUSE_MS = 1000;
 
@@ -53,7 +53,7 @@ export class ReceivePacketSteering {
   #notBefore = -Infinity;
   #lastReadAt = 0;
   /** Packets written since the last read. */
-  #inARow = 0;
+  #consecutive = 0;
   #waited = 0;
   #reads = 0;
   #packets = 0;
@@ -108,13 +108,13 @@ export class ReceivePacketSteering {
   /** Records a written packet. */
   sent(bytes: number): void {
     this.#bytesOut += bytes;
-    if (++this.#inARow > MAX_IN_A_ROW && this.isOn) this.#disable(this.#lastReadAt);
+    if (++this.#consecutive > MAX_CONSECUTIVE && this.isOn) this.#disable(this.#lastReadAt);
   }
 
   /** Records a read of `packets` packets with `bytes` bytes in all; `now` in milliseconds. */
   received(packets: number, bytes: number, now: number): void {
     this.#lastReadAt = now;
-    this.#inARow = 0;
+    this.#consecutive = 0;
     this.#reads++;
     this.#packets += packets;
     this.#bytesIn += bytes;
@@ -131,7 +131,7 @@ export class ReceivePacketSteering {
     const packets = this.#packets / this.#reads;
     const helps = idle < IDLE && this.#bytesOut * 2 > this.#bytesIn;
     if (this.isOn) {
-      if (helps && packets >= FEW) return this.#leaveOut(this.#machine.currentProcessor());
+      if (helps && packets >= MIN_PACKETS) return this.#leaveOut(this.#machine.currentProcessor());
       this.#disable(now);
     } else if (helps && packets >= MANY && now >= this.#notBefore) {
       this.#leaveOut(this.#machine.currentProcessor());

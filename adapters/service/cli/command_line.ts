@@ -53,9 +53,9 @@ import { COMMANDS, runRemote } from "./remote.ts";
 import { type ServiceManager, serviceManager } from "./service_manager.ts";
 import { storedDescriptors, storedNameOf } from "./stored_descriptors.ts";
 import {
+  handleStraySignals,
   onReopenSignal,
   onStatsSignal,
-  takeStraySignals,
   waitForShutdownSignal,
 } from "./signals.ts";
 import { runTool, TOOLS } from "./tools/tools.ts";
@@ -63,7 +63,7 @@ import { logUncaughtErrors } from "./stray_errors.ts";
 
 /** Runs the command line of this process and exits with its exit code. */
 export async function main(): Promise<never> {
-  takeStraySignals();
+  handleStraySignals();
   process.exit(await runCommand(process.argv.slice(2)));
 }
 

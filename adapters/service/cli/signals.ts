@@ -90,7 +90,7 @@ export function ignores(status: string, signal: number): boolean {
  * Bun ends at SIGUSR1 and SIGUSR2; Deno ends at SIGUSR2 and opens a debugger's port at SIGUSR1.
  * SIGPIPE is redundant: the failed write reports the error.
  */
-export function takeStraySignals(): void {
+export function handleStraySignals(): void {
   // Once Deno has a handler for one signal, it stops ignoring the others.
   hasNoTerminal = isIgnored(1);
   terminals = [0, 1, 2].filter(isatty);

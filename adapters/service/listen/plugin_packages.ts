@@ -60,14 +60,16 @@ function isInstalled(specifier: string, folder: string, own: string): boolean {
   if (isHostPackage(specifier)) return true;
   const name = packageOf(specifier);
   for (let at = folder;; at = dirname(at)) {
-    if (existsSync(join(at, "node_modules", name)) || isNamedBy(at, name, specifier)) return true;
+    if (existsSync(join(at, "node_modules", name)) || isSelfReference(at, name, specifier)) {
+      return true;
+    }
     if (at === own && textOf(join(at, "package.json")).includes(`"${name}": "`)) return true;
     if (at === dirname(at)) return false;
   }
 }
 
 /** Whether a folder is the package itself, or its tsconfig.json maps the specifier to a path. */
-function isNamedBy(folder: string, name: string, specifier: string): boolean {
+function isSelfReference(folder: string, name: string, specifier: string): boolean {
   return textOf(join(folder, "package.json")).includes(`"name": "${name}"`) ||
     [...textOf(join(folder, "tsconfig.json")).matchAll(/"([^"*]+)(\*?)"\s*:\s*\[/g)]
       .some(([, start, star]) => star ? specifier.startsWith(start!) : specifier === start);

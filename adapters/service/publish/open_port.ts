@@ -29,7 +29,7 @@ export async function openPort(
   open: (hostname: string, port: number) => Promise<number>,
 ): Promise<HostPort> {
   const { hostname, port } = setting;
-  const last = setting.orNextFree ? Math.min(port + MORE_PORTS, LAST_PORT) : port;
+  const last = setting.allowsNextPort ? Math.min(port + MORE_PORTS, LAST_PORT) : port;
   for (let next = port;; next++) {
     try {
       return { hostname, port: await open(hostname, next) };

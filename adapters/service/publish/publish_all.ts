@@ -40,6 +40,6 @@ function publish(where: string, own: OwnAddresses): PublishSetting[] {
     hostname: "127.0.0.1",
     port: port < FIRST_FREE_PORT ? port + PRIVILEGED_OFFSET : port,
     to: { hostname: address.toString(), port },
-    orNextFree: true,
+    allowsNextPort: true,
   }];
 }

@@ -42,7 +42,7 @@ export const adminSchema: z.ZodType<AdminSetting, unknown> = z.preprocess(
     message: "on a TCP port anyone on the host could use it: write in the configuration file " +
       '{ "listen": "HOST:PORT", "token": "${BERTH_ADMIN_TOKEN}" }',
   });
-}).meta({ orString: true } satisfies JsonSchemaNotes);
+}).meta({ acceptsString: true } satisfies JsonSchemaNotes);
 
 /** The setting with a path relative to its origin's folder. */
 export function locateAdmin({ listen, token }: AdminSetting, { folder }: Origin): AdminSetting {

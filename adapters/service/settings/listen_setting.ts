@@ -41,7 +41,7 @@ const pluginSchema = z.preprocess(
     error: ({ code }) =>
       code === "invalid_type" ? `expected "PLUGIN" or { "plugin", "options" }` : undefined,
   }),
-).meta({ orString: true } satisfies JsonSchemaNotes);
+).meta({ acceptsString: true } satisfies JsonSchemaNotes);
 
 /** A plugin as it is written in the file. */
 export type WrittenPlugin = z.output<typeof pluginSchema>;
@@ -64,7 +64,7 @@ export const chainSchema: z.ZodType<WrittenChain, unknown> = z.unknown().transfo
     }
     return z.NEVER;
   },
-).meta({ shape: pluginSchema, orList: true } satisfies JsonSchemaNotes);
+).meta({ shape: pluginSchema, acceptsList: true } satisfies JsonSchemaNotes);
 
 /** An entry without its origin. */
 export interface WrittenListen {

@@ -18,7 +18,7 @@ export const logFileSchema: z.ZodType<LogFileOptions, unknown> = z.preprocess(
     maxBytes: bytes(4096, Number.MAX_SAFE_INTEGER).default(16 * 1024 * 1024),
     files: count(1, 1000).default(5),
   }, { error: ({ code }) => code === "invalid_type" ? EXPECTED : undefined }),
-).meta({ orString: true } satisfies JsonSchemaNotes);
+).meta({ acceptsString: true } satisfies JsonSchemaNotes);
 
 /** The setting with a path relative to its origin's folder. */
 export function locateLogFile(

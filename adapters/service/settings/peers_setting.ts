@@ -61,7 +61,7 @@ const membersSchema = z.unknown().transform((value, c): PeersSetting["members"] 
     c.addIssue({ code: "custom", path: [...path], message });
   }
   return z.NEVER;
-}).meta({ shape: membersByNumber, orString: true } satisfies JsonSchemaNotes);
+}).meta({ shape: membersByNumber, acceptsString: true } satisfies JsonSchemaNotes);
 
 /** `{ "self": 0, "secretFile": "peers.secret", "members": { "0": "192.0.2.10:7946", … } }`. */
 export const peersSchema: z.ZodType<PeersSetting, unknown> = z.strictObject({

@@ -18,7 +18,7 @@ export interface PublishSetting extends HostPort {
   /** The address that the stack connects to. */
   readonly to: HostPort;
   /** If `port` is in use, one of the next hundred is taken. */
-  readonly orNextFree?: boolean;
+  readonly allowsNextPort?: boolean;
 }
 
 /** A listen address of the stack that leads to the host. */

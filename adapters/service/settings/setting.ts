@@ -62,9 +62,9 @@ export interface JsonSchemaNotes {
   /** The schema of the accepted values, where a function checks them. */
   readonly shape?: z.ZodType;
   /** It accepts a string as well. */
-  readonly orString?: true;
+  readonly acceptsString?: true;
   /** It accepts a list as well. */
-  readonly orList?: true;
+  readonly acceptsList?: true;
 }
 
 /** The number for a string of digits, as flags and environment variables have it; else the string. */

@@ -278,7 +278,7 @@ export const SETTINGS: Table = {
         c.addIssue({ code: "custom", path: [...path], message });
       }
       return z.NEVER;
-    }).meta({ shape: icmpRuleSchema, orList: true } satisfies JsonSchemaNotes),
+    }).meta({ shape: icmpRuleSchema, acceptsList: true } satisfies JsonSchemaNotes),
     defaultText: "everything, 1000 times a second",
     help: "which ICMP messages are sent",
     details: "[Which ICMP messages are sent](#icmp): a rule, or a list of rules",

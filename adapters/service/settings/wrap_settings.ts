@@ -42,7 +42,7 @@ export const captureSchema: z.ZodType<CaptureSetting, unknown> = z.preprocess(
     maxBytes: bytes(4096, Number.MAX_SAFE_INTEGER).optional(),
     files: count(1, 10_000).optional(),
   }, { error: ({ code }) => code === "invalid_type" ? FILE_EXPECTED : undefined }),
-).meta({ orString: true } satisfies JsonSchemaNotes);
+).meta({ acceptsString: true } satisfies JsonSchemaNotes);
 
 /** The recording with a path relative to its origin's folder. */
 export function locateCapture(

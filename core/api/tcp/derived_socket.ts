@@ -228,8 +228,8 @@ class DerivedSocket implements TcpSocket {
 
   [Symbol.asyncIterator](): AsyncIterator<Bytes> {
     const reader = this.#reader;
-    if (reader === undefined) return this.#frontThen(this.#base[Symbol.asyncIterator]());
-    return this.#frontThen({
+    if (reader === undefined) return this.#withFront(this.#base[Symbol.asyncIterator]());
+    return this.#withFront({
       next: async () => {
         this.acknowledge();
         const chunk = await reader.next();
@@ -244,7 +244,7 @@ class DerivedSocket implements TcpSocket {
     const behind: AsyncIterator<Bytes> = this.#reader
       ? this[Symbol.asyncIterator]()
       : this.#base.views();
-    const { next } = this.#frontThen(behind);
+    const { next } = this.#withFront(behind);
     const views: AsyncIterableIterator<Bytes> = {
       [Symbol.asyncIterator]: () => views,
       next,
@@ -256,7 +256,7 @@ class DerivedSocket implements TcpSocket {
     return views;
   }
 
-  #frontThen(behind: AsyncIterator<Bytes>): { next(): Promise<IteratorResult<Bytes>> } {
+  #withFront(behind: AsyncIterator<Bytes>): { next(): Promise<IteratorResult<Bytes>> } {
     return {
       next: () => {
         if (this.#closing === "both") return Promise.resolve({ done: true, value: undefined });

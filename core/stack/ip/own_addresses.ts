@@ -166,7 +166,7 @@ export class OwnAddresses {
     const never = [...NOT_ASSIGNABLE, ...this.#excepted, ...broadcasts];
     this.#broadcasts = new Set(broadcasts.map(({ address }) => address.w3));
     this.#hosts = own.filter((one) => !one.isNetwork).map(({ address }) => address);
-    const neverOf = (subnet: Subnet) => [...never, ...loopbackOutside(subnet)];
+    const neverOf = (subnet: Subnet) => [...never, ...excludedLoopback(subnet)];
     const networks = own.filter((one) => one.isNetwork);
     // The first network that contains an address decides. Loopback networks come first, since only
     // they contain loopback addresses.
@@ -194,7 +194,7 @@ export function isLoopback(subnet: Subnet): boolean {
   return LOOPBACK.some((one) => one.bits <= subnet.bits && one.contains(subnet.address));
 }
 
-function loopbackOutside(subnet: Subnet): readonly Subnet[] {
+function excludedLoopback(subnet: Subnet): readonly Subnet[] {
   return isLoopback(subnet) ? [] : LOOPBACK;
 }
 

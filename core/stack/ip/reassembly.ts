@@ -21,7 +21,7 @@ export const TIMEOUT_MS = 60_000;
 
 const MAX_DATAGRAM_LENGTH = 65_535;
 /** A source with up to this many incomplete datagrams is not singled out for eviction. */
-const FEW = 4;
+const MIN_PER_SOURCE = 4;
 
 /** Result of adding a fragment; without any property, the datagram is still incomplete. */
 export interface FragmentOutcome {
@@ -40,7 +40,7 @@ export class Reassembly {
   readonly #hopLimit: number;
   /** The oldest first. */
   readonly #datagrams = new Map<string, PartialDatagram>();
-  readonly #sources = new Sources<PartialDatagram>(FEW);
+  readonly #sources = new Sources<PartialDatagram>(MIN_PER_SOURCE);
   readonly #first = new IpHeader();
   #byteLength = 0;
 

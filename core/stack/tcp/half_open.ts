@@ -8,13 +8,13 @@ import type { Tcb } from "../../tcp/tcb.ts";
 import type { IpAddress } from "../../wire/address.ts";
 import { Sources } from "../../buffers/sources.ts";
 
-/** A source may use a quarter of the backlog, or {@link FEW} attempts if that is more. */
-const SHARE = 4;
+/** A source may use a quarter of the backlog, or {@link MIN_PER_SOURCE} attempts if that is more. */
+const SHARE_DIVISOR = 4;
 /**
  * A source with up to this many attempts is not singled out for eviction: honest clients have more
  * of them than the spoofed sources of a SYN flood.
  */
-const FEW = 64;
+const MIN_PER_SOURCE = 64;
 
 /** Counts attempts by source, and chooses those to evict. */
 export class HalfOpenSources extends Sources<Tcb> {
@@ -23,8 +23,8 @@ export class HalfOpenSources extends Sources<Tcb> {
 
   /** `backlog`: maximum number of half-open connections of the listener. */
   constructor(backlog: number) {
-    super(FEW);
-    this.limit = Math.min(backlog, Math.max(FEW, Math.floor(backlog / SHARE)));
+    super(MIN_PER_SOURCE);
+    this.limit = Math.min(backlog, Math.max(MIN_PER_SOURCE, Math.floor(backlog / SHARE_DIVISOR)));
   }
 
   /** The oldest attempt of the source of `remote` if that source has reached its limit. */

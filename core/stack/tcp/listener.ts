@@ -15,8 +15,8 @@ import { HalfOpenSources } from "./half_open.ts";
  * A source with up to this many unaccepted connections, or a quarter of a small backlog, is not
  * singled out for eviction.
  */
-const FEW = 64;
-const SHARE = 4;
+const MIN_PER_SOURCE = 64;
+const SHARE_DIVISOR = 4;
 
 /** State LISTEN (RFC 9293 3.10.7.2); its connections are bounded by `backlog`. */
 export class Listener implements Binding {
@@ -69,7 +69,7 @@ export class Listener implements Binding {
       for (const tcb of this.halfOpen) this.sources.add(tcb);
       this.#readySources = undefined;
     } else {
-      const few = Math.min(FEW, Math.max(1, Math.floor(this.backlog / SHARE)));
+      const few = Math.min(MIN_PER_SOURCE, Math.max(1, Math.floor(this.backlog / SHARE_DIVISOR)));
       this.#readySources ??= new Sources(few);
       for (const tcb of this.ready) this.#readySources.add(tcb);
       this.sources = undefined;

@@ -14,7 +14,7 @@ import { EndpointTable } from "../endpoint_table.ts";
 import type { Stats } from "../stats.ts";
 
 /** A source with up to this many flows is not singled out for eviction. */
-const FEW = 64;
+const MIN_PER_SOURCE = 64;
 /** Maximum number of flows of a source that are examined to find one to evict. */
 const EVICTION_CANDIDATES = 16;
 
@@ -33,7 +33,7 @@ export class Flows {
   readonly table: EndpointTable<Flow>;
   readonly #options: FlowsOptions;
   readonly #deadlines: DeadlineHeap<Flow> = new DeadlineHeap();
-  readonly #sources: Sources<Flow> = new Sources(FEW);
+  readonly #sources: Sources<Flow> = new Sources(MIN_PER_SOURCE);
 
   constructor(options: FlowsOptions) {
     this.#options = options;

@@ -11,7 +11,7 @@ import { COMBINED, nameOf, SINGLE } from "./cells.ts";
 import { type LinuxResult, median } from "./linux_results.ts";
 import { type HeatMap, svg } from "./svg.ts";
 
-const LEAST_RATIO = 0.9;
+const MIN_RATIO = 0.9;
 
 const file = new URL("../../../docs/bad-paths-linux.svg", import.meta.url);
 writeFileSync(file, svg(compare(process.argv[2]!)));
@@ -51,7 +51,7 @@ function compare(path: string): HeatMap[] {
       return {
         text: String(Math.round(100 * ratio)),
         goodness: ratio,
-        frame: ratio < LEAST_RATIO ? "#b00" : undefined,
+        frame: ratio < MIN_RATIO ? "#b00" : undefined,
       };
     },
   }));

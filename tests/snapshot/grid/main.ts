@@ -17,9 +17,9 @@ const MAPS = (["internet", "local"] as const).flatMap((profile) =>
 /** A single run depends on which packets happen to be lost. */
 const SEEDS = [1, 2, 3];
 /** A longer silence, in current RTOs, is a stall. */
-const MOST_SILENCE = 2;
+const MAX_SILENCE = 2;
 /** The timer that ends it runs for one RTO; the rest allows for rounding. */
-const MOST_WAIT = 1.001;
+const MAX_WAIT = 1.001;
 /**
  * A combination collapses if its goodput is below this fraction of the prediction from its single
  * impairments.
@@ -83,7 +83,7 @@ function frameOf(cell: Cell): string | undefined {
 }
 
 function isStalled({ silence, wait }: Result): boolean {
-  return silence > MOST_SILENCE || wait > MOST_WAIT;
+  return silence > MAX_SILENCE || wait > MAX_WAIT;
 }
 
 /** Predicts that each impairment costs the same fraction of goodput as alone. */
@@ -106,7 +106,7 @@ function outOfBounds(): string[] {
   for (const { cell, result } of all) {
     const { silenceWithoutBackoff, use } = result;
     if (isStalled(result)) lines.push(`stalled: ${describe(cell)}: ${JSON.stringify(result)}`);
-    if (silenceWithoutBackoff > MOST_SILENCE) {
+    if (silenceWithoutBackoff > MAX_SILENCE) {
       lines.push(`${describe(cell)}: ${silenceWithoutBackoff.toFixed(1)} RTOs without backoff`);
     }
     const predicted = predictedUse(cell);

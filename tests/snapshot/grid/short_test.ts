@@ -7,7 +7,7 @@ import { shortGrid } from "./short.ts";
 const BEFORE = readFileSync(new URL("short.txt", import.meta.url), "utf8");
 const LIMIT_MS = 240_000;
 /** The cells of the whole grid with the longest silences, in RTOs without backoff. */
-const MOST_SILENT: readonly Cell[] = [
+const LONGEST_SILENCES: readonly Cell[] = [
   { congestion: "cubic", profile: "internet", rttMs: 1, mbit: 10, impairments: ["ACK loss 30 %"] },
   { congestion: "bbr", profile: "internet", rttMs: 100, mbit: 1, impairments: ["ACK loss 30 %"] },
   { congestion: "cubic", profile: "local", rttMs: 300, mbit: 1, impairments: ["loss 5 %"] },
@@ -40,7 +40,7 @@ describe("the grid of bad paths", () => {
   // Probes and retransmissions are sent when their timer expires, and a timer runs for at most one
   // RTO, however many acknowledgements are lost.
   test("has no silence in which a timer should have expired (RFC 6298 5, RFC 8985 7)", () => {
-    for (const cell of MOST_SILENT) {
+    for (const cell of LONGEST_SILENCES) {
       for (const seed of [1, 2, 3]) {
         const { silence, wait } = measure(cell, 8, seed);
         expect(silence).toBeLessThan(2);

@@ -19,7 +19,7 @@ export interface Field {
 
 const WIDTH = 30;
 const HEIGHT = 18;
-const LEAST_LABELS = 130;
+const MIN_LABELS = 130;
 /** The width of a character of a label. */
 const CHARACTER = 5.5;
 const HEAD = 58;
@@ -50,7 +50,7 @@ function widthOf(map: HeatMap): number {
 }
 
 function widthOfLabels({ rows }: HeatMap): number {
-  return Math.max(LEAST_LABELS, ...rows.map((row) => row.length * CHARACTER));
+  return Math.max(MIN_LABELS, ...rows.map((row) => row.length * CHARACTER));
 }
 
 function draw(map: HeatMap): string {

@@ -231,7 +231,7 @@ describe("Publication", () => {
     const connect: Connect = () => Promise.reject(new Error("not used"));
     await expect(publish({ ...setting, port }, connect, silentLogger))
       .rejects.toThrow(`Cannot publish 127.0.0.1:${port}: the port is in use`);
-    const next = await publish({ ...setting, port, orNextFree: true }, connect, silentLogger);
+    const next = await publish({ ...setting, port, allowsNextPort: true }, connect, silentLogger);
     expect(next.address.port).toBeGreaterThan(port);
     expect(next.to).toEqual(to);
     next.stopListening();

@@ -28,8 +28,8 @@ describe("mergeSettings", () => {
       ["7", "echo"],
     ]);
     expect(settings.publish).toEqual([
-      { ...web, orNextFree: true },
-      { ...web, port: 8007, to: { hostname: "10.7.0.2", port: 7 }, orNextFree: true },
+      { ...web, allowsNextPort: true },
+      { ...web, port: 8007, to: { hostname: "10.7.0.2", port: 7 }, allowsNextPort: true },
     ]);
     expect(settings).toMatchObject({
       mtu: 1500,
@@ -78,7 +78,9 @@ describe("mergeSettings", () => {
       [8443, { hostname: "fd07::2", port: 443 }],
       [1024, { hostname: "fd07::2", port: 1024 }],
     ]);
-    expect(publish.every(({ hostname, orNextFree }) => hostname === "127.0.0.1" && orNextFree))
+    expect(
+      publish.every(({ hostname, allowsNextPort }) => hostname === "127.0.0.1" && allowsNextPort),
+    )
       .toBe(true);
   });
 
