@@ -6,6 +6,7 @@
  */
 import { z } from "zod";
 import type { ConnectionSnapshot, TcpEvent } from "../../core/tcp/event_log/events.ts";
+import type { DropReason } from "../../core/wire/drop_reason.ts";
 
 const ms = z.number();
 const bytes = z.int().min(0);
@@ -29,6 +30,7 @@ const error = z.enum([
   "CONNECTION_REFUSED",
   "CONNECTION_RESET",
   "CONNECTION_ABORTED",
+  "CONNECTION_MOVED",
   "TIMED_OUT",
   "UNREACHABLE",
   "ADDRESS_NOT_AVAILABLE",
@@ -129,7 +131,7 @@ export const tcpEventSchema = z.discriminatedUnion("name", [
     "tcp:segment_received",
     z.strictObject({
       header,
-      drop_reason: z.custom<never>((text) => typeof text === "string").exactOptional(),
+      drop_reason: z.custom<DropReason>((text) => typeof text === "string").exactOptional(),
     }),
   ),
   event(
@@ -177,10 +179,9 @@ export const tcpEventSchema = z.discriminatedUnion("name", [
   event("tcp:data_read", z.strictObject({ length: bytes, unread: bytes })),
 ]) satisfies z.ZodType<TcpEvent>;
 
-/** Every event of the types has a schema. */
-type Missing = Exclude<TcpEvent["name"], z.infer<typeof tcpEventSchema>["name"]>;
-const missing: [Missing] extends [never] ? true : Missing = true;
-void missing;
+/** Every value of the types has a schema, as every value of the schema has a type. */
+const isComplete: TcpEvent extends z.infer<typeof tcpEventSchema> ? true : false = true;
+void isComplete;
 
 /** The JSON Schema of one event, as text. */
 export function tcpEventJsonSchema(): string {

@@ -101,7 +101,8 @@ export class ServedStreams {
       await reader?.cancel();
       return;
     }
-    const { value } = await reader?.read() ?? {};
+    // A source that fails ends its stream, not the worker.
+    const { value } = await reader?.read().catch(() => undefined) ?? {};
     if (value === undefined) this.#readers.delete(stream);
     this.#report({ type: "chunk", stream, bytes: value });
   }

@@ -69,6 +69,17 @@ describe("RemoteStreams", () => {
     expect(sizes).toEqual([1, 3]);
   });
 
+  // The worker goes on: it serves connections.
+  test("ends a stream whose source fails", async () => {
+    const failing: OpenedStream = new ReadableStream({
+      pull: () => Promise.reject(new Error("a fault")),
+    }, { highWaterMark: 0 });
+    const { served, remote } = connected(() => failing);
+    const reader = (await remote.open(SOURCE))!.getReader();
+    expect(await reader.read()).toEqual({ done: true, value: undefined });
+    expect(served.count).toBe(0);
+  });
+
   // A worker that fails answers nothing more.
   test("end when the worker has ended", async () => {
     const requests: string[] = [];

@@ -137,6 +137,21 @@ describe("socket.eventLog", () => {
     expect(named(events, "tcp:snapshot").at(-1)!.data.state).toBe(state);
   });
 
+  // It lives on in another stack; its log here ends.
+  test("ends when the connection moves", async () => {
+    await using pair = new StackPair({ profile: "internet" });
+    const { client } = await pair.connect();
+    client.closed.catch(() => {});
+    const log = client.eventLog();
+    const frozen = await pair.run(pair.client.freeze(client));
+    const events: TcpEvent[] = [];
+    for await (const event of log) events.push(event);
+    expect(events.at(-1)!.data)
+      .toEqual({ old: "ESTABLISHED", new: "CLOSED", error: "CONNECTION_MOVED" });
+    for (const event of events) tcpEventSchema.parse(event);
+    expect(frozen).toBeDefined();
+  });
+
   // Two people may look at one connection.
   test("has independent readers", async () => {
     await using pair = new StackPair({ profile: "internet" });
