@@ -98,6 +98,9 @@ const INTERFACES: Readonly<Record<string, Give>> = {
 
 /** Interfaces whose numbers are neither times nor limits, or are set by the program itself. */
 const HARMLESS = new Set([
+  "adapters/host/bound_datagrams.ts BoundDatagrams",
+  "adapters/service/peers/open_peers.ts OpenPeersOptions",
+  "adapters/service/upgrade/inheritance.ts SharedShard",
   "adapters/host/connection.ts HostConnectionOptions",
   "adapters/host/datagram_port.ts HostDatagramOptions",
   "adapters/host/listen.ts HostListenOptions",
