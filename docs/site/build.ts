@@ -26,7 +26,8 @@ const OUTPUT = join(SITE, "dist");
 /** What the reference of the API documents; `exports/browser.ts` repeats the others. */
 const ENTRY_POINTS = [
   "mod.ts",
-  ...["host", "links", "middleware", "plugins", "testing"].map((name) => `exports/${name}.ts`),
+  ...readdirSync(join(ROOT, "exports")).filter((name) => name !== "browser.ts")
+    .map((name) => `exports/${name}`),
 ];
 
 function run(program: string, args: readonly string[], cwd = ROOT): void {
