@@ -5,7 +5,7 @@
  */
 import { EMPTY_RECORD, visitApiRecord } from "../../core/api/moves/connection_record.ts";
 import type { CongestionName } from "../../core/tcp/config.ts";
-import { FieldLister, type ListedField } from "../../core/tcp/frozen/field_lister.ts";
+import { FieldLister, type ListedField } from "./field_lister.ts";
 import { noEndpoints, visitEndpoints, visitPolicies } from "../../core/tcp/frozen/format.ts";
 import { sendOrdersOf, visitTcb } from "../../core/tcp/frozen/tcb_fields.ts";
 import { freshTcb } from "./fresh_tcb.ts";

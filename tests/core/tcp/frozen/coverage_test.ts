@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
-import { FieldLister } from "../../../../core/tcp/frozen/field_lister.ts";
+import { FieldLister } from "../../../support/field_lister.ts";
 import { sendOrdersOf, visitTcb } from "../../../../core/tcp/frozen/tcb_fields.ts";
 import { LossRecovery } from "../../../../core/tcp/recovery/loss_state.ts";
 import { SentRange } from "../../../../core/tcp/recovery/scoreboard.ts";

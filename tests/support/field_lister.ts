@@ -3,7 +3,7 @@
  *
  * @module
  */
-import type { FieldCodec } from "./field_codec.ts";
+import type { FieldCodec } from "../../core/tcp/frozen/field_codec.ts";
 
 /** A field of the format. */
 export interface ListedField {
