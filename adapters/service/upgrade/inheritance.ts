@@ -60,7 +60,7 @@ export interface Handover {
 }
 
 /** The settings that a process that takes over must have in common with the one before. */
-const COMMON = ["tun", "link", "mtu", "workers", "hostAddresses", "peers"] as const;
+const COMMON = ["tun", "link", "mtu", "workers", "hostAddresses", "admin", "peers"] as const;
 
 /** The value of each such setting, as text. */
 export type CommonSettings = Readonly<Record<typeof COMMON[number], string>>;
@@ -70,16 +70,26 @@ export function commonSettings(settings: Settings): CommonSettings {
   const text = (value: unknown) =>
     value === undefined ? "none" : typeof value === "object" ? JSON.stringify(value) : `${value}`;
   const { members: _, ...instance } = settings.peers ?? {};
-  const common = { ...settings, peers: settings.peers && instance };
+  // The token of the admin API may change.
+  const common = { ...settings, peers: settings.peers && instance, admin: settings.admin?.listen };
   return Object.fromEntries(COMMON.map((key) => [key, text(common[key])])) as CommonSettings;
 }
 
 /** Why a process with other settings cannot take over; `undefined`: it can. */
-export function upgradeFault(now: CommonSettings, next: CommonSettings): string | undefined {
-  const faults = COMMON.filter((key) => now[key] !== next[key]).map((key) =>
-    `${key}: ${now[key]} cannot become ${next[key]} in an upgrade, because both processes use ` +
-    "one device: restart the service"
-  );
+export function upgradeFault(
+  now: Partial<CommonSettings>,
+  next: CommonSettings,
+): string | undefined {
+  // A process of an older version may not know every key.
+  const differs = (key: typeof COMMON[number]) => now[key] !== undefined && now[key] !== next[key];
+  const faults = COMMON.filter(differs).map((key) => {
+    // Objects may have secrets.
+    const isPlain = [now[key], next[key]].every((text) => !/^[{[]/.test(text!));
+    const change = isPlain
+      ? `${key}: ${now[key]} cannot become ${next[key]}`
+      : `${key} cannot change`;
+    return `${change} in an upgrade, because the new process takes it over: restart the service`;
+  });
   return faults.length === 0 ? undefined : faults.join("\n");
 }
 

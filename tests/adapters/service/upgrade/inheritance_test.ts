@@ -14,6 +14,11 @@ describe("an upgrade", () => {
   test("refuses other settings of the device", () => {
     const now = commonSettings(settings({}));
     expect(upgradeFault(now, commonSettings(settings({ logLevel: "debug" })))).toBe(undefined);
+    expect(upgradeFault({ tun: "berth0" }, now)).toBe(undefined);
+    const admin = (path: string, token: string) =>
+      commonSettings(settings({ admin: { listen: { path }, token } }));
+    expect(upgradeFault(admin("/a", "one"), admin("/a", "other"))).toBe(undefined);
+    expect(upgradeFault(admin("/a", "one"), admin("/b", "one"))).toMatch(/^admin cannot change in/);
     const fault = upgradeFault(now, commonSettings(settings({ tun: undefined, workers: 2 })));
     expect(fault!.split("\n").map((line) => line.slice(0, line.indexOf(" in an")))).toEqual([
       "tun: berth0 cannot become none",
@@ -28,7 +33,6 @@ describe("an upgrade", () => {
     [{ link: { kind: "tap", options: {} } }, "kind tap"],
     [{ link: { kind: "udp", options: {} } }, "kind udp"],
     [{ capture: { file: "a.pcapng" } }, "capture"],
-    [{ peers: {} }, "peers"],
   ])("says whether it is possible with %j", (more, reason) => {
     const said = unshareableReason(settings(more));
     if (reason === undefined) expect(said).toBe(undefined);
