@@ -115,6 +115,9 @@ async function fromNpm(): Promise<void> {
   expectNothingForDevelopment(join(at, "node_modules"));
   const node = await nodeCommand();
   if (node !== undefined) await expectLibrary(at, [node, "library.ts"]);
+  const service = [node ?? "node", "node_modules/@berth/berth/main.js"];
+  const { exit, log } = await new Program(commandIn(environment, service), at).finish(LIMIT_MS);
+  expect("the service on Node.js", `${exit} ${log}`, /^2 berth: .* runs on Deno or Bun, .*\n$/);
   await run(at, [tsc, "-p", "."]);
   await run(at, ["node_modules/.bin/tsc", "-p", "."]);
   const withoutRuntime = { ...environment, PATH: dirname(realPathOf("node")) + ":/usr/bin:/bin" };
@@ -305,8 +308,9 @@ async function expectService(at: string, command: readonly string[]): Promise<vo
 async function expectWorkers(at: string, command: readonly string[]): Promise<void> {
   const device = ["--workers", "2", "--tun", "berth0", "--address", "10.7.0.2/24"];
   const flags = [...device, "--listen", `9001=${join(folder, "own/plugin.ts")}`];
-  const client = `for i in $(seq 300); do nc -d -w 5 10.7.0.2 9001 && exit; sleep 0.1; done`;
-  const script = `ip link set lo up; "$@" & pid=$!; (${client}); kill $pid; wait $pid`;
+  const script = `ip link set lo up; "$@" > workers.txt & pid=$!
+for i in $(seq 600); do grep -q Ctrl workers.txt && break; sleep 0.1; done
+nc -d -w 5 10.7.0.2 9001; kill $pid; wait $pid && cat workers.txt`;
   const inside = [
     ...(process.getuid?.() === 0 ? ["unshare", "-n"] : ["unshare", "-Urn"]),
     "bash",
@@ -320,7 +324,7 @@ async function expectWorkers(at: string, command: readonly string[]): Promise<vo
   expect(
     `${command.join(" ")} --workers 2`,
     output,
-    /of its own(?=[^]*with 2 workers)|with 2 workers[^]*of its own/,
+    /of its own[^]*with 2 workers/,
   );
 }
 
