@@ -42,6 +42,14 @@ describe("workerLogger", () => {
     expect(posted.map(({ message }) => message)).toEqual(["enough"]);
   });
 
+  // The main thread may have a file for them; it knows the level of the log itself.
+  test("sends the lines of an access log whatever the level", () => {
+    const { posted, log } = worker("error");
+    log.info("access", { line: "a request" });
+    log.info("connection");
+    expect(posted).toEqual([{ level: "info", message: "access", fields: { line: "a request" } }]);
+  });
+
   // 10,000 lines while the main thread is busy: a thousand wait, and the next line says how many
   // were dropped.
   test("bounds the lines that wait for the main thread", () => {
