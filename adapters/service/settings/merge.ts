@@ -101,7 +101,9 @@ function checkWorkers({ workers, tun, capture, impair }: Omit<Settings, "listen"
  * An instance needs a link that other machines send to, and the timestamps of a connection must not become too old to
  * tell its instance.
  */
-function checkPeers({ peers, tun, link, workers, keepAliveMs }: Omit<Settings, "listen">): void {
+function checkPeers(
+  { peers, tun, link, workers, moves, keepAliveMs }: Omit<Settings, "listen">,
+): void {
   if (peers === undefined) return;
   if (tun === undefined && link === undefined) {
     throw new UsageError("peers: the link in memory has no other machines: use --tun or --link");
@@ -109,6 +111,12 @@ function checkPeers({ peers, tun, link, workers, keepAliveMs }: Omit<Settings, "
   if (workers > 1) {
     throw new UsageError(
       `peers: exclude --workers ${workers}: run that many instances with one worker each`,
+    );
+  }
+  if (moves !== undefined) {
+    throw new UsageError(
+      "peers: exclude moves: the segments of a connection that has moved would go on to the instance " +
+        "that it came from; drain that one without --to",
     );
   }
   if (keepAliveMs > 0 && keepAliveMs <= MAX_PEERS_KEEP_ALIVE) return;

@@ -50,6 +50,8 @@ describe("peers", () => {
     expect(() => settings(PEERS, { keepAliveMs: 0 })).toThrow(
       "keepAliveMs: expected 1 to 43200000",
     );
+    const moves = { secretFile: "secret", listen: "192.0.2.10:7947" };
+    expect(() => settings(PEERS, { moves })).toThrow("peers: exclude moves");
     expect(() => settings(PEERS, { tun: undefined })).toThrow("peers: the link in memory");
   });
 
