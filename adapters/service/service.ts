@@ -63,8 +63,9 @@ export interface Service {
    */
   drain(): Promise<void>;
   /**
-   * Moves the connections that can move to another service, `unix:PATH` or `HOST:PORT`. Packets that
-   * still arrive here are passed on until the service stops.
+   * Drains, and moves the connections that can move to another service, `unix:PATH` or `HOST:PORT`. Packets
+   * that still arrive here are passed on until the service stops. Nothing changes if the other service
+   * cannot be reached.
    *
    * @throws {UsageError} The setting `moves` is missing, or `to` is not a place.
    * @throws {Error} The other service cannot be reached, or has another secret or version.

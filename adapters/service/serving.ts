@@ -233,13 +233,14 @@ export class Serving {
   }
 
   /**
-   * Moves the connections that can move to another service, `unix:PATH` or `HOST:PORT`.
+   * Drains, and moves the connections that can move to another service, `unix:PATH` or `HOST:PORT`. Nothing
+   * changes if that cannot be reached.
    *
    * @throws {UsageError} The setting `moves` is missing, or `to` is not a place.
    * @throws {Error} The other service cannot be reached, or has another secret or version.
    */
   moveTo(to: string): Promise<MoveReport> {
-    if (this.#moves !== undefined) return this.#moves.moveTo(to);
+    if (this.#moves !== undefined) return this.#moves.moveTo(to, () => this.drain());
     throw new UsageError(
       'moves: connections can move only with a shared secret: set { "secretFile": FILE }',
     );

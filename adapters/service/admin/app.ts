@@ -267,8 +267,8 @@ function routesOf(target: AdminTarget): Route[] {
       async handle(c) {
         const checked = queryOf(c, drainQuery);
         if (checked instanceof Response) return checked;
-        await service.drain();
-        const moves = checked.to === undefined ? {} : await service.moveTo(checked.to);
+        const { to } = checked;
+        const moves = to === undefined ? await service.drain() : await service.moveTo(to);
         const { total } = await service.select({ limit: 0, offset: 0 });
         return c.json({ connections: total, ...moves });
       },

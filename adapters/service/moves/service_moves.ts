@@ -75,12 +75,12 @@ export class ServiceMoves {
 
   /**
    * Moves all connections that can move to another service, and passes on the packets that still
-   * arrive for them until {@link close}.
+   * arrive for them until {@link endRedirects}. `joined` is called once the other service has answered.
    *
    * @throws {UsageError} `text` is not a place.
    * @throws {Error} The other service cannot be reached, or has another secret or version.
    */
-  async moveTo(text: string): Promise<MoveReport> {
+  async moveTo(text: string, joined: () => void = () => {}): Promise<MoveReport> {
     const place = parseMovePlace(text);
     if (place === undefined) {
       throw new UsageError(`--to ${text}: expected unix:PATH or HOST:PORT such as 192.0.2.11:7947`);
@@ -88,6 +88,7 @@ export class ServiceMoves {
     const { channel, handler } = await this.#join(place).catch((error) => {
       throw new Error(`cannot move connections to ${text}: ${messageLine(error)}`);
     });
+    joined();
     const report = await handler.moveAll();
     const { moved, stayed, lost, pauseMs: { p99, max }, reasons } = report;
     const pause = { pauseP99Ms: p99, pauseMaxMs: max };

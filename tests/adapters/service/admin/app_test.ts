@@ -120,6 +120,19 @@ describe("the admin API", () => {
     expect((await send("POST", "/reopen")).status).toBe(404);
   });
 
+  // `moveTo` drains once the other service has answered.
+  test("drains to another service", async () => {
+    const { send, did } = admin();
+    const place = encodeURIComponent("unix:/run/other.sock");
+    const { status, body } = await send("POST", `/drain?to=${place}`);
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ connections: 3, moved: 2, stayed: 1, lost: 0 });
+    expect(did).toEqual(["move to unix:/run/other.sock"]);
+    expect((await send("POST", "/drain?to=")).status).toBe(400);
+    expect((await send("POST", "/drain?for=x")).status).toBe(400);
+    expect(did.length).toBe(1);
+  });
+
   // Alive in any case; ready unless it is reloading or draining.
   test("says whether the service is ready", async () => {
     const { send, reloading, did } = admin();

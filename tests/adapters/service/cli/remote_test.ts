@@ -75,6 +75,17 @@ describe("commands for a running service", () => {
     expect(await run.exit).toBe(0);
   });
 
+  // A service that cannot hand its connections over continues to serve.
+  test("do not drain it if its connections cannot move", async () => {
+    const { run, config, client } = await echoService();
+    const drain = runRemote("drain", ["--config", config, "--to", "unix:/nowhere"]);
+    await expect(drain).rejects.toThrow("moves: connections can move only with a shared secret");
+    expect(await runRemote("status", ["--config", config])).toContain("ready: yes");
+    client.abort();
+    run.kill("SIGTERM");
+    expect(await run.exit).toBe(0);
+  });
+
   // Each message says what to do.
   test("say what is missing", async () => {
     folder = new TemporaryFolder();
