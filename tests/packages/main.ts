@@ -117,7 +117,7 @@ async function fromNpm(): Promise<void> {
   if (node !== undefined) await expectLibrary(at, [node, "library.ts"]);
   const service = [node ?? "node", "node_modules/@berth/berth/main.js"];
   const { exit, log } = await new Program(commandIn(environment, service), at).finish(LIMIT_MS);
-  expect("the service on Node.js", `${exit} ${log}`, /^2 berth: .* runs on Deno or Bun, .*\n$/);
+  expect("the service on Node.js", `${exit} ${log}`, /^1 berth: .*Deno .*Bun .*\n$/);
   await run(at, [tsc, "-p", "."]);
   await run(at, ["node_modules/.bin/tsc", "-p", "."]);
   const withoutRuntime = { ...environment, PATH: dirname(realPathOf("node")) + ":/usr/bin:/bin" };

@@ -140,7 +140,6 @@ async function check(settings: Settings): Promise<0> {
 
 /** `from`: the socket of the process that this one has to replace. */
 async function serve(given: Arguments, from: string | undefined): Promise<0> {
-  requireRuntime();
   const output = new ServiceLog();
   if (from === undefined) return await serveAfter(undefined, given, output);
   const predecessor = await Predecessor.connect(from, output.logger);
@@ -339,15 +338,6 @@ async function serveAdmin(
     await target.service.stop();
     throw error;
   }
-}
-
-/** @throws {UsageError} The runtime is neither Deno nor Bun. */
-function requireRuntime(): void {
-  if ("Deno" in globalThis || "Bun" in globalThis) return;
-  throw new UsageError(
-    "the service runs on Deno or Bun, not on Node.js: install one of them, and use " +
-      "`deno run -A` or `bun run` in place of `node`",
-  );
 }
 
 /**
