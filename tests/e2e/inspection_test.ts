@@ -71,11 +71,8 @@ for (const [where, flags] of FLAGS) {
       await using open = await openService(...flags);
       const { namespace, tool } = open;
       for (let i = 0; i < 2; i++) {
-        const client = namespace.start(
-          "sh",
-          "-c",
-          `(echo one; sleep 2) | nc -q 0 ${V4} 7`,
-        );
+        const client = namespace.start("nc", "-q", "0", V4, "7");
+        client.say("one\n");
         await client.printed(/one/);
         const ss = tool("ss", "-ti", "state", "established", "sport", ":7");
         expect((await ss.finish(15_000)).out).toMatch(
@@ -83,6 +80,7 @@ for (const [where, flags] of FLAGS) {
         );
         const trace = tool("trace", `${V4}:7-`);
         await trace.printed(/ESTABLISHED, /);
+        client.hush(); // ends its input, and so the connection
         expect((await trace.finish(15_000)).out).toMatch(/> CLOSED/);
         await client.finish(15_000);
       }

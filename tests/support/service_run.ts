@@ -48,6 +48,11 @@ export class Run {
     }
   }
 
+  /** The process ID. */
+  get pid(): number {
+    return this.#child.pid!;
+  }
+
   /** Ends it at once. */
   async end(): Promise<void> {
     this.#child.kill("SIGKILL");

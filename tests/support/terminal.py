@@ -1,7 +1,7 @@
 """Runs a program on a pseudo-terminal and types at it.
 
 Arguments: the steps as JSON, and the command. A step waits until the screen matches "expect", and then does
-one of "send" (keys), "size" ([columns, rows]) or "signal" (a number). Prints JSON: the screen at each step, the
+one of "send" (keys), "size" ([columns, rows]) or "signal" (a number, to the program or to "pid"). Prints JSON: the screen at each step, the
 exit status, whether the terminal's settings are those of before, and the end of what was written.
 
 The program has to draw whole screens: from the cursor at home to erasing the rest.
@@ -52,7 +52,7 @@ while status is None and time.time() < deadline:
         if "size" in step and len(screens) > 1:
             set_size(master, step["size"])
         if "signal" in step:
-            os.kill(pid, step["signal"])
+            os.kill(step.get("pid", pid), step["signal"])
         break
     done, code = os.waitpid(pid, os.WNOHANG)
     if done:

@@ -13,7 +13,7 @@ import { TemporaryFolder } from "../../../../../support/temporary_folder.ts";
 import { say } from "../../../reload/reload_support.ts";
 
 const NEEDS = ["program:python3"] as const;
-const { SIGTERM, SIGHUP, SIGINT } = constants.signals;
+const { SIGTERM, SIGHUP, SIGINT, SIGKILL } = constants.signals;
 
 let folder: TemporaryFolder;
 const connections: HostConnection[] = [];
@@ -45,6 +45,8 @@ interface Step {
   readonly send?: string;
   readonly size?: readonly [number, number];
   readonly signal?: number;
+  /** Which process gets it; default: the program. */
+  readonly pid?: number;
 }
 
 interface Played {
@@ -155,13 +157,12 @@ describe("berth top", () => {
   // The service may be restarted meanwhile.
   testRequiring(NEEDS, "says that the service does not answer, and waits for it", async () => {
     const { run, command } = await echoService(1);
-    const playing = play(
+    const played = await play(
       command,
-      { expect: "^1-1 of 1$" },
+      { expect: "^1-1 of 1$", pid: run.pid, signal: SIGKILL },
       { expect: "^no answer: cannot reach the service at unix:", send: "q" },
     );
-    setTimeout(() => void run.end(), 4000);
-    expectEnd(await playing);
+    expectEnd(played);
   }, 30_000);
 
   // A pipe gets one table.
