@@ -317,7 +317,8 @@ export class World {
     this.#events.schedule(this.now + move.pauseMs, () => {
       const random = seededRandom(this.scenario.seed + ++this.#stacks * 0x2_0000_0003);
       this.#listen(side.core = this.#core(move.side, random));
-      side.skew = this.now - 7;
+      // A clock that has just started, or one that is far ahead.
+      side.skew = random.fraction() < 0.5 ? this.now - 7 : -1e9 * random.fraction();
       for (const { record, owner } of records) {
         this.#thaw(move.side, record, owner, this.now - frozenAt);
       }
