@@ -141,13 +141,15 @@ async function check(settings: Settings): Promise<0> {
 /** `from`: the socket of the process that this one has to replace. */
 async function serve(given: Arguments, from: string | undefined): Promise<0> {
   const output = new ServiceLog();
-  if (from === undefined) return await serveAfter(undefined, given, output);
-  const predecessor = await Predecessor.connect(from, output.logger);
+  let predecessor: Predecessor | undefined;
   try {
+    if (from !== undefined) predecessor = await Predecessor.connect(from, output.logger);
     return await serveAfter(predecessor, given, output);
   } catch (error) {
-    predecessor.reportFailure(error);
+    predecessor?.reportFailure(error);
     throw error;
+  } finally {
+    await output.finish();
   }
 }
 
@@ -258,6 +260,8 @@ async function serveAfter(
   let stopWatching = startWatching();
   if (predecessor === undefined) await storeDevice(service, manager);
   const announcement = announce({ ...service.settings, addresses: service.addresses }, service);
+  // What the start has logged comes first.
+  await output.finish();
   // stdout carries packets.
   if (service.settings.capture?.file === "-") writeToStderr(announcement);
   else print(announcement);
@@ -277,7 +281,6 @@ async function serveAfter(
   }
   await admin?.close();
   manager.close();
-  await output.finish();
   return 0;
 }
 

@@ -16,6 +16,7 @@ import {
   type ServiceLogger,
   writeToStderr,
 } from "./logger.ts";
+import { StderrQueue } from "./stderr_queue.ts";
 
 const LINES: MetricDefinition = {
   name: "berth.log.lines",
@@ -27,7 +28,7 @@ const LOST: MetricDefinition = {
   name: "berth.log.lost",
   kind: "counter",
   unit: "{line}",
-  description: "Lines that could not be written to a log file, such as on a full disk.",
+  description: "Lines that could not be written: the disk was full, or nobody read stderr.",
 };
 
 /** All metrics of the log. */
@@ -42,6 +43,7 @@ export class ServiceLog {
   readonly logger: ServiceLogger;
   #accessFile: LogFile | undefined;
   readonly #lines = new Map<LogLevel, number>(LOG_LEVELS.slice(0, -1).map((level) => [level, 0]));
+  readonly #stderr = new StderrQueue();
   #file: LogFile | undefined;
   #flushesAtExit = false;
 
@@ -51,7 +53,7 @@ export class ServiceLog {
       level: "info",
       write: (line, level) => {
         this.#lines.set(level, (this.#lines.get(level) ?? 0) + 1);
-        if (this.#file === undefined) writeToStderr(line);
+        if (this.#file === undefined) this.#stderr.write(line);
         else this.#file.write(line);
       },
     });
@@ -80,6 +82,7 @@ export class ServiceLog {
     this.#flushesAtExit = true;
     process.on("exit", () => {
       this.logger.flush();
+      this.#stderr.flushNow();
       for (const file of this.#files) file.flushNow();
     });
   }
@@ -113,7 +116,7 @@ export class ServiceLog {
   get metrics(): Metric[] {
     return [
       metricOf(LINES, [...this.#lines].map(([level, count]) => [{ level }, count])),
-      metricOf(LOST, [[{}, this.#files.reduce((sum, { lost }) => sum + lost, 0)]]),
+      metricOf(LOST, [[{}, this.#files.reduce((sum, { lost }) => sum + lost, this.#stderr.lost)]]),
     ];
   }
 
@@ -121,5 +124,6 @@ export class ServiceLog {
   async finish(): Promise<void> {
     this.logger.flush();
     for (const file of this.#files) await file.finish();
+    await this.#stderr.finish();
   }
 }
