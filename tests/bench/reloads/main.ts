@@ -5,9 +5,9 @@
  * nothing is reloaded and while reloads follow each other, and the server's memory.
  *
  *     bun tests/bench/reloads/main.ts [--server Deno|Bun|Caddy|HAProxy] [--connections 2000]
- *         [--web-sockets 200] [--reloads 100] [--seconds 300] [--load off]
+ *         [--web-sockets 200] [--reloads 100] [--upgrades 20] [--seconds 300] [--load off]
  *
- * A quarter of the time passes before the first reload.
+ * With `--upgrades` the service is upgraded that often instead. A quarter of the time passes before the first change.
  *
  * @module
  */
@@ -26,7 +26,8 @@ const { values } = parseArgs({
     server: { type: "string", default: "Bun" },
     connections: { type: "string", default: "2000" },
     "web-sockets": { type: "string", default: "200" },
-    reloads: { type: "string", default: "100" },
+    reloads: { type: "string" },
+    upgrades: { type: "string" },
     seconds: { type: "string", default: "300" },
     load: { type: "string", default: "on" },
   },
@@ -34,7 +35,7 @@ const { values } = parseArgs({
 
 async function main(): Promise<void> {
   const [connections, webSockets] = [Number(values.connections), Number(values["web-sockets"])];
-  const [reloads, seconds] = [Number(values.reloads), Number(values.seconds)];
+  const seconds = Number(values.seconds);
   using folder = new TemporaryFolder();
   const backend = new Program([
     findRuntime("Bun").executable,
@@ -60,27 +61,29 @@ async function main(): Promise<void> {
   for (let i = 0; i < webSockets; i++) add(checkWebSocket(run, server.ports.http, String(i)));
   const loads = values.load === "on" ? startLoads(server, seconds + 5) : [];
   await sleep(seconds * 250);
-  observations.phase = "reloading";
+  observations.phase = "changing";
   let memoryAfter10 = 0;
-  for (let reload = 1; reload <= reloads; reload++) {
-    await server.reload();
-    if (reload === 10) memoryAfter10 = server.memoryMb();
-    await sleep(seconds * 750 / reloads);
+  const isUpgrade = values.upgrades !== undefined;
+  const changes = Number(values.upgrades ?? values.reloads ?? 100);
+  for (let count = 1; count <= changes; count++) {
+    await (isUpgrade ? server.upgrade!() : server.reload());
+    if (count === 10) memoryAfter10 = server.memoryMb();
+    await sleep(seconds * 750 / changes);
   }
   const memoryMb = { after10: memoryAfter10, atEnd: server.memoryMb() };
   const loaded = (await Promise.all(loads.map((load) => load.ended))).map(({ out }) => out);
   run.isOver = true;
   await Promise.all(clients);
-  report("reloads", {
+  report(isUpgrade ? "upgrades" : "reloads", {
     server: server.name,
     connections,
     webSockets,
-    reloads,
+    changes,
     requests: observations.requests,
     ended: observations.ended,
     errors: observations.errors.length,
     quiet: observations.times("quiet"),
-    reloading: observations.times("reloading"),
+    changing: observations.times("changing"),
     memoryMb,
     ...Object.assign({}, ...loaded.map(readLoad)),
   });

@@ -19,6 +19,8 @@ export interface ReloadedServer {
   readonly ports: ServerPorts;
   /** Changes one port; resolves once the new configuration is in use. */
   reload(): Promise<void>;
+  /** Starts a new process in its place; absent: a reload does that, or nothing does. */
+  upgrade?(): Promise<void>;
   /** Resident memory of all its processes, in MB. */
   memoryMb(): number;
   stop(): Promise<void>;
@@ -71,6 +73,7 @@ export async function startBerth(
       config();
       return post(socketPath, "/reload");
     },
+    upgrade: () => post(socketPath, "/upgrade"),
     memoryMb: () => memoryMb(program.pid),
     stop: () => stop(program),
   };
