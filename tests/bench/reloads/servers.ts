@@ -4,10 +4,11 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { createServer } from "node:net";
 import { join } from "node:path";
+import process from "node:process";
 import { Program } from "../../support/program.ts";
 import { findRuntime } from "../../support/runtimes.ts";
 import { ROOT } from "../../support/source_files.ts";
@@ -74,8 +75,12 @@ export async function startBerth(
       return post(socketPath, "/reload");
     },
     upgrade: () => post(socketPath, "/upgrade"),
-    memoryMb: () => memoryMb(program.pid),
-    stop: () => stop(program),
+    memoryMb: () => residentMb(processesWith(folder.path)),
+    async stop() {
+      // An upgrade has left processes that the first one has not started.
+      for (const pid of processesWith(folder.path)) process.kill(pid, "SIGTERM");
+      await program.finish(10_000).catch(() => {});
+    },
   };
 }
 
@@ -211,8 +216,24 @@ function post(socketPath: string, path: string): Promise<void> {
 
 /** The resident memory of a process and of all that it started. */
 function memoryMb(pid: number): number {
+  return residentMb([pid, ...childrenOf(pid)]);
+}
+
+/** The processes with a text among their arguments. */
+function processesWith(text: string): number[] {
+  const pids = readdirSync("/proc").map(Number).filter((pid) => pid > 0 && pid !== process.pid);
+  return pids.filter((pid) => {
+    try {
+      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
+    } catch {
+      return false; // it has ended
+    }
+  });
+}
+
+function residentMb(pids: readonly number[]): number {
   let kb = 0;
-  for (const each of [pid, ...childrenOf(pid)]) {
+  for (const each of pids) {
     const status = readFileSync(`/proc/${each}/status`, "utf8");
     kb += Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1] ?? 0);
   }

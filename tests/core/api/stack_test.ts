@@ -81,7 +81,7 @@ describe("use", () => {
     expect(await ask(pair, 7, "yes")).toBe("YES");
     const refused = pair.client.connect("10.0.0.2:7", { localPort: 1234 });
     expect(await pair.run(codeOf(refused.opened))).toBe("CONNECTION_REFUSED");
-    expect(pair.lines).toMatchObject([{ level: "info", fields: { port: 7, reason: "not you" } }]);
+    expect(pair.lines).toMatchObject([{ level: "error", fields: { port: 7, reason: "not you" } }]);
   });
 
   // The gate decides before the dialler. A later plugin may still refuse; then the dialled
