@@ -102,7 +102,21 @@ export async function openUdpLink(options: UdpLinkOptions): Promise<UdpLink> {
   );
 }
 
-/** A link over UDP datagrams; created by {@link openUdpLink}. */
+/**
+ * A link over UDP datagrams; created by {@link openUdpLink}.
+ *
+ * @example
+ * ```ts
+ * import { openUdpLink, type UdpLink } from "@berth/berth/links";
+ *
+ * const server: UdpLink = await openUdpLink({ local: "127.0.0.1:0" });
+ * const client: UdpLink = await openUdpLink({ remote: server.localAddress });
+ * if (client.remoteAddress !== server.localAddress) throw new Error(client.remoteAddress);
+ * console.log(server.drops["unknown-source"]);
+ * await client.close();
+ * await server.close();
+ * ```
+ */
 export class UdpLink implements Link {
   /** No super-packets and no checksum offload. */
   readonly features: LinkFeatures;

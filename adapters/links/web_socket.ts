@@ -125,7 +125,18 @@ export async function openWebSocketLink(
 
 const OPEN = 1;
 
-/** A link over a WebSocket; created by {@link webSocketLink}. */
+/**
+ * A link over a WebSocket; created by {@link webSocketLink}.
+ *
+ * @example
+ * ```ts
+ * import { type WebSocketLink, webSocketLink } from "@berth/berth/links";
+ *
+ * const link: WebSocketLink = webSocketLink(new WebSocket("ws://127.0.0.1:9/"), { mtu: 1400 });
+ * await link.ended; // nothing listens on the discard port
+ * console.log(link.drops["queue-full"]);
+ * ```
+ */
 export class WebSocketLink implements Link {
   /** Shown in logs. */
   readonly name: string = "websocket";

@@ -22,7 +22,22 @@ export type { TlsCertificate } from "./tls/certificates.ts";
 export type { ClientCertificate, TlsInfo } from "./tls/engine.ts";
 export type { ClientCertificateOptions, TlsOptions } from "./tls/options.ts";
 
-/** The key under which {@link tls} stores the {@link TlsInfo} of a connection. */
+/**
+ * The key under which {@link tls} stores the {@link TlsInfo} of a connection.
+ *
+ * @example
+ * ```ts
+ * import type { Handler } from "@berth/berth";
+ * import { TLS_INFO, type TlsInfo } from "@berth/berth/plugins";
+ *
+ * const greet: Handler = async (c) => {
+ *   const { clientCertificate } = c.get<TlsInfo>(TLS_INFO)!;
+ *   const name = clientCertificate?.commonName ?? "somebody";
+ *   await c.socket.write(new TextEncoder().encode(`hello ${name}\n`));
+ * };
+ * greet.name; // stack.use(443, tls({ certificates }), greet)
+ * ```
+ */
 export const TLS_INFO: unique symbol = Symbol("berth.tls");
 
 /**

@@ -35,7 +35,17 @@ export interface Logger {
 /** Longest delay of `setTimeout`, in milliseconds: a longer one fires at once. */
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-/** The runtime's own clock. */
+/**
+ * The runtime's own clock.
+ *
+ * @example
+ * ```ts
+ * import { systemClock } from "@berth/berth";
+ *
+ * const cancel = systemClock.schedule(systemClock.now() + 60_000, () => console.log("a minute"));
+ * cancel();
+ * ```
+ */
 export const systemClock: Clock = {
   now: () => performance.now(),
   schedule(at, wake) {
@@ -55,14 +65,35 @@ function scheduleInParts(at: number, wake: () => void): () => void {
   };
 }
 
-/** The runtime's cryptographic random source. */
+/**
+ * The runtime's cryptographic random source.
+ *
+ * @example
+ * ```ts
+ * import { systemRandom } from "@berth/berth";
+ *
+ * const token = new Uint8Array(16);
+ * systemRandom.fill(token);
+ * console.log(token.toHex());
+ * ```
+ */
 export const systemRandom: Random = {
   fill(bytes) {
     crypto.getRandomValues(bytes);
   },
 };
 
-/** Discards every line. */
+/**
+ * Discards every line.
+ *
+ * @example
+ * ```ts
+ * import { type Logger, silentLogger } from "@berth/berth";
+ *
+ * const errorsOnly: Logger = { ...silentLogger, error: (message) => console.error(message) };
+ * errorsOnly.info("nobody sees this");
+ * ```
+ */
 export const silentLogger: Logger = {
   debug() {},
   info() {},

@@ -49,7 +49,21 @@ const MIN_FILE_BYTES = 4096;
 /** Blocks are joined up to this size. */
 const CHUNK_BYTES = 262_144;
 
-/** A capture file being written; created by {@link captureFile}. */
+/**
+ * A capture file being written; created by {@link captureFile}.
+ *
+ * @example
+ * ```ts
+ * import { type CaptureFile, captureFile, linkPair, pcapng } from "@berth/berth/links";
+ *
+ * const [left, right] = linkPair();
+ * await using watched = pcapng(left);
+ * await using file: CaptureFile = captureFile("/dev/null", { maxWaitingBytes: 65_536 });
+ * watched.record(file.write, { filter: "tcp port 80" });
+ * await right.close();
+ * if (file.dropped > 0) console.log(`${file.dropped} blocks were not written`);
+ * ```
+ */
 export class CaptureFile implements AsyncDisposable {
   /** Callback for {@link CapturedLink.record}. Throws once the file cannot be written. */
   readonly write: WriteBlock = (block) => this.#put(block);

@@ -86,7 +86,21 @@ const BATCH = 64;
 /** The total length field has 16 bits (RFC 791 3.1). */
 const MAX_PACKET = 65_535;
 
-/** An impaired link; created by {@link impair}. */
+/**
+ * An impaired link; created by {@link impair}.
+ *
+ * @example
+ * ```ts
+ * import { systemClock } from "@berth/berth";
+ * import { impair, type ImpairedLink, linkPair } from "@berth/berth/links";
+ *
+ * const [link, other] = linkPair();
+ * await using path: ImpairedLink = impair(link, { seed: 1, clock: systemClock, loss: 0.1 });
+ * path.set({ delayMs: 20 }); // in addition to the loss
+ * console.log(path.stats());
+ * await other.close();
+ * ```
+ */
 export class ImpairedLink implements Link {
   /** The name of the underlying link. */
   readonly name: string;

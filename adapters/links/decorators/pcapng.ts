@@ -80,7 +80,22 @@ export function pcapng(link: Link, options: PcapngOptions = {}): CapturedLink {
   return new CapturedLink(link, options);
 }
 
-/** A link that can be recorded; created by {@link pcapng}. */
+/**
+ * A link that can be recorded; created by {@link pcapng}.
+ *
+ * @example
+ * ```ts
+ * import { type CapturedLink, linkPair, pcapng } from "@berth/berth/links";
+ *
+ * const [link, other] = linkPair();
+ * await using watched: CapturedLink = pcapng(link);
+ * let bytes = 0;
+ * const recording = watched.record((block) => void (bytes += block.length), { filter: "icmp" });
+ * recording.stop();
+ * console.log(`${recording.selected} packets, ${bytes} bytes with the header of the file`);
+ * await other.close();
+ * ```
+ */
 export class CapturedLink implements Link {
   /** The name of the underlying link. */
   readonly name: string;

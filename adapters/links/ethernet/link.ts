@@ -31,7 +31,20 @@ import { Undeliverable } from "./undeliverable.ts";
 
 const { HEADROOM } = OutgoingPacket;
 
-/** An Ethernet link: IP packets over a frame port; created by `ethernet()`. */
+/**
+ * An Ethernet link: IP packets over a frame port; created by `ethernet()`.
+ *
+ * @example
+ * ```ts
+ * import { ethernet, type EthernetLink, framePortPair } from "@berth/berth/links";
+ *
+ * const [here, there] = framePortPair();
+ * await using link: EthernetLink = ethernet(here, { addresses: ["10.0.0.1/24"], probe: false });
+ * link.addAddress("10.0.0.9/24"); // ARP requests for it are answered from now on
+ * console.log(link.neighbors, link.stats());
+ * await there.close();
+ * ```
+ */
 export class EthernetLink implements Link {
   /** The port's name. */
   readonly name: string;

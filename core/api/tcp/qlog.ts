@@ -26,7 +26,17 @@ export interface QlogOptions {
   clockStarted?: Date;
 }
 
-/** The header of a qlog file, as one line. */
+/**
+ * The header of a qlog file, as one line.
+ *
+ * @example
+ * ```ts
+ * import { qlogHeader } from "@berth/berth";
+ *
+ * const header = JSON.parse(qlogHeader({ format: "ndjson", title: "10.0.0.2:50000 to port 7" }));
+ * if (header.serialization_format !== "application/x-ndjson") throw new Error("another format");
+ * ```
+ */
 export function qlogHeader(options: QlogOptions = {}): string {
   const { format, title, vantagePoint = "unknown", clockStarted } = options;
   const header = {
@@ -51,7 +61,30 @@ export function qlogHeader(options: QlogOptions = {}): string {
   return lineOf(header, options);
 }
 
-/** An event as one line. */
+/**
+ * An event as one line.
+ *
+ * @example
+ * ```ts
+ * import { createStack, qlogHeader, qlogLine } from "@berth/berth";
+ * import { linkPair } from "@berth/berth/links";
+ * import { echo } from "@berth/berth/plugins";
+ *
+ * const [here, there] = linkPair();
+ * await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
+ * server.use(7, echo());
+ * await using client = createStack({ link: there, addresses: ["10.0.0.2/24"] });
+ * const socket = client.connect("10.0.0.1:7");
+ * const log = socket.eventLog();
+ * await socket.opened;
+ * await socket.close();
+ *
+ * const format = "ndjson";
+ * let file = qlogHeader({ format });
+ * for (const event of log.take()) file += qlogLine(event, { format });
+ * console.log(file);
+ * ```
+ */
 export function qlogLine(event: TcpEvent, options: Pick<QlogOptions, "format"> = {}): string {
   return lineOf(event, options);
 }

@@ -34,7 +34,22 @@ const LARGE_READ_BYTES = 4096;
 /** Maximum number of bytes discarded after the end, for the reason in RFC 9112 9.6. */
 const MAX_LINGER_BYTES = 262_144;
 
-/** A WebSocket; `ws.raw` of Hono's handlers. */
+/**
+ * A WebSocket; `ws.raw` of Hono's handlers.
+ *
+ * @example
+ * ```ts
+ * import { upgradeWebSocket, type WebSocketSession } from "@berth/berth/plugins";
+ * import { Hono } from "hono";
+ *
+ * // Skips a reading for a client that does not keep up.
+ * function publish(session: WebSocketSession, reading: string): void {
+ *   if (session.bufferedAmount < 65_536) session.send(reading);
+ * }
+ *
+ * new Hono().get("/readings", upgradeWebSocket(() => ({ onOpen: (_, ws) => publish(ws.raw!, "20 °C") })));
+ * ```
+ */
 export class WebSocketSession {
   readonly #connection: UpgradedConnection;
   readonly #options: CheckedWebSocketOptions;
