@@ -205,7 +205,9 @@ class Exchange {
     for (let left = maxHeadBytes; left > 0;) {
       const text = await this.#source.takeHead(left, maxHeadBytes);
       const head = parseResponseHead(text);
-      if (head.status === 101) throw new TypeError("the server switches protocols unasked");
+      if (head.status === 101) {
+        throw new TypeError("the server switches protocols without a request for it");
+      }
       if (head.status >= 200) return head;
       left -= text.length + 4;
     }

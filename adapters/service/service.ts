@@ -55,7 +55,7 @@ export interface Service {
    * @throws {RangeError} They are not valid.
    */
   impair(replacement?: LinkImpairments): Promise<LinkImpairments>;
-  /** Whether new clients should be sent here. */
+  /** Whether new clients should be sent to this service. */
   readonly state: ServingState;
   /**
    * Is no longer ready, and accepts no new connections after `lameDuckMs`; running ones continue until they end. It
@@ -67,7 +67,7 @@ export interface Service {
    * that still arrive here are passed on until the service stops. Nothing changes if the other service
    * cannot be reached.
    *
-   * @throws {UsageError} The setting `moves` is missing, or `to` is not a place.
+   * @throws {UsageError} The setting `moves` is missing, or `to` is not an address.
    * @throws {Error} The other service cannot be reached, or has another secret or version.
    */
   moveTo(to: string): Promise<MoveReport>;

@@ -181,7 +181,7 @@ export class Serving {
     return found && rowOf(found);
   }
 
-  /** Finds a connection, at once if it is the one that was found before. */
+  /** Finds a connection; without a search if it is the one that was found last. */
   #find(id: string): OpenConnection | undefined {
     if (this.#found?.id !== id || this.#found.connection.stats().state === "CLOSED") {
       const connection = this.#network.stack.connections().find((one) => idOf(one) === id);
@@ -236,7 +236,7 @@ export class Serving {
    * Drains, and moves the connections that can move to another service, `unix:PATH` or `HOST:PORT`. Nothing
    * changes if that cannot be reached.
    *
-   * @throws {UsageError} The setting `moves` is missing, or `to` is not a place.
+   * @throws {UsageError} The setting `moves` is missing, or `to` is not an address.
    * @throws {Error} The other service cannot be reached, or has another secret or version.
    */
   moveTo(to: string): Promise<MoveReport> {
@@ -249,7 +249,7 @@ export class Serving {
   #onState(state: ServingState): void {
     if (state === "lame duck") {
       const { lameDuckMs } = this.#settings;
-      this.#log.info("not ready: new connections are accepted for a time", { ms: lameDuckMs });
+      this.#log.info("not ready: new connections are still accepted", { ms: lameDuckMs });
       return;
     }
     this.#network.peers?.refuseNew();
@@ -348,7 +348,7 @@ export class Serving {
    */
   async prepare(next: Settings): Promise<PreparedChanges> {
     if (this.state === "lame duck" || this.state === "draining") {
-      throw new UsageError("the service is draining: start it again");
+      throw new UsageError("the service is draining: restart it");
     }
     requireChangeable(this.#settings, next);
     checkAddresses(next, this.#log);
@@ -486,7 +486,7 @@ export class Serving {
     this.#places.set(where, { chain, binding });
   }
 
-  /** What goes in front of a port's plugins. */
+  /** Middleware in front of a port's plugins. */
   #outermost(name: string): [Plugin, ...Plugin[]] {
     const log = this.#connectionLog(name);
     return registeredTracer() === undefined ? [log] : [log, CONNECTION_SPANS];

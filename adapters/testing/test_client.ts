@@ -78,7 +78,7 @@ export class TestClient {
     this.#hasEnded = size === null;
     this.#text += this.#decoder.decode(chunk.subarray(0, size ?? 0), { stream: size !== null });
     if (this.#text.length > MAX_RECEIVED) {
-      throw new RangeError(`more than ${MAX_RECEIVED} characters were received and not used`);
+      throw new RangeError(`more than ${MAX_RECEIVED} characters were received but not read`);
     }
     return !this.#hasEnded;
   }

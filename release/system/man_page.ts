@@ -59,7 +59,7 @@ export function manPage(): string {
 const DESCRIPTION = [
   "berth is a TCP/IP stack in one process. It answers addresses on a TUN device or another link, and a " +
   "plugin serves each of its ports.",
-  "Without flags it serves a demo on 127.0.0.1 and needs no privilege. `check FILE` looks for faults in a " +
+  "Without flags it serves a demo on 127.0.0.1 and needs no privilege. `check FILE` checks a " +
   "configuration file and its plugins, and starts nothing.",
 ];
 
@@ -74,13 +74,13 @@ const SIGNALS = [
     "SIGTERM, SIGINT",
     "Refuses new connections, waits for those that are open, and ends. A second signal ends at once.",
   ],
-  ["SIGUSR1", "Opens the log files again, for logrotate."],
+  ["SIGUSR1", "Reopens the log files, for logrotate."],
   ["SIGUSR2", "Logs the statistics."],
 ] as const;
 
 const EXITS = [
-  ["0", "It ended as it was told to."],
-  ["1", "Something failed while it ran, such as the device."],
+  ["0", "It ended normally, such as after a signal."],
+  ["1", "It failed while it was running, such as by an error of the device."],
   ["2", "The command line or the configuration cannot be used; nothing was started."],
 ] as const;
 

@@ -149,7 +149,7 @@ describe("createFetch", () => {
     [`${OK}Content-Length: -1\r\n\r\n`, "is not a number"],
     [`${OK}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n`, "both Transfer-Encoding and"],
     [`${OK}Transfer-Encoding: gzip, chunked\r\n\r\n`, 'coding "gzip, chunked" is not known'],
-    ["HTTP/1.1 101 Switching\r\n\r\n", "switches protocols unasked"],
+    ["HTTP/1.1 101 Switching\r\n\r\n", "switches protocols without a request for it"],
     [`${OK}X: ${"x".repeat(500)}\r\n\r\n`, "the head of the response is longer than 300 bytes"],
     ["HTTP/1.1 100 C\r\n\r\n".repeat(20), "longer than 300 bytes"],
   ])("rejects for the response %j", async (response, message) => {
@@ -390,7 +390,7 @@ describe("redirects of createFetch", () => {
     const stream = await net.errorOf(
       net.fetch("http://a/307", { method: "POST", body, duplex: "half" } as RequestInit),
     );
-    expect(stream.message).toContain("the redirect (307) asks for the body again");
+    expect(stream.message).toContain("the redirect (307) requires the body again");
   });
 
   // Otherwise two servers could keep a client busy for ever.

@@ -24,11 +24,11 @@ export interface PcapngOptions {
 export interface RecordOptions {
   /**
    * Packets that are recorded, in a subset of the syntax of pcap-filter(7): `host`, `net`, `port` and
-   * `portrange`, each after `src` or `dst` if need be, `tcp`, `udp`, `icmp`, `icmp6`, `ip`, `ip6`, `and`, `or`,
+   * `portrange`, each optionally preceded by `src` or `dst`, `tcp`, `udp`, `icmp`, `icmp6`, `ip`, `ip6`, `and`, `or`,
    * `not` and parentheses: `"tcp port 80 and not host 10.0.0.9"`. Default: all packets.
    */
   filter?: string;
-  /** Asked before each packet; if it returns false, the packet is counted and not written. */
+  /** Called before each packet; if it returns false, the packet is counted and not written. */
   hasRoom?: () => boolean;
 }
 

@@ -39,7 +39,7 @@ export function Connection({ api, id, onSignedOut }: ViewProps & { readonly id: 
   const isSender = (row?.bytesOut ?? 0) >= (row?.bytesIn ?? 0);
   const reset = async () => {
     await api.ask("DELETE", `/connections/${encodeURIComponent(id)}`);
-    return "The connection is reset.";
+    return "The connection was reset.";
   };
   return html`
     <div class="frame">
@@ -92,7 +92,7 @@ export function Connection({ api, id, onSignedOut }: ViewProps & { readonly id: 
 }
 
 function describe(row: Row | undefined, hasEnded: boolean): string {
-  if (row === undefined) return hasEnded ? "It is not open any more." : "";
+  if (row === undefined) return hasEnded ? "The connection is no longer open." : "";
   const facts = [row.plugin ?? "no plugin", `open for ${text(duration(row.ageSeconds))}`];
   return hasEnded
     ? ["ended", ...facts].join(", ")

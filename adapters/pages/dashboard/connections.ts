@@ -119,7 +119,9 @@ export function Connections({ view, onView, update, rates }: ConnectionsProps): 
         </table>
       </div>
       ${total === 0 && update !== undefined &&
-        html`<p class="none">${view.filter === "" ? "None is open." : "None matches."}</p>`}
+        html`<p class="none">${
+          view.filter === "" ? "No open connections." : "No connection matches."
+        }</p>`}
     </section>
   `;
 }

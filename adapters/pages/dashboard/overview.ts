@@ -204,12 +204,12 @@ function Published({ listeners }: ListenersProps): VNode {
   return html`
     <section>
       <div class="head"><h2 id="published">Ports of the host</h2></div>
-      ${publish.length === 0 ? html`<p class="none">None is published.</p>` : html`
+      ${publish.length === 0 ? html`<p class="none">No published ports.</p>` : html`
         <table class="wrap" aria-labelledby="published">
           <thead>
             <tr>
               <th scope="col">Port</th>
-              <th scope="col">Leads to</th>
+              <th scope="col">Target</th>
             </tr>
           </thead>
           <tbody>

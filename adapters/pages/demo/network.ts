@@ -72,7 +72,7 @@ export function Network({ source }: { readonly source: DemoSource }): VNode {
         ${count(sample?.packets.sent ?? 0)} packets sent,
         ${" "}${count(sample?.packets.lost ?? 0)} lost on the path,
         ${" "}${count(sample?.packets.dropped ?? 0)} dropped at the queue,
-        ${" "}${count(sample?.sender.retransmits ?? 0)} segments sent again
+        ${" "}${count(sample?.sender.retransmits ?? 0)} segments retransmitted
       </p>
     </section>
   `;

@@ -43,7 +43,7 @@ export function TimeSequence({ title, history, now, span, height }: TimeSequence
       least=${1}
       lines=${[
         { label: "acknowledged", stroke: "accent", stepped: true },
-        { label: "edge of the window", stroke: "dashed", stepped: true },
+        { label: "window edge", stroke: "dashed", stepped: true },
       ]}
       keys=${[{ label: "segment", mark: "bar" }, { label: "sent again", mark: "again" }]}
       columns=${columns} format=${positionFormat(highest - lowest)}

@@ -48,7 +48,7 @@ export interface AdminTarget {
   readonly upgradeState: () => Upgrader["state"];
   /** Reads the configuration file again. */
   reload(): Promise<Changes>;
-  /** Replaces the process by a new one, within a time limit in milliseconds. */
+  /** Replaces the process with a new one, within a time limit in milliseconds. */
   upgrade(limitMs?: number): Promise<Upgraded>;
   /** Changes to the configuration in `text`, whose syntax is that of the file. */
   use(text: string): Promise<Changes>;
@@ -63,7 +63,7 @@ export interface AdminTarget {
 
 /** Maximum size of a configuration for `PUT /config`, in bytes. */
 const MAX_CONFIG = 1024 * 1024;
-/** Longest time that a new process may have to start, in milliseconds. */
+/** Maximum time limit for the start of a new process, in milliseconds. */
 const MAX_START_MS = 600_000;
 /** Rows of `/connections` in one answer. */
 const MAX_ROWS = 10_000;
@@ -161,7 +161,7 @@ function routesOf(target: AdminTarget): Route[] {
       method: "POST",
       path: "/upgrade",
       summary:
-        "Replaces the process by a new one with the same arguments, which reads code and configuration again; connections continue in the old one. 422 if that is not possible",
+        "Replaces the process with a new one with the same arguments, which reads code and configuration again; connections continue in the old one. 422 if that is not possible",
       query: {
         limitMs: "milliseconds that the new process has to start, 60000 if absent",
       },
@@ -276,7 +276,7 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "POST",
       path: "/reopen",
-      summary: "Opens the log file again, after another program has renamed it; 404 without one",
+      summary: "Reopens the log file, after another program has renamed it; 404 without one",
       handle: (c) =>
         target.reopen()
           ? c.json({ reopened: true })

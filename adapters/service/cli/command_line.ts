@@ -161,7 +161,7 @@ async function serveAfter(
   const log = output.logger;
   const reopen = () => {
     const isFile = output.reopen();
-    if (isFile) log.info("the log file was opened again");
+    if (isFile) log.info("the log file was reopened");
     return isFile;
   };
   onReopenSignal(log, reopen);
@@ -180,7 +180,7 @@ async function serveAfter(
   const requireServing = () => {
     if (upgrader.state === "serving") return;
     throw new UsageError(
-      upgrader.state === "retired" ? "a newer process serves" : "an upgrade is in progress",
+      upgrader.state === "retired" ? "a newer process is serving" : "an upgrade is in progress",
     );
   };
   const reloader = new Reloader(service, {
@@ -268,7 +268,7 @@ async function serveAfter(
   manager.ready("serving");
   const signal = await Promise.race([asked, service.finished, upgrader.ended]);
   if (upgrader.state === "retired") {
-    log.info("the process before the upgrade ends", { ...signal && { signal } });
+    log.info("a process from before an upgrade is stopping", { ...signal && { signal } });
     await service.stop();
   } else {
     manager.stopping();

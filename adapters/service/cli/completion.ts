@@ -73,7 +73,7 @@ function toolFlags(): Flag[] {
 function commands(): [name: string, help: string][] {
   const remote = Object.entries(COMMANDS).map(([name, { help }]): [string, string] => [name, help]);
   return [
-    ["check", "look for faults in a configuration file"],
+    ["check", "check a configuration file and its plugins"],
     ...remote,
     [
       "dashboard",

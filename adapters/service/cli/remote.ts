@@ -130,17 +130,17 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
     show: (answer) => `reloaded\n${asJson(answer)}`,
   },
   reopen: {
-    help: "open the log file again, after it was renamed",
+    help: "reopen the log file, after it was renamed",
     run: async (ask) => (await ask("POST", "/reopen")).body,
-    show: () => "the log file was opened again",
+    show: () => "the log file was reopened",
   },
   upgrade: {
-    help: "replace the process by a new one; connections continue in the old one; --limit-ms MS",
+    help: "replace the process with a new one; connections continue in the old one; --limit-ms MS",
     run: async (ask, { "limit-ms": limit }) =>
       (await ask("POST", `/upgrade${limit === undefined ? "" : `?limitMs=${limit}`}`)).body,
     show(answer) {
       const { pid, connections } = answer as Upgraded;
-      return `process ${pid} serves; connections left in the one before: ${connections}`;
+      return `process ${pid} serves; the previous process still has ${connections} connections`;
     },
   },
   drain: {

@@ -108,7 +108,7 @@ export function onReopenSignal(log: Logger, reopen: () => boolean): void {
     inspector.url() === undefined;
   process.on("SIGUSR1", () => {
     if (!reopen()) {
-      log.info("SIGUSR1 opens the log file again, and there is none; SIGUSR2 writes the counters");
+      log.info("SIGUSR1 reopens the log file, but there is none; SIGUSR2 logs the counters");
     }
     if (opensDebugger) closeDebugger(performance.now() + DEBUGGER_OPENS_WITHIN_MS);
   });

@@ -1,5 +1,5 @@
 /**
- * `GET /live`: what the dashboard shows, again and again.
+ * `GET /live`: what the dashboard shows, sent repeatedly.
  *
  * @module
  */
@@ -30,14 +30,14 @@ export function liveRoute({ service, live, readiness }: LiveSource): Route {
   return {
     method: "GET",
     path: "/live",
-    summary: "Counters and a page of connections, again and again, as server-sent events",
+    summary: "Counters and a page of connections, sent repeatedly as server-sent events",
     query: {
       filter: "text that occurs in a field",
       sort: "a field; with - in front the largest come first",
       limit: `number of connections, 0 if absent, at most ${MAX_LIVE_ROWS}`,
       offset: "number of connections before them",
       watch: "the id of a connection that is part of every update",
-      everyMs: `least time between two updates, 1000 if absent, at least ${MIN_EVERY_MS}`,
+      everyMs: `minimum milliseconds between two updates, 1000 if absent, at least ${MIN_EVERY_MS}`,
     },
     handle(c) {
       const checked = queryOf(c, viewSchema);

@@ -35,7 +35,7 @@ export function dashboardRoutes(
   routes.post("/session", async (c) => {
     const given = (await textOf(c)).trim();
     if (!isSame(given, token) && !sessions.useKey(given)) {
-      return c.json({ error: "this is neither the token nor a key that can still be used" }, 401);
+      return c.json({ error: "this is neither the token nor a valid key" }, 401);
     }
     return c.json({ session: sessions.start() });
   });

@@ -170,7 +170,10 @@ async function openDevice(
     ? await openTun(options)
     : await openKeptTun(kept, options).catch((error) => {
       // It was removed meanwhile.
-      log.warn("the kept device cannot be used", { device: name, reason: messageLine(error) });
+      log.warn("the device that the service manager has kept cannot be used", {
+        device: name,
+        reason: messageLine(error),
+      });
       return openTun(options);
     });
   return await networkOnDevice(logSteering(link, log), settings, log, identity);

@@ -157,7 +157,7 @@ export class LogFile {
     this.#events.recovered(lost);
   }
 
-  /** Renames `FILE` to `FILE.1`, `FILE.1` to `FILE.2`. If that fails, the file grows on. */
+  /** Renames `FILE` to `FILE.1`, `FILE.1` to `FILE.2`. If that fails, the file keeps growing. */
   #rotate(): void {
     const { file, files, maxBytes } = this.options;
     try {
@@ -170,7 +170,7 @@ export class LogFile {
       this.#replace(files > 1 ? openToAppend(file) : openSync(file, "w", MODE));
     } catch (error) {
       this.#rotateAt = this.#size + maxBytes;
-      this.#events.failed(`it grows on, since it cannot be rotated: ${messageLine(error)}`);
+      this.#events.failed(`it keeps growing, because it cannot be rotated: ${messageLine(error)}`);
     }
   }
 

@@ -44,7 +44,7 @@ const DELAY: MetricDefinition = {
   name: "berth.eventloop.delay",
   kind: "histogram",
   unit: "s",
-  description: "How late timers fire: how long a turn of the event loop makes others wait.",
+  description: "How late timers fire, because turns of the event loop take long.",
 };
 
 /** All metrics of this module. */

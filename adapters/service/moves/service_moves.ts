@@ -10,7 +10,11 @@ import { type Logger, systemClock } from "../../../core/api/environment.ts";
 import { formatHostPort } from "../../../core/api/host_port.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { readSecret } from "../peers/secret.ts";
-import { type MovePlace, type MovesSetting, parseMovePlace } from "../settings/moves_setting.ts";
+import {
+  type MoveAddress,
+  type MovesSetting,
+  parseMoveAddress,
+} from "../settings/moves_setting.ts";
 import { decodeMessage, encodeMessage, type MoveMessage } from "./messages.ts";
 import { MoveIn, type ReceivingStack } from "./move_in.ts";
 import { MoveOut, type MoveReport, type SendingStack } from "./move_out.ts";
@@ -33,7 +37,7 @@ interface MessageHandler {
 /** The moves of one service. */
 export class ServiceMoves {
   readonly #stack: SendingStack & ReceivingStack;
-  readonly #place: MovePlace | undefined;
+  readonly #place: MoveAddress | undefined;
   readonly #secret: string;
   readonly #log: Logger;
   readonly #channels = new Set<SealedChannel>();
@@ -77,11 +81,11 @@ export class ServiceMoves {
    * Moves all connections that can move to another service, and passes on the packets that still
    * arrive for them until {@link endRedirects}. `joined` is called once the other service has answered.
    *
-   * @throws {UsageError} `text` is not a place.
+   * @throws {UsageError} `text` is not an address.
    * @throws {Error} The other service cannot be reached, or has another secret or version.
    */
   async moveTo(text: string, joined: () => void = () => {}): Promise<MoveReport> {
-    const place = parseMovePlace(text);
+    const place = parseMoveAddress(text);
     if (place === undefined) {
       throw new UsageError(`--to ${text}: expected unix:PATH or HOST:PORT such as 192.0.2.11:7947`);
     }
@@ -122,7 +126,7 @@ export class ServiceMoves {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  async #join(place: MovePlace): Promise<{ channel: SealedChannel; handler: MoveOut }> {
+  async #join(place: MoveAddress): Promise<{ channel: SealedChannel; handler: MoveOut }> {
     const socket = await connected(place);
     return await this.#open(
       socket,
@@ -143,7 +147,7 @@ export class ServiceMoves {
     }
   }
 
-  /** Opens a channel, and passes its messages to what `make` makes. */
+  /** Opens a channel, and passes its messages to the receiver that `make` creates. */
   async #open<Handler extends MessageHandler>(
     socket: Socket,
     role: "client" | "server",
@@ -160,8 +164,8 @@ export class ServiceMoves {
     const take = (frame: Uint8Array) => {
       const message = decodeMessage(frame);
       if (message !== undefined && handler.receive(message)) return;
-      // Whoever has the secret sends what is no message only by a fault.
-      this.#log.warn("a channel for moves was closed", { reason: "it had an unknown message" });
+      // A side that has the secret sends an invalid message only if it is faulty.
+      this.#log.warn("a channel for moves was closed", { reason: "unknown message" });
       opened.channel?.close();
     };
     const channel = await SealedChannel.open(socket, role, this.#secret, {
@@ -192,7 +196,7 @@ function listening(
   });
 }
 
-function connected(place: MovePlace): Promise<Socket> {
+function connected(place: MoveAddress): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = "path" in place
       ? connect(place.path)

@@ -106,7 +106,7 @@ function checkPeers(
 ): void {
   if (peers === undefined) return;
   if (tun === undefined && link === undefined) {
-    throw new UsageError("peers: the link in memory has no other machines: use --tun or --link");
+    throw new UsageError("peers: the memory link connects no other machines: use --tun or --link");
   }
   if (workers > 1) {
     throw new UsageError(
@@ -122,7 +122,7 @@ function checkPeers(
   if (keepAliveMs > 0 && keepAliveMs <= MAX_PEERS_KEEP_ALIVE) return;
   throw new UsageError(
     `keepAliveMs: expected 1 to ${MAX_PEERS_KEEP_ALIVE} with peers, got ${keepAliveMs}: after ` +
-      "a longer silence a segment does not tell its instance",
+      "a longer silence a segment does not identify its instance",
   );
 }
 

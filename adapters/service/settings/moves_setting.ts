@@ -9,20 +9,20 @@ import { type HostPort, parseHostPort } from "../../../core/api/host_port.ts";
 import { type Origin, pathFrom } from "./setting.ts";
 
 /** A Unix socket, or a TCP port of the host. */
-export type MovePlace = { readonly path: string } | HostPort;
+export type MoveAddress = { readonly path: string } | HostPort;
 
 /** How connections move to and from other instances. */
 export interface MovesSetting {
   /** The file with the secret that both instances share. */
   readonly secretFile: string;
-  /** Where connections are received; absent: nowhere. */
-  readonly listen?: MovePlace | undefined;
+  /** Where connections are received; absent: none are. */
+  readonly listen?: MoveAddress | undefined;
 }
 
 const EXPECTED = "expected unix:PATH or HOST:PORT such as 192.0.2.11:7947";
 
-/** The place that a text names; `undefined` if it is none. */
-export function parseMovePlace(text: string): MovePlace | undefined {
+/** The address in a text; `undefined` if it is none. */
+export function parseMoveAddress(text: string): MoveAddress | undefined {
   const [, path] = /^unix:(.+)$/.exec(text) ?? [];
   return path === undefined ? parseHostPort(text) : { path };
 }
@@ -30,8 +30,8 @@ export function parseMovePlace(text: string): MovePlace | undefined {
 /** `{ "secretFile": "moves.secret", "listen": "unix:/run/berth/moves.sock" }`. */
 export const movesSchema: z.ZodType<MovesSetting, unknown> = z.strictObject({
   secretFile: z.string().min(1),
-  listen: z.string().transform((text, c): MovePlace => {
-    const place = parseMovePlace(text);
+  listen: z.string().transform((text, c): MoveAddress => {
+    const place = parseMoveAddress(text);
     if (place !== undefined) return place;
     c.addIssue(`${EXPECTED}, got ${text}`);
     return z.NEVER;

@@ -76,11 +76,14 @@ export const peersSchema: z.ZodType<PeersSetting, unknown> = z.strictObject({
     return z.NEVER;
   };
   if (typeof members !== "string" && own === undefined) {
-    return fault("members", `has no instance ${self}, which this one is by "self"`);
+    return fault("members", `has no instance ${self}, the number of this one in "self"`);
   }
   const local = listen ?? own;
   if (local === undefined || IpAddress.parse(local.hostname) === undefined) {
-    return fault("listen", 'expected the own address with a port, such as "192.0.2.10:7946"');
+    return fault(
+      "listen",
+      'expected an IP address of this machine with a port, such as "192.0.2.10:7946"',
+    );
   }
   return { self, secretFile, listen: local, members };
 }) as never;

@@ -257,7 +257,7 @@ export const SETTINGS: Table = {
     defaultText: "those of `profile`",
     help: "options of TCP connections",
     details:
-      "[Options of TCP connections](#tcp-udp-and-limits), in place of single defaults of `profile` " +
+      "[Options of TCP connections](#tcp-udp-and-limits), which override single defaults of `profile` " +
       "and `keepAliveMs`",
   },
   udp: {
@@ -268,7 +268,8 @@ export const SETTINGS: Table = {
   limits: {
     schema: stackLimitsSchema,
     help: "bounds of the stack",
-    details: "[Bounds of the stack](#tcp-udp-and-limits), with `workers` of each worker's",
+    details:
+      "[Bounds of the stack](#tcp-udp-and-limits); with `workers`, of the stack of each worker",
   },
   icmp: {
     schema: z.unknown().transform((value, c) => {
@@ -323,14 +324,14 @@ socket of the host:
     details:
       "The [other instances](many.md#peers) that serve the same addresses: `self`, the number " +
       "of this one, 0 to 63; `secretFile`; `members` by number, each with the address and UDP port for " +
-      "messages, or `srv:NAME`; `listen`, if that is not the own member's",
+      "messages, or `srv:NAME`; `listen`, the address for messages, by default that of `self` in `members`",
   },
   moves: {
     schema: movesSchema,
     locate: locateMoves,
     help: "move connections to and from other instances of the service",
     details: "How [connections move](moving.md#between-services) to and from other instances: " +
-      "`secretFile`, the file with the secret that both have; `listen`, `unix:PATH` or `HOST:PORT` of the " +
+      "`secretFile`, the file with the secret that both share; `listen`, `unix:PATH` or `HOST:PORT` of the " +
       "host, where connections are received",
   },
   admin: {
@@ -368,15 +369,15 @@ socket of the host:
       error: ({ input }) => `expected ${LOG_FORMATS.join(" or ")}, got ${input}`,
     }),
     default: "text",
-    help: "how log lines are written: text, or an object on each line",
+    help: "format of log lines: text, or a JSON object on each line",
     details:
-      "How [log lines](operations.md#logs) are written: `text`, or `json`, an object on each line",
+      "The format of [log lines](operations.md#logs): `text`, or `json`, an object on each line",
   },
   logFile: {
     flag: "--log-file FILE",
     schema: logFileSchema,
     locate: locateLogFile,
-    help: "write the log to a file instead of stderr; SIGUSR1 opens it again",
+    help: "write the log to a file instead of stderr; SIGUSR1 reopens it",
     details:
       "The file that [log lines](operations.md#logs) are written to instead of stderr: `FILE`, or " +
       '`{ "file": "berth.log", "maxBytes": 16777216, "files": 5 }` with the size at which it is rotated ' +

@@ -39,9 +39,9 @@ const MESSAGE_MS = 100;
  * serves again.
  */
 const STANDBY_MS = 3000;
-/** Interval between looks for connections that are left, in milliseconds. */
+/** Interval of the checks for remaining connections, in milliseconds. */
 const IDLE_INTERVAL_MS = 200;
-/** Looks between two reports of the metrics. */
+/** Number of checks between two reports of the metrics. */
 const METRICS_TURNS = 5;
 
 /** The result of an upgrade. */
@@ -131,11 +131,13 @@ export class Upgrader {
     const { service, earlier } = this.#options;
     if (this.#state === "upgrading") throw new UsageError("an upgrade is in progress");
     if (this.#state === "retired") {
-      throw new UsageError("a newer process serves: ask that one, at the same address");
+      throw new UsageError(
+        "a newer process is serving: send the request to it, at the same address",
+      );
     }
     if (this.#options.isReloading()) throw new UsageError("a reload is in progress");
     if (service.state !== "serving") {
-      throw new UsageError("the service is draining: start it again");
+      throw new UsageError("the service is draining: restart it");
     }
     const reason = unshareableReason(service.settings);
     if (reason !== undefined) throw new UsageError(reason);
@@ -325,7 +327,7 @@ class Successor {
     });
     this.#socket = socket;
     const { pid } = socket.peer;
-    if (pid !== this.pid) throw new Error(`process ${pid} connected in its place`);
+    if (pid !== this.pid) throw new Error(`process ${pid} connected instead of it`);
   }
 
   /** @throws {Error} The process has closed the connection. */

@@ -74,7 +74,7 @@ describe("testNetwork", () => {
     const client = await network.connect(19);
     let message = "";
     await client.receiveAll().catch((error) => message = error.message);
-    expect(message).toContain("were received and not used");
+    expect(message).toContain("were received but not read");
     client.socket.abort();
   }, 60_000);
 });

@@ -114,7 +114,7 @@ class Parser {
       // `src 10.0.0.1` stands for `src host 10.0.0.1`.
       if (side !== undefined) return this.#operand({ kind: "host", side, protocol });
       const word = this.#words[this.#at];
-      this.#fail(word === undefined ? "it ends early" : `"${word}" is unknown`);
+      this.#fail(word === undefined ? "it is incomplete" : `"${word}" is unknown`);
     }
     return this.#operand({ kind, side: side ?? "either", protocol });
   }

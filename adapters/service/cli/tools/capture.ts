@@ -16,7 +16,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** The command. */
 export const CAPTURE: Tool = {
-  help: "record packets: [FILTER] [-w FILE | -], the filter as of tcpdump",
+  help: "record packets: [FILTER] [-w FILE | -], with a filter like that of tcpdump",
   usage: "[FILTER] [-w FILE | -] [-c COUNT]",
   flags: {
     write: {

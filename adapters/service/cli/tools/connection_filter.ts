@@ -1,5 +1,5 @@
 /**
- * Filters of `berth ss`, as of ss(8): `state established dport = :443 src 10.0.0.0/8`.
+ * Filters of `berth ss`, like those of ss(8): `state established dport = :443 src 10.0.0.0/8`.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { UsageError } from "../../errors.ts";
 export type ConnectionFilter = (row: ConnectionRow) => boolean;
 
 const EXPECTED = "expected state NAME, src or dst ADDRESS[/LENGTH][:PORT], sport or dport PORT, " +
-  "plugin NAME, waits REASON, of which all have to hold";
+  "plugin NAME, waits REASON, all of which must match";
 
 /** The names of ss(8) beside those of RFC 9293. */
 const STATES: Readonly<Record<string, readonly string[]>> = {

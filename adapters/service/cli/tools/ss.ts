@@ -13,13 +13,13 @@ const PAGE = 10_000;
 
 /** The command. */
 export const SS: Tool = {
-  help: "connections as of ss -ti: [-i] [FILTER], such as state established dport :443",
+  help: "connections, like ss -ti: [-i] [FILTER], such as state established dport :443",
   usage: "[-i] [--json] [FILTER]",
   flags: {
     info: { short: "i", help: "a second line with RTT, windows and counters" },
     json: { help: "print the rows of the admin API as JSON" },
-    tcp: { short: "t", help: "for the habit: there is only TCP" },
-    numeric: { short: "n", help: "for the habit: there are only numbers" },
+    tcp: { short: "t", help: "accepted as in ss(8): all connections are TCP" },
+    numeric: { short: "n", help: "accepted as in ss(8): addresses are always numeric" },
   },
   check: ({ words }) => void connectionFilter(words),
   async run({ flags, words, service, out, signal }) {

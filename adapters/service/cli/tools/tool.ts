@@ -1,5 +1,5 @@
 /**
- * Commands for looking into a running service, which run until they are interrupted or print as they go.
+ * Commands that inspect a running service; they run until they are interrupted, or print as they go.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import type { Output } from "./output.ts";
 export interface ToolFlag {
   /** One letter. */
   readonly short?: string;
-  /** How the value is called in help; absent: the flag has none. */
+  /** Name of the value in help; absent: the flag has none. */
   readonly value?: string;
   /** The value is a file, for completion. */
   readonly isFile?: boolean;

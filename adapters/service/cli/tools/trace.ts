@@ -1,5 +1,5 @@
 /**
- * `berth trace`: the event log of a live connection, readably.
+ * `berth trace`: the event log of a live connection, in a readable form.
  *
  * @module
  */
@@ -13,11 +13,11 @@ import type { Tool } from "./tool.ts";
 
 /** The command. */
 export const TRACE: Tool = {
-  help: "what happens inside a connection: CONNECTION (an ID, or text in one row) [-v] [--json]",
+  help: "the event log of a connection: CONNECTION (an ID, or text in one row) [-v] [--json]",
   usage: "CONNECTION [-v] [--json]",
   flags: {
     verbose: { short: "v", help: "timers, and every change of the metrics" },
-    json: { help: "print the events as they are, one a line" },
+    json: { help: "print the events as they are, one per line" },
   },
   check({ words }) {
     if (words.length === 1) return;

@@ -306,7 +306,7 @@ describe("the service", () => {
     run.kill("SIGPIPE");
     run.kill("SIGUSR1");
     await run.printed(
-      / info {2}SIGUSR1 opens the log file again, and there is none; SIGUSR2 writes the counters\n/,
+      / info {2}SIGUSR1 reopens the log file, but there is none; SIGUSR2 logs the counters\n/,
       "log",
     );
     run.kill("SIGUSR2");

@@ -34,7 +34,7 @@ async function textOf(path: string, pattern: RegExp): Promise<string> {
 describe("--log-file", () => {
   // A handler's error is an object with its stack at level error. After the file was renamed, SIGUSR1
   // and `reopen` each begin a new one; nothing goes to stderr.
-  test("has the lines, and is opened again when asked", async () => {
+  test("has the lines, and is reopened on request", async () => {
     using folder = new TemporaryFolder();
     const log = folder.file("log");
     const admin = `unix:${folder.file("admin")}`;
@@ -51,10 +51,10 @@ describe("--log-file", () => {
     expect(new Date(time!).getFullYear()).toBeGreaterThan(2020);
     renameSync(log, `${log}.old`);
     run.kill("SIGUSR1");
-    await textOf(log, /the log file was opened again/);
+    await textOf(log, /the log file was reopened/);
     renameSync(log, `${log}.older`);
-    expect(await runRemote("reopen", ["--admin", admin])).toBe("the log file was opened again");
-    await textOf(log, /the log file was opened again/);
+    expect(await runRemote("reopen", ["--admin", admin])).toBe("the log file was reopened");
+    await textOf(log, /the log file was reopened/);
     run.kill("SIGTERM");
     expect(await run.exit).toBe(0);
     expect(readFileSync(log, "utf8")).toContain('"signal":"SIGTERM"');

@@ -144,7 +144,7 @@ describe("LogFile", () => {
     await file.finish();
     expect(existsSync(path)).toBe(false);
     expect(file.lost).toBe(0);
-    expect(events.some((event) => event.startsWith("failed: it grows on"))).toBe(true);
+    expect(events.some((event) => event.startsWith("failed: it keeps growing"))).toBe(true);
   });
 
   // At the end of the process what waits is written at once.

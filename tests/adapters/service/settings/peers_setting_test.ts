@@ -32,13 +32,19 @@ describe("peers", () => {
   // One clear message each.
   test.each([
     [{ ...PEERS, self: 64 }, /peers\.self: expected a whole number from 0 to 63/],
-    [{ ...PEERS, self: 2 }, /peers\.members: has no instance 2, which this one is by "self"/],
+    [{ ...PEERS, self: 2 }, /peers\.members: has no instance 2, the number of this one in "self"/],
     [{ ...PEERS, members: { ...MEMBERS, "1": "192.0.2.10:7946" } }, /has two instances at/],
     [{ ...PEERS, members: { ...MEMBERS, "64": "192.0.2.1:1" } }, /expected a number from 0 to 63/],
     [{ ...PEERS, members: { "0": "192.0.2.10" } }, /expected HOST:PORT such as/],
     [{ ...PEERS, members: "peers.example" }, /expected srv:NAME such as/],
-    [{ ...PEERS, members: { "0": "one.example:7946" } }, /peers\.listen: expected the own address/],
-    [{ ...PEERS, members: "srv:peers.example" }, /peers\.listen: expected the own address/],
+    [
+      { ...PEERS, members: { "0": "one.example:7946" } },
+      /peers\.listen: expected an IP address of this machine/,
+    ],
+    [
+      { ...PEERS, members: "srv:peers.example" },
+      /peers\.listen: expected an IP address of this machine/,
+    ],
     [{ ...PEERS, secret: "x" }, /peers\.secret/],
   ])("are refused: %j", (peers: unknown, message: RegExp) => {
     expect(() => settings(peers)).toThrow(message);
@@ -52,7 +58,7 @@ describe("peers", () => {
     );
     const moves = { secretFile: "secret", listen: "192.0.2.10:7947" };
     expect(() => settings(PEERS, { moves })).toThrow("peers: exclude moves");
-    expect(() => settings(PEERS, { tun: undefined })).toThrow("peers: the link in memory");
+    expect(() => settings(PEERS, { tun: undefined })).toThrow("peers: the memory link");
   });
 
   // Sequence numbers and timestamps depend on the rest.

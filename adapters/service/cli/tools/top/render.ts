@@ -35,7 +35,7 @@ const HELP: readonly string[] = [
   "up, down         select a connection",
   "PgUp, PgDn       previous and next page; Home: the first",
   "<, > or arrows   sort by the column on the left or right",
-  "i                invert the order",
+  "i                reverse the order",
   "/                filter by text in any field; Esc removes the filter",
   "k                reset the selected connection",
   "space            update now",

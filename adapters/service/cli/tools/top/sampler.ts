@@ -43,7 +43,7 @@ export interface Sample {
 }
 
 /**
- * The API does not know rates: to sort by them, this many connections with the most bytes are compared.
+ * The API has no rates: to sort by them, this many connections with the most bytes are compared.
  */
 export const RATED_ROWS = 2000;
 

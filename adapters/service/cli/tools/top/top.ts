@@ -102,7 +102,7 @@ class Top {
     }
   }
 
-  /** A service that restarts is shown as such, and waited for. */
+  /** While the service restarts, the screen says so and sampling continues. */
   async #update(): Promise<void> {
     try {
       await this.#take();
@@ -157,7 +157,7 @@ class Top {
     return this.#message;
   }
 
-  /** Shows the present state at once, and then what the service says now. */
+  /** Shows the present state at once, and takes a new sample. */
   #refresh(): void {
     this.#draw();
     this.#wake?.();
@@ -261,5 +261,5 @@ class Top {
 }
 
 const UNREACHABLE = "no answer: ";
-/** A service with many connections is asked less often: it works a twentieth of the time for this, at most. */
+/** A service with many connections is polled less often: this uses a twentieth of its time at most. */
 const MAX_SHARE = 20;

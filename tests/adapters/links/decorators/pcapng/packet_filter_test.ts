@@ -72,7 +72,7 @@ describe("compileFilter", () => {
     ["portrange 9-1", "portrange 9-1: expected two numbers"],
     ["host example.org", "host example.org: expected an address such as"],
     ["net 10.0.0.1", "net 10.0.0.1: expected a network such as"],
-    ["tcp and", "it ends early"],
+    ["tcp and", "it is incomplete"],
     ["(tcp", '")" is missing'],
     ["tcp udp", '"udp" is not expected here'],
     ["tcp[13] & 2 != 0", '"tcp[13]" is unknown'],
@@ -85,7 +85,7 @@ describe("compileFilter", () => {
   // A filter comes from a client of the admin API.
   test("bounds the length", () => {
     expect(() => compileFilter("(".repeat(2001))).toThrow("longer than 2000");
-    expect(() => compileFilter("(".repeat(1900))).toThrow("ends early");
-    expect(() => compileFilter("not ".repeat(400))).toThrow("ends early");
+    expect(() => compileFilter("(".repeat(1900))).toThrow("it is incomplete");
+    expect(() => compileFilter("not ".repeat(400))).toThrow("it is incomplete");
   });
 });
