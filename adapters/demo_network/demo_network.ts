@@ -92,7 +92,10 @@ export class DemoNetwork {
     return this.#path;
   }
 
-  /** Changes the path; values out of {@link PATH_BOUNDS} become the nearest ones, others that are no numbers are ignored. */
+  /**
+   * Changes the path; values out of {@link PATH_BOUNDS} become the nearest ones, values that are not numbers are
+   * ignored.
+   */
   set(changes: Partial<Record<keyof DemoPath, unknown>>): void {
     const path: Record<keyof DemoPath, number> = { ...this.#path };
     for (const key of Object.keys(PATH_BOUNDS) as (keyof DemoPath)[]) {

@@ -79,7 +79,7 @@ export class UdpPort implements FramePort {
   readonly #spare: Uint8Array<ArrayBuffer>[] = [];
   readonly #outgoing = new Queue<Datagram>();
   #isSending = false;
-  /** Who sent the last datagram, and its canonical address. */
+  /** The sender of the last datagram, and its canonical address. */
   #sender: DatagramClient | undefined;
   #senderAddress: HostPort | undefined;
   #closing: Promise<void> | undefined;

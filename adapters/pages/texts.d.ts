@@ -1,4 +1,4 @@
-// Files that are imported as text, for tsc; Deno knows them by themselves.
+// Files that are imported as text, for tsc; Deno has their types built in.
 declare module "*.html" {
   const text: string;
   export default text;

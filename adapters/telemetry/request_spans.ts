@@ -58,7 +58,7 @@ function traceRequest(
 ): Response | Promise<Response> {
   const options = { kind: SpanKind.SERVER, attributes: attributesOf(request, env) };
   const parent = contextOf(request);
-  // Methods are a client's to choose, and the names of spans should be few.
+  // A client can send any method, and span names should have few values.
   const name = METHODS.has(request.method) ? request.method : "HTTP";
   const span = tracer.startSpan(name, options, parent);
   try {

@@ -15,7 +15,7 @@ export interface ListenAddress extends Binding {
 
 /** The highest port number. */
 const LAST_PORT = 65_535;
-/** No listen address is longer. */
+/** Maximum length of a listen address, in characters. */
 const MAX_LENGTH = 70;
 
 /**

@@ -361,7 +361,9 @@ export interface Plugin {
    * connection, those of a pending write included; so do bytes that have not been read.
    */
   readonly freeze?: (c: Context) => JsonValue | undefined;
-  /** Serves a connection that {@link freeze} of a plugin with the same name has parted with. */
+  /**
+   * Serves a connection that has moved, from the state that {@link freeze} of the plugin with the same name returned.
+   */
   readonly thaw?: (c: Context, state: JsonValue, next: Next) => void | Promise<void>;
   /** Runs once for each flow of datagrams, on `udp/` listen addresses. */
   readonly flow?: FlowHandler;
@@ -371,9 +373,8 @@ export interface Plugin {
    */
   readonly transparent?: boolean;
   /**
-   * What the plugin has counted; each point gets the attributes `listen` and `plugin`. Called when
-   * somebody asks for the metrics of the stack: a plugin whose counting has a cost begins with the
-   * first call.
+   * What the plugin has counted; each point gets the attributes `listen` and `plugin`. Called when the metrics of the
+   * stack are read. A plugin whose counting has a cost starts counting at the first call.
    */
   readonly metrics?: () => readonly Metric[];
   /**
@@ -554,7 +555,7 @@ export interface Stack extends AsyncDisposable {
    * ends, and so does its socket, with `CONNECTION_MOVED`; its peer notices nothing.
    *
    * @throws {TcpError} `NOT_MOVABLE`: it is opening or ending, or its plugins do not take part in
-   * moves or are busy with it. It continues here then.
+   * moves or are busy with it. In that case it continues here.
    */
   freeze(connection: TcpSocket | OpenConnection): Promise<FrozenConnection>;
   /**
@@ -584,7 +585,7 @@ export interface Stack extends AsyncDisposable {
   stats(): Readonly<Record<string, number>>;
   /**
    * The metrics of the stack, of its listen addresses and of their plugins, as plain values:
-   * `docs/metrics.md` lists them. Plugins whose counting has a cost begin with the first call.
+   * `docs/metrics.md` lists them. Plugins whose counting has a cost start counting at the first call.
    */
   metrics(): readonly Metric[];
 }

@@ -139,7 +139,7 @@ export class Tcb {
   /** SRTT in whole microseconds, 0 before the first sample; so are the next two. */
   srttUs = 0;
   rttvarUs = 0;
-  /** Smallest sample (RFC 8985 6.1). */
+  /** Smallest sample (RFC 8985 6.2, step 1). */
   minRttUs = 0;
 
   // ------------------------------------------------------------ congestion control and loss recovery

@@ -1,5 +1,5 @@
 /**
- * What the connections of a stack count together, so that nobody has to visit all of them.
+ * Counters that all connections of a stack share, so that reading the metrics visits no connection.
  *
  * @module
  */

@@ -118,7 +118,7 @@ export class Target {
     log.warn("target is down", { target: this.name, reason: messageOf(error) });
   }
 
-  /** A connection has been made: its round-trip time is measured if somebody has asked for the metrics. */
+  /** A connection has been made: its round-trip time is measured if the metrics have been read before. */
   connected(upstream: Duplex): void {
     if (!this.#isMeasured) return;
     upstream.onRtt?.((milliseconds) => this.#rtts.record(milliseconds / 1000));

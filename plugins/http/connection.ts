@@ -372,7 +372,7 @@ export class HttpConnection {
       return await this.#respond(exchange, internalServerError());
     }
     this.#status = 101;
-    // The client has got it from the stack that the connection comes from.
+    // The stack that has frozen the connection has sent the 101 response already.
     if (!this.#isRepeating) {
       await this.#writer.switchProtocols(response, this.#shared.date.at(this.#c.clock.now()));
     }

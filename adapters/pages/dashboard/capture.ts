@@ -65,7 +65,7 @@ class Recording {
     this.#onSize = onSize;
   }
 
-  /** Resolves with the file when it has been stopped; with `undefined` if it is not wanted any more. */
+  /** Resolves with the file when it has been stopped; with `undefined` if it was discarded. */
   async run(): Promise<Blob | undefined> {
     const query = new URLSearchParams({ id: this.#id, filter: filterOf(this.#row) });
     const chunks: Uint8Array<ArrayBuffer>[] = [];

@@ -14,7 +14,7 @@ import type { DemoSample } from "./source.ts";
 const HEIGHT = 132;
 /** Dots of one kind that a sample adds at most. */
 const MAX_DOTS = 5;
-/** Packets that a dot stands for, so that it is one of few. */
+/** Packets that a dot stands for, so that there are few dots. */
 const PACKETS_PER_DOT = 12;
 /** Milliseconds that a dot travels: for no delay, and more for each millisecond of it. */
 const TRAVEL_MS = 700;

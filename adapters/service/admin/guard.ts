@@ -70,7 +70,7 @@ function hostOf(c: Context): string {
   return (c.req.header("host") ?? new URL(c.req.url).host).toLowerCase();
 }
 
-/** Everything that the browser says about the page has to agree. */
+/** All header fields with which the browser describes the page must agree. */
 function isSameOrigin(c: Context): boolean {
   const site = c.req.header("sec-fetch-site");
   const origin = c.req.header("origin");

@@ -22,7 +22,7 @@ export interface SocketProxy extends AdminServer {
 /** Serves the dashboard at a port of the loopback; requests of pages that have signed in go to the socket. */
 export async function openSocketProxy(socketPath: string): Promise<SocketProxy> {
   const sessions = new Sessions(systemClock, systemRandom);
-  // Nobody knows this token: the key in the URL is the only way in.
+  // This token is never disclosed: signing in requires the key in the URL.
   const token = sessions.issueKey();
   sessions.useKey(token);
   const { access, routes } = dashboardRoutes(token, sessions);

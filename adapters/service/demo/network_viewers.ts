@@ -1,5 +1,5 @@
 /**
- * The demo network for everybody who looks at it.
+ * The demo network for all of its viewers.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export const SAMPLE_MS = 100;
 
 type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
 
-/** One network, which exists while somebody looks. All viewers see the same, and may change the path. */
+/** One network, which exists while it has viewers. All viewers see the same, and may change the path. */
 export class NetworkViewers {
   readonly #create: () => DemoNetwork;
   readonly #clock: Clock;
@@ -26,7 +26,7 @@ export class NetworkViewers {
     this.#clock = clock;
   }
 
-  /** The network, while somebody looks. */
+  /** The network, while it has viewers. */
   get network(): DemoNetwork | undefined {
     return this.#network;
   }

@@ -37,8 +37,8 @@ export interface WrappedLink {
 const LATE_QUEUE = 10_000;
 
 /**
- * Adds the configured impairments and recording, and with an admin API both, since it may start them later. The
- * recording shows what the stack sees.
+ * Adds the configured impairments and recording, and with an admin API both in any case, since it may start them later.
+ * The recording shows what the stack sees.
  */
 export function wrapLink(link: Link, settings: Settings, log: Logger): WrappedLink {
   const { impair: impairments, capture, admin, listen } = settings;

@@ -1,5 +1,5 @@
 /**
- * Bun asks a plugin of its own for a module's source, but for no name of a package. So the names of
+ * Bun calls its plugins to load the source of a module, but not to resolve the name of a package. So the names of
  * packages of the host are replaced in the source.
  *
  * @module

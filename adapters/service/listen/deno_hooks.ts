@@ -72,7 +72,7 @@ const VERSION = /\?v=([0-9a-f]{16})$/;
 
 /**
  * From now on, these files import packages of the host, and others from `node_modules` folders above
- * them. Deno would resolve the imports of a module before it asks a hook, unless one loads modules too.
+ * them. Deno resolves the imports of a module before it calls a hook, unless a hook loads modules too.
  */
 export function resolvePackagesFor(files: readonly string[]): void {
   for (const file of files) outside.add(file);
@@ -117,7 +117,7 @@ function resolveFrom(importer: string, specifier: string): Resolved | undefined 
 }
 
 /**
- * What Deno makes of a specifier by its import map. For a name that it does not know it returns a path.
+ * What Deno makes of a specifier by its import map. For an unknown name it returns a path.
  *
  * @throws {Error} It is such a name.
  */

@@ -26,7 +26,7 @@ export function prometheusName({ name, kind, unit }: MetricDefinition): string {
   return name.replaceAll(".", "_") + (SUFFIXES[unit] ?? "") + (kind === "counter" ? "_total" : "");
 }
 
-/** Collects when it is asked to. */
+/** Collects on request. */
 class ManualReader extends MetricReader {
   protected override onShutdown(): Promise<void> {
     return Promise.resolve();

@@ -7,9 +7,9 @@
 
 /** A message. */
 export type MoveMessage =
-  /** The sender has frozen the connection: can the receiver have it? */
+  /** The sender has frozen the connection: can the receiver take it? */
   | { readonly type: "offer"; readonly id: number; readonly record: Uint8Array }
-  /** The receiver can. */
+  /** The receiver can take it. */
   | { readonly type: "accept"; readonly id: number }
   /** The receiver does not take the connection, or has failed to thaw it: the sender keeps it. */
   | { readonly type: "refuse"; readonly id: number; readonly reason: string }

@@ -17,7 +17,7 @@ import type { MoveMessage } from "./messages.ts";
 const MAX_BATCH = 32;
 const MIN_BATCH = 8;
 const BATCH_LIMIT_MS = 10;
-/** How long connections that cannot move at first are asked again, in milliseconds, and how often. */
+/** How long failed moves are tried again, and at which interval, in milliseconds. */
 const RETRY_MS = 1000;
 const PAUSE_MS = 50;
 /** How long the receiver may take to accept a batch, in milliseconds. */
@@ -34,11 +34,11 @@ export interface MoveReport {
   readonly moved: number;
   /** They continue here. */
   readonly stayed: number;
-  /** Why those that were asked last could not move, or were refused, with their numbers. */
+  /** Why those that were tried last could not move, or were refused, with their numbers. */
   readonly reasons: Readonly<Record<string, number>>;
   /** How long those that have moved were frozen, in milliseconds. */
   readonly pauseMs: { readonly p50: number; readonly p99: number; readonly max: number };
-  /** They were handed over when the channel broke: nobody knows who has them. */
+  /** They were committed when the channel broke: it is unknown which side has them. */
   readonly lost: number;
 }
 
@@ -80,7 +80,7 @@ export class MoveOut {
     this.#clock = clock;
   }
 
-  /** Moves all connections that can move; those that cannot are asked again for some time. */
+  /** Moves all connections that can move; failed moves are tried again for some time. */
   async moveAll(): Promise<MoveReport> {
     const deadline = this.#clock.now() + RETRY_MS;
     while (!await this.#moveRound() && !this.#hasEnded && this.#clock.now() < deadline) {
@@ -101,7 +101,7 @@ export class MoveOut {
     this.#redirected.clear();
   }
 
-  /** Asks each connection once; returns whether it is of no use to ask again. */
+  /** Tries to move each connection once; returns whether trying again is useless. */
   async #moveRound(): Promise<boolean> {
     this.#reasons.clear();
     const connections = this.#stack.connections();

@@ -7,7 +7,7 @@ import type { HostPort } from "../../../core/api/host_port.ts";
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
 import type { PeerMessage } from "../../../core/stack/peers/message.ts";
 import type { PeerGroup } from "../../../core/stack/peers/peer_group.ts";
-import { NOBODY_ASKED } from "../../../core/stack/sharding/generations.ts";
+import { NO_PROCESS_ASKED } from "../../../core/stack/sharding/generations.ts";
 import type { BoundDatagrams } from "../../host/bound_datagrams.ts";
 
 /** Messages received at a time, so that a flood of them leaves room for packets. */
@@ -100,7 +100,7 @@ export class PeerLink implements Link {
 
   #receiveMessages(batch: PacketBatch): number {
     const { generations } = this.features;
-    if (generations !== undefined) generations.asked = NOBODY_ASKED;
+    if (generations !== undefined) generations.asked = NO_PROCESS_ASKED;
     const room = Math.min(batch.capacity, MAX_MESSAGES);
     for (let count = 0; count < room; count++) {
       const buffer = this.#buffers[count]!;

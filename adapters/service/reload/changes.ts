@@ -46,7 +46,7 @@ const CHANGEABLE: ReadonlySet<SettingKey> = new Set<SettingKey>([
 ]);
 
 /** Changeable settings that concern no listen address, port or address. */
-const OTHERS = [
+const OTHER_SETTINGS = [
   "metrics",
   "logLevel",
   "logFormat",
@@ -82,7 +82,7 @@ function cannotChange(key: SettingKey, now: unknown, next: unknown): string {
   return `${change} while the service runs: restart it`;
 }
 
-/** The members may change, who this instance is may not. */
+/** The members may change, the identity of this instance may not. */
 function peersFault(now: Settings["peers"], next: Settings["peers"]): string | undefined {
   if ((now === undefined) !== (next === undefined)) return cannotChange("peers", now, next);
   const { members: _, ...before } = now ?? {};
@@ -124,7 +124,7 @@ export function differenceOf(now: readonly string[], next: readonly string[]): D
 
 /** The names of other settings that differ. */
 export function otherChanges(now: Settings, next: Settings): string[] {
-  return OTHERS.filter((key) => !isDeepStrictEqual(now[key], next[key]));
+  return OTHER_SETTINGS.filter((key) => !isDeepStrictEqual(now[key], next[key]));
 }
 
 /** The changes of several threads, all of which have made the same changes. */

@@ -25,7 +25,7 @@ export class EarlierProcesses {
     this.#log = log;
   }
 
-  /** Whether this process has handed over too: another one hears and logs the rest. */
+  /** Whether this process has handed over too: another process receives and logs the rest. */
   get isRetired(): boolean {
     return this.#isRetired;
   }

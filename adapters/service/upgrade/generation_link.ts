@@ -10,7 +10,7 @@ import {
   Generations,
   MAX_EARLIER_ENDPOINTS,
   NEWEST,
-  NOBODY_ASKED,
+  NO_PROCESS_ASKED,
 } from "../../../core/stack/sharding/generations.ts";
 import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
 import { MessageSocket } from "../../host/native/message_socket.ts";
@@ -135,7 +135,7 @@ export class GenerationLink implements Link {
     if (this.#arrived.count === 0) {
       // Packets of other processes may arrive during this call.
       const count = this.#device.receive(batch);
-      this.#generations.asked = NOBODY_ASKED;
+      this.#generations.asked = NO_PROCESS_ASKED;
       if (count > 0 || this.#arrived.count === 0) return count;
     }
     return this.#receiveForwarded(batch);

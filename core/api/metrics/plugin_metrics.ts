@@ -28,7 +28,7 @@ export class PluginMetrics {
     }
   }
 
-  /** A plugin is about to be disposed: its counters and histograms stay, its gauges go. */
+  /** A plugin is about to be disposed: its counters and histograms are kept, its gauges are removed. */
   remove(plugin: Plugin): void {
     const listen = this.#plugins.get(plugin);
     if (listen === undefined) return;
@@ -48,7 +48,7 @@ export class PluginMetrics {
   }
 }
 
-/** A plugin that throws has no metrics, and does not keep the others from being seen. */
+/** A plugin that throws has no metrics, and does not affect those of other plugins. */
 function metricsOf(plugin: Plugin): readonly Metric[] {
   try {
     return plugin.metrics!();

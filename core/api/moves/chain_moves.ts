@@ -1,5 +1,5 @@
 /**
- * The part that the plugins of a chain take in a move: each one keeps a state, and continues from it.
+ * How the plugins of a chain take part in a move: each returns its state, and continues from it in the other stack.
  *
  * @module
  */
@@ -9,9 +9,9 @@ import type { PluginState } from "./connection_record.ts";
 
 /** A chain whose plugins all take part. */
 export interface ChainMoves {
-  /** The plugins' states; `undefined`: one of them cannot part with the connection now. */
+  /** The plugins' states; `undefined`: one of them cannot give up the connection now. */
   freeze(c: Context): PluginState[] | undefined;
-  /** The handler that continues from the states of a chain with the same plugins, if it is one. */
+  /** The handler that continues from the states; `undefined` if they are not those of a chain with the same plugins. */
   thaw(states: readonly PluginState[]): Handler | undefined;
 }
 

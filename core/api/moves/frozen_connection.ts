@@ -18,7 +18,7 @@ export interface FrozenHome {
   readonly plugin: string | undefined;
   /** Thaws it again. */
   resume(): TcpSocket;
-  /** It will not resume. */
+  /** The connection will not resume. */
   over(): void;
 }
 

@@ -37,7 +37,7 @@ export class Moves {
 
   /** See `Stack.freeze`. */
   async freeze(socket: StackSocket): Promise<FrozenConnection> {
-    // Handlers that were woken run first, so that each waits for something when its plugin is asked.
+    // Handlers that were woken run first, so that each one waits when `freeze` of its plugin is called.
     await macrotask();
     const { tcb } = socket;
     const { tcp } = this.#driver.core;
@@ -104,7 +104,7 @@ export class Moves {
     return socket;
   }
 
-  /** Thaws a connection of this stack, whose port may have other plugins now, or none. */
+  /** Thaws a connection of this stack again. Its port may have other plugins by now, or none. */
   #resume(
     record: Uint8Array,
     elapsedMs: number,

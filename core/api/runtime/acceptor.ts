@@ -26,7 +26,7 @@ export interface AcceptorHooks {
    * again in the next notification.
    */
   ready(): boolean;
-  /** How to serve a connection that was thawed; `undefined`: its plugins are not those here. */
+  /** How to serve a connection that was thawed; `undefined`: this stack has other plugins for it. */
   thaw?(states: readonly PluginState[]): ((socket: StackSocket) => void) | undefined;
 }
 

@@ -92,7 +92,7 @@ export class PortHost {
     return true;
   }
 
-  /** How to serve a connection that was thawed; `undefined`: the plugins are others. */
+  /** How to serve a connection that was thawed; `undefined`: this stack has other plugins for it. */
   thaw(states: readonly PluginState[]): ((socket: StackSocket) => void) | undefined {
     const handler = this.#chain.moves?.thaw(states);
     if (handler === undefined) return undefined;

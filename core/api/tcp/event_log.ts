@@ -89,7 +89,7 @@ export class ConnectionEventLog implements TcpEventLog {
     }
   }
 
-  /** Records what has changed since the core last knew the time. */
+  /** Records what has changed since the last step that had a time. */
   #observe(): void {
     if (!this.#isClosed) this.#source.recorder.observe(this.#driver.now());
   }

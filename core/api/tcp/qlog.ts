@@ -100,7 +100,7 @@ function lineOf(value: object, { format }: Pick<QlogOptions, "format">): string 
 }
 
 /**
- * A log as a qlog file. Read it as slowly as you like: the log is bounded. Cancelling the stream closes
+ * A log as a qlog file. It may be read slowly, since the log is bounded. Cancelling the stream closes
  * the log.
  *
  * @example

@@ -1,7 +1,7 @@
 /**
  * The number of an instance in the timestamps of its connections. TSval is a clock of milliseconds plus an offset
- * (RFC 7323 5.4), which only the stack knows; the instance's number is a part of the offset. So every TSecr of the
- * peer tells which instance has the connection, while TSval advances by one each millisecond as before: RTT
+ * (RFC 7323 5.4), which is a secret of the stack; the instance's number is a part of the offset. So every TSecr of the
+ * peer identifies the instance that has the connection, while TSval advances by one each millisecond as before: RTT
  * measurement, PAWS and the low bits in which SYN cookies keep options are not affected.
  *
  *     TSval = wall clock + instance * 2^26 + keyed hash of the 4-tuple   (modulo 2^32)
@@ -9,17 +9,17 @@
  * @module
  */
 
-/** Number of instances; numbers are less. */
+/** Maximum number of instances, which are numbered from 0. */
 export const MAX_INSTANCES = 64;
 
-/** 18.6 hours in milliseconds: the age of a TSecr decides between two numbers beyond that. */
+/** Marks of adjacent instances are 2^26 ms (18.6 hours) apart: an older TSecr would identify another instance. */
 const SPAN_BITS = 26;
 /** How far the clock of another instance may be ahead, in milliseconds: 70 minutes. */
 const MAX_AHEAD = 2 ** 22;
 /** SYN cookies keep options in the bits below (`syn_cookies.ts`). */
 const COOKIE_SPAN = 64;
 
-/** The largest age of a TSecr that tells its instance, in milliseconds. */
+/** The largest age of a TSecr that identifies its instance, in milliseconds. */
 export const MAX_MARK_AGE: number = 2 ** SPAN_BITS - MAX_AHEAD;
 
 /**

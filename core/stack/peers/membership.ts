@@ -1,5 +1,5 @@
 /**
- * The instances that share the addresses of a stack, and which of them owns a connection whose segments do not tell.
+ * The instances that share the addresses of a stack, and which of them owns a connection whose segments have no mark.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { MAX_INSTANCES } from "./instance_mark.ts";
  */
 export const DEAD_MS = 3000;
 
-/** How long an instance waits at its start until all others know it, in milliseconds. */
+/** How long an instance waits at its start until all others list it as a member, in milliseconds. */
 export const JOIN_MS = 10_000;
 
 interface Member {
@@ -77,7 +77,7 @@ export class Membership {
     known.isServing = isServing;
   }
 
-  /** Whether a member may answer. Right after the start nothing has been heard from anybody. */
+  /** Whether a member may answer. Right after the start no member has been heard from. */
   isReachable(member: number, now: number): boolean {
     return this.isOther(member) &&
       now - Math.max(this.#heard[member]!.heardAt, this.#startedAt) < DEAD_MS;
@@ -89,7 +89,7 @@ export class Membership {
   }
 
   /**
-   * Which other instances may have a connection that did not come with a mark, the likelier ones first: the one that
+   * Which other instances may have a connection without a mark, the likelier ones first: the one that
    * new connections with its 4-tuple go to; the one that they would go to if draining instances accepted them; the one
    * that they went to in the previous epoch; the one that they would go to without the second, which may have been added
    * since, or was dead then; the one that they go to now if the first drains, which is not known here yet.
@@ -113,8 +113,8 @@ export class Membership {
   }
 
   /**
-   * Whether each other member of this epoch has been heard: it reports only to members that it knows, so it knows
-   * this one. After {@link JOIN_MS} the rest counts as dead.
+   * Whether each other member of this epoch has been heard from: it reports only to its own members, so this instance
+   * is one of them. After {@link JOIN_MS} the rest counts as dead.
    */
   hasJoined(now: number): boolean {
     return this.#isContinued || now - this.#startedAt >= JOIN_MS ||
@@ -127,7 +127,7 @@ export class Membership {
     return [...new Set([...this.#current, ...this.#previous])];
   }
 
-  /** A member gets new connections once it has been heard. */
+  /** A member gets new connections once it has been heard from. */
   #accepting(now: number): number[] {
     return this.#current.filter((member) => {
       if (member === this.#self) return this.isServing;
@@ -138,8 +138,8 @@ export class Membership {
 }
 
 /**
- * Rendezvous hashing: the member with the highest score. Without a member, only the connections that it had get
- * another.
+ * Rendezvous hashing: the member with the highest score. When a member is removed, only its connections are assigned to
+ * other members.
  */
 function bestOf(members: readonly number[], hash: number): number | undefined {
   let best: number | undefined;

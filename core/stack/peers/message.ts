@@ -20,13 +20,13 @@ import { MAX_INSTANCES } from "./instance_mark.ts";
 import type { Membership } from "./membership.ts";
 import { ReplayWindow } from "./replay_window.ts";
 
-/** The first byte; a change of the format changes it. */
+/** The first byte: the version of the format. */
 const VERSION = 0xb1;
 /** Length of a message without its packet, in bytes. */
 export const MESSAGE_HEADER = 40;
 const PACKET_MAC_AT = 24;
 const HEADER_MAC_AT = 32;
-/** In the place of an instance: there is none. */
+/** Instead of the number of an instance: there is none. */
 const NONE = 255;
 const ACCEPTS = 1;
 

@@ -19,7 +19,7 @@ export interface PeerGroupOptions {
   readonly wallOffset: number;
 }
 
-/** The instances that serve the same addresses, as one of them sees them. */
+/** The instances that serve the same addresses, from the point of view of one of them. */
 export class PeerGroup {
   readonly self: number;
   readonly connectionKey: Uint8Array;

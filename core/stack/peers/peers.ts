@@ -2,8 +2,8 @@
  * Instances on several machines that serve the same addresses: a router sends the segments of a connection to any of
  * them, and the one that has no such connection hands them to the one that has it. That one answers the client itself.
  *
- * No instance keeps state about the connections of others. The peer's TSecr tells the owner (`instance_mark.ts`). A
- * connection without timestamps belongs to the instance that rendezvous hashing chooses, to which its SYN is handed
+ * No instance keeps state about the connections of others. The peer's TSecr identifies the owner (`instance_mark.ts`).
+ * A connection without timestamps belongs to the instance that rendezvous hashing chooses, to which its SYN is handed
  * too (`membership.ts`).
  *
  * @module
@@ -33,13 +33,13 @@ import { divideSuperPacket } from "./super_packet.ts";
 export const HANDED_PER_SECOND = 20_000;
 /** RSTs and ICMP errors without a mark in a second; each is handed to all others. */
 export const BROADCAST_PER_SECOND = 200;
-/** Interval at which each other instance learns the state of this one, in milliseconds. */
+/** Interval at which the state is reported to each other instance, in milliseconds. */
 const REPORT_MS = 250;
 
-/** Keeps the hash for rendezvous hashing apart from those that a peer sees parts of. */
+/** Makes the hash for rendezvous hashing different from those that a peer sees parts of. */
 const RENDEZVOUS_DOMAIN = 0x70656572;
 
-/** Hands packets to the other instances, and takes theirs. */
+/** Hands packets to the other instances, and processes theirs. */
 export class Peers {
   readonly #group: PeerGroup;
   readonly #membership: Membership;
@@ -99,8 +99,8 @@ export class Peers {
   // ---------------------------------------------------------------- packets to others
 
   /**
-   * Hands a segment without a connection to the instance that it belongs to. True: done. False: it belongs here.
-   * Otherwise it is dropped for the reason returned.
+   * Hands a segment without a connection to the instance that it belongs to. True: it was handed on. False: it belongs
+   * here. Otherwise it is dropped for the reason returned.
    */
   handSegment(
     ip: IpHeader,
@@ -119,7 +119,7 @@ export class Peers {
       to === undefined
         ? false
         : this.#hand(to, next.slice(0, MAX_HOPS - 1), ip, packet, segmentSize, now);
-    // The sender has chosen who comes next, since it may know members that this instance does not.
+    // The sender has chosen the next instances, since it may have members that this instance does not have.
     if (received !== undefined) return hand(this.#nextOf(received, now));
     if (segment.hasTimestamps) {
       const owner = this.#ownerByMark(ip, segment, now);
@@ -132,7 +132,7 @@ export class Peers {
 
   /**
    * Hands on a segment that does not fit the connection here, if it belongs to one with the same 4-tuple elsewhere:
-   * the client uses its port again, or two instances have answered its SYN.
+   * the client has reused its port, or two instances have answered its SYN.
    */
   handMisplaced(
     ip: IpHeader,
@@ -166,7 +166,7 @@ export class Peers {
     return this.#queue.shift();
   }
 
-  /** A new connection belongs here if its segments will tell, and if this instance accepts any. */
+  /** A new connection belongs here if its segments will have a mark, and if this instance accepts connections. */
   #handSyn(
     ip: IpHeader,
     segment: Segment,
@@ -274,7 +274,7 @@ export class Peers {
   /** When {@link Peers.handleTimeout} has to be called. */
   nextTimeout(): number {
     if (!this.#group.isActive) return Infinity;
-    // The sooner the others know that this instance drains, the fewer new connections they hand to it.
+    // The sooner the others learn that this instance is draining, the fewer new connections they hand to it.
     const isReported = this.#reportedServing === this.#membership.isServing;
     return isReported && this.#reportAt !== -Infinity ? this.#reportAt : 0;
   }

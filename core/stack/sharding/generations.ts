@@ -16,7 +16,7 @@ import { EPHEMERAL_PORTS_FROM } from "../ports.ts";
 /** The destination of a packet for the process that receives the device's packets. */
 export const NEWEST = 0;
 /** In {@link GenerationPacket.asked}: no process has been asked yet. */
-export const NOBODY_ASKED: number = 2 ** 32 - 1;
+export const NO_PROCESS_ASKED: number = 2 ** 32 - 1;
 /** In {@link GenerationPacket.asked}: no other process has to be asked. */
 export const ALL_ASKED = 0;
 /** Maximum number of processes of a service, which divide the ephemeral ports among themselves. */
@@ -59,10 +59,10 @@ export class Generations {
   /** The number of this process, counted from 1. */
   readonly number: number;
   /**
-   * The `asked` of the packets that the link has returned last: {@link NOBODY_ASKED} for those of the
+   * The `asked` of the packets that the link has returned last: {@link NO_PROCESS_ASKED} for those of the
    * device. The link sets it in each `receive()`.
    */
-  asked: number = NOBODY_ASKED;
+  asked: number = NO_PROCESS_ASKED;
   /** Whether a newer process receives the device's packets. */
   isRetired = false;
   #tables: GenerationTables | undefined;
@@ -208,7 +208,7 @@ export class Generations {
     segmentSize: number,
   ): boolean {
     if (entry === undefined) return false;
-    if (this.asked === NOBODY_ASKED) {
+    if (this.asked === NO_PROCESS_ASKED) {
       return this.#push(entry.generation, ALL_ASKED, ip, packet, segmentSize);
     }
     table.remove(entry);

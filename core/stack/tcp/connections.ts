@@ -76,7 +76,7 @@ export class Connections {
   readonly #listenerEvents = new Queue<Listener>();
   readonly #options: ConnectionsOptions;
   readonly #timeWait = new Set<Tcb>();
-  /** Of connections with an event log; `undefined` while there are none, which is all that others check. */
+  /** Of connections with an event log; `undefined` while there are none; other connections check nothing else. */
   #recorders: Map<Tcb, EventRecorder> | undefined = undefined;
   #portCounter: number;
 

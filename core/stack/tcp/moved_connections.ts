@@ -1,6 +1,5 @@
 /**
- * Connections that have moved away: segments that still arrive for them are queued for whoever has
- * moved them.
+ * Connections that have moved away: segments that still arrive for them are queued for the owner of the move.
  *
  * @module
  */

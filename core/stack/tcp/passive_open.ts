@@ -139,7 +139,7 @@ export class PassiveOpen {
   }
 
   #openFromCookie(listener: Listener, ip: IpHeader, segment: Segment, now: number): boolean {
-    // Which listeners have sent cookies, and when, each instance knows of itself alone.
+    // The record of which listeners have sent cookies, and when, is local to each instance.
     const sender = this.#peers?.deadSender(ip, segment, now);
     if (listener.decides && (!listener.hasSentCookies || sender !== undefined)) return false;
     if (sender === undefined && !this.#cookies.isInUse(now)) return false;

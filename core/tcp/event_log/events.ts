@@ -106,7 +106,7 @@ export interface RecoveryMetrics {
   readonly smoothed_rtt: number;
   /** RTTVAR. */
   readonly rtt_variance: number;
-  /** The smallest sample (RFC 8985 6.1). */
+  /** The smallest sample (RFC 8985 6.2, step 1). */
   readonly min_rtt: number;
   /** Retransmission timeout, backoff included. */
   readonly rto: number;

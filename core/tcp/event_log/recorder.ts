@@ -70,7 +70,7 @@ export class EventRecorder {
     return queue;
   }
 
-  /** Removes a reader, which learns of a gap; returns whether none is left. */
+  /** Removes a reader, after reporting a gap to it; returns whether no reader is left. */
   close(queue: EventQueue, now: number): boolean {
     this.observe(now);
     if (queue.hasGap) queue.resume(this.#snapshot(now));

@@ -12,7 +12,7 @@ import type { FieldCodec } from "./field_codec.ts";
 import type { FieldReader } from "./field_reader.ts";
 import { MOVABLE_STATES, sendOrdersOf, visitTcb } from "./tcb_fields.ts";
 
-/** Whether the connection can move: the peer knows of it, its owner has it, and it does not end. */
+/** Whether the connection can move: the peer has it too, it was accepted, and it is not about to end. */
 export function canMove(tcb: Tcb): boolean {
   return MOVABLE_STATES.includes(tcb.state) && !tcb.has(RELEASED | RESET_QUEUED) &&
     tcb.listener === undefined && tcb.error === undefined;
@@ -23,9 +23,9 @@ export function writeTcb(tcb: Tcb, codec: FieldCodec): void {
   visitTcb(tcb, codec, sendOrdersOf(tcb));
 }
 
-/** Ends the connection here, without a segment: it lives on in its record. */
+/** Ends the connection here, without a segment: it continues from its record. */
 export function leaveMoved(tcb: Tcb): void {
-  // Unread text and the end of the stream belong to whoever has the record.
+  // Unread text and the end of the stream belong to the owner of the record.
   tcb.receive.clear();
   tcb.clear(FIN_RECEIVED);
   endConnection(tcb, "CONNECTION_MOVED");

@@ -40,7 +40,7 @@ import { setTimer, TIMER, type Timer, timerAt } from "../timers/timers.ts";
 import { DEFAULT_OPTIONS, ownOptions, type UserOptions } from "../user_options.ts";
 import { type FieldCodec, optionalInt, optionalReal, optionalTime } from "./field_codec.ts";
 
-/** The states in which a connection can move: the peer knows of it, and it has not ended. */
+/** The states in which a connection can move: the peer has it too, and it has not ended. */
 export const MOVABLE_STATES: readonly TcpState[] = [
   "ESTABLISHED",
   "FIN-WAIT-1",

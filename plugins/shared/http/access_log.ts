@@ -48,7 +48,7 @@ function clientOf(c: Context): string {
   return client ?? c.socket.remoteAddr.hostname;
 }
 
-/** A line without a newline. What the client chose is escaped as nginx does it. */
+/** A line without a newline. Text that the client has chosen is escaped as in nginx. */
 export function accessLine(
   client: string,
   format: AccessLogFormat,

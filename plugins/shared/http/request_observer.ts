@@ -11,7 +11,7 @@ import { RequestDurations } from "./request_durations.ts";
 /** The status of a request whose client went away before the response, as in the logs of nginx. */
 export const CLIENT_GONE = 499;
 
-/** Observes requests where somebody asks for it. */
+/** Observes requests while the metrics or an access log need it. */
 export class RequestObserver {
   readonly #durations = new RequestDurations();
   readonly #accessLog: AccessLogFormat | undefined;

@@ -107,7 +107,7 @@ describe("requestSpans", () => {
   });
 
   // A client's own method is not a name of a span.
-  test("have few names", async () => {
+  test("take their names from a bounded set", async () => {
     const spans = registerTracing();
     const app = requestSpans({ fetch: () => new Response("ahoy") });
     await exchange(app, head("/").replace("GET", "PROPFIND"));

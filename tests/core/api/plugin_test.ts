@@ -179,7 +179,7 @@ describe("compose", () => {
   });
 
   // Once the connection is established, the outer handler wraps the one that onSyn returned.
-  test("runs the handler of onSyn in its plugin's place", async () => {
+  test("runs the handler of onSyn instead of its plugin", async () => {
     const trace: string[] = [];
     const decider: Plugin = { name: "decider", onSyn: () => traced(trace, "decided") };
     const chain = compose([traced(trace, "a"), decider, traced(trace, "c")]);

@@ -6,7 +6,7 @@ export interface Output {
   /** Size of the terminal in characters; 80 and 24 if it is none. */
   readonly columns: number;
   readonly rows: number;
-  /** Waits until the text has been taken; resolves with false once nobody reads it. */
+  /** Waits until the text has been taken; resolves with false once the reader has gone. */
   write(text: string | Uint8Array): Promise<boolean>;
   /** Resolves when all has been written. */
   close(): Promise<void>;

@@ -52,7 +52,7 @@ describe("selectConnections", () => {
   });
 
   // 100,000 connections would occupy the thread for too long at once; only the page's are formatted.
-  test("makes rows for the page only, and gives others their turn", async () => {
+  test("makes rows for the page only, and yields to timers and I/O", async () => {
     let formatted = 0;
     const some = Array.from({ length: 100_000 }, (_, index) => ({
       ...fakeConnection({ port: 7, stats: { bytesIn: index } }),

@@ -85,7 +85,7 @@ describe("LiveUpdates", () => {
   });
 
   // The page asks again; other viewers are not affected.
-  test("fails one viewer alone when its update cannot be made", async () => {
+  test("ends only the viewer whose update cannot be made", async () => {
     const { live, take } = liveAtTime();
     const failing = live.open(() => Promise.reject(new Error("no such field")), 100)!.getReader();
     await expect(failing.read()).rejects.toThrow("no such field");

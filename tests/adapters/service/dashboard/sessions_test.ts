@@ -27,7 +27,7 @@ describe("keys of Sessions", () => {
     expect(sessions.useKey(late)).toBe(false);
   });
 
-  test("are few: the oldest is forgotten", () => {
+  test("are bounded: the oldest is forgotten", () => {
     const { sessions } = sessionsAtTime();
     const keys = Array.from({ length: MAX_KEYS + 1 }, () => sessions.issueKey());
     expect(sessions.useKey(keys[0]!)).toBe(false);
@@ -49,7 +49,7 @@ describe("sessions", () => {
     expect([sessions.renew(kept), sessions.renew(idle)]).toEqual([true, false]);
   });
 
-  test("are few: the one that was idle longest ends", () => {
+  test("are bounded: the one that was idle longest ends", () => {
     const { sessions } = sessionsAtTime();
     const [first, second] = [sessions.start(), sessions.start()];
     sessions.renew(first);

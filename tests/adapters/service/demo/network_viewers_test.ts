@@ -15,7 +15,7 @@ function viewersAtTime() {
 
 describe("the demo network", () => {
   // Nobody looks: no packets.
-  test("exists while somebody looks", async () => {
+  test("exists while it has viewers", async () => {
     const { clock, viewers, created } = viewersAtTime();
     expect(viewers.network).toBe(undefined);
     const [one, other] = [viewers.open()!, viewers.open()!];

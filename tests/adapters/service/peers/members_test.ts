@@ -35,7 +35,7 @@ describe("findMembers", () => {
   });
 
   // A name may get another address; one that does not resolve keeps the last.
-  test("asks for names, and keeps the address of one that does not resolve", async () => {
+  test("resolves names, and keeps the address of one that cannot be resolved", async () => {
     const members = {
       "1": { hostname: "one.example", port: 9 },
       "2": { hostname: "two", port: 9 },

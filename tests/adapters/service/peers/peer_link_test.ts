@@ -117,7 +117,7 @@ describe("PeerLink", () => {
   });
 
   // Anybody can send to the port: nothing happens but a counter.
-  test("drops datagrams of strangers", async () => {
+  test("drops datagrams of other senders", async () => {
     using folder = new TemporaryFolder();
     const { peers, stacks } = await twoInstances(folder);
     const [one, other] = peers;
@@ -134,7 +134,7 @@ describe("PeerLink", () => {
   });
 
   // The instances report to each other; one that drains says so.
-  test("tells the others that an instance drains", async () => {
+  test("reports to the others that an instance drains", async () => {
     using folder = new TemporaryFolder();
     const { peers, stacks } = await twoInstances(folder);
     const ownersOf = () =>

@@ -96,7 +96,7 @@ describe("Membership", () => {
   });
 
   // A member reports to those that it knows.
-  test("has joined when all others have been heard", () => {
+  test("has joined when all others have been heard from", () => {
     const started = new Membership(0, 0);
     expect(started.hasJoined(1)).toBe(true);
     started.setMembers([0, 1, 2]);

@@ -8,7 +8,7 @@ import {
   MAX_EARLIER_ENDPOINTS,
   MAX_GENERATIONS,
   NEWEST,
-  NOBODY_ASKED,
+  NO_PROCESS_ASKED,
 } from "../../../../core/stack/sharding/generations.ts";
 import { CoreStack, SECRET_LENGTH } from "../../../../core/stack/stack.ts";
 import type { Listener } from "../../../../core/stack/tcp/listener.ts";
@@ -283,7 +283,7 @@ class Network {
 
   /** Delivers a packet to the newest process, and then to whichever it is passed on to. */
   deliver(packet: Bytes): void {
-    let [at, asked, checksum] = [this.processes.at(-1)!, NOBODY_ASKED, "full" as const] as [
+    let [at, asked, checksum] = [this.processes.at(-1)!, NO_PROCESS_ASKED, "full" as const] as [
       Process,
       number,
       "full" | "verified",

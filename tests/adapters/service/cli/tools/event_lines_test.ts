@@ -37,7 +37,7 @@ describe("EventLines", () => {
   });
 
   // Timers and the bytes in flight change with each segment.
-  test("has timers and all metrics only if asked", async () => {
+  test("has timers and all metrics only on request", async () => {
     const { events } = await loggedTransfer({ bytes: 30_000 });
     expect(linesOf(events).some((line) => line.includes("timer retransmission set"))).toBe(false);
     const all = linesOf(events, true);
