@@ -69,6 +69,13 @@ export function messageSocketPair(sockets: NativeSockets): [number, number] {
   return [readInt(pair, 0), readInt(pair, 4)];
 }
 
+/** The process that opened the other end of a connected descriptor. */
+export function peerOf({ host }: NativeSockets, descriptor: number): PeerCredentials {
+  const credentials: Bytes = new Uint8Array(12);
+  host.libc.getsockopt(descriptor, SOL_SOCKET, SO_PEERCRED, credentials, intBytes(12));
+  return { pid: readInt(credentials, 0), uid: readInt(credentials, 4) };
+}
+
 /** One end of a connection. */
 export class MessageSocket implements ReadyOwner {
   readonly descriptor: number;
@@ -112,10 +119,7 @@ export class MessageSocket implements ReadyOwner {
 
   /** The process that opened the other end. */
   get peer(): PeerCredentials {
-    const credentials: Bytes = new Uint8Array(12);
-    const { libc } = this.#sockets.host;
-    libc.getsockopt(this.descriptor, SOL_SOCKET, SO_PEERCRED, credentials, intBytes(12));
-    return { pid: readInt(credentials, 0), uid: readInt(credentials, 4) };
+    return peerOf(this.#sockets, this.descriptor);
   }
 
   /**

@@ -8,7 +8,7 @@ import { type Clock, type Logger, systemClock } from "../../../core/api/environm
 import type { Metric } from "../../../core/api/metrics/metric.ts";
 import { MAX_GENERATIONS } from "../../../core/stack/sharding/generations.ts";
 import { MessageListener } from "../../host/native/message_listener.ts";
-import { MessageSocket, messageSocketPair } from "../../host/native/message_socket.ts";
+import { MessageSocket, messageSocketPair, peerOf } from "../../host/native/message_socket.ts";
 import { type NativeSockets, nativeSockets } from "../../host/native/sockets.ts";
 import type { LibcHost } from "../../runtime/libc/host.ts";
 import { requirePermissions } from "../cli/permissions.ts";
@@ -156,12 +156,28 @@ export class Upgrader {
   }
 
   async #startSuccessor(sockets: NativeSockets, limitMs: number): Promise<Successor> {
-    const { start = startAgain } = this.#options;
+    const { start = startAgain, log } = this.#options;
+    const started = Promise.withResolvers<number>();
     const connected = Promise.withResolvers<number>();
     const name = `berth-upgrade-${crypto.randomUUID()}`;
-    const listener = MessageListener.open(sockets, name, connected.resolve);
+    const close = (descriptor: number) => void sockets.host.libc.close(descriptor);
+    const listener = MessageListener.open(sockets, name, (descriptor) => {
+      const check = (expected: number) => {
+        const { pid } = peerOf(sockets, descriptor);
+        if (pid === expected) return connected.resolve(descriptor);
+        // Every process of the network namespace can find the name.
+        log.warn("upgrade: ignored a process that is not the new one", { pid });
+        close(descriptor);
+      };
+      started.promise.then(check, () => close(descriptor));
+    });
+    started.promise.catch(() => {});
     try {
-      const child = await start(sockets.host, name);
+      const child = await start(sockets.host, name).catch((error) => {
+        started.reject(error);
+        throw error;
+      });
+      started.resolve(child.pid);
       const successor = new Successor(sockets, child, this.#clock);
       try {
         await successor.within(limitMs, async () => {
@@ -315,9 +331,9 @@ class Successor {
     }
   }
 
-  /** @throws {Error} Another process has connected. */
+  /** The process has connected. */
   connect(descriptor: number): void {
-    const socket = MessageSocket.open(this.#sockets, descriptor, {
+    this.#socket = MessageSocket.open(this.#sockets, descriptor, {
       maxWaiting: MAX_CONTROL_BYTES,
       onMessage: (bytes) => this.onMessage(readControl(bytes)),
       onClose: () => {
@@ -325,9 +341,6 @@ class Successor {
         this.onMessage(undefined);
       },
     });
-    this.#socket = socket;
-    const { pid } = socket.peer;
-    if (pid !== this.pid) throw new Error(`process ${pid} connected instead of it`);
   }
 
   /** @throws {Error} The process has closed the connection. */

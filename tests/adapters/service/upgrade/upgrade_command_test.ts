@@ -3,6 +3,8 @@ import { existsSync, readFileSync } from "node:fs";
 import process from "node:process";
 import type { HostConnection } from "../../../../adapters/host/connection.ts";
 import { dialHost } from "../../../../adapters/host/dial.ts";
+import { connectMessages } from "../../../../adapters/host/native/message_listener.ts";
+import { nativeSockets } from "../../../../adapters/host/native/sockets.ts";
 import { testRequiring } from "../../../support/requirements.ts";
 import { endRuns, type Run, start } from "../../../support/service_run.ts";
 import { TemporaryFolder } from "../../../support/temporary_folder.ts";
@@ -54,6 +56,11 @@ function isRunning(pid: number): boolean {
   }
 }
 
+function upgradeSockets(): string[] {
+  const names = readFileSync("/proc/net/unix", "utf8").matchAll(/@(berth-upgrade-\S+)/g);
+  return [...names].map(([, name]) => name!);
+}
+
 describe("an upgrade on the memory link", () => {
   // The port of the host stays open: the open connection has the old plugin, a new one the new plugin. The new
   // process keeps its configuration and has the admin API.
@@ -81,6 +88,20 @@ describe("an upgrade on the memory link", () => {
     await run.exit;
     expect(existsSync(folder.file("admin"))).toBe(false);
   }, 40_000);
+
+  // Every process of the host sees the name of the socket, and may connect before the new process does.
+  testRequiring(["native-sockets"], "ignores other processes that connect", async () => {
+    folder = new TemporaryFolder();
+    const run = startService("echo");
+    await run.published();
+    const upgrading = upgrade();
+    await until(() => upgradeSockets().length > 0);
+    const { host } = nativeSockets()!;
+    const intruders = upgradeSockets().map((name) => connectMessages(nativeSockets()!, name));
+    expect(typeof await upgrading).toBe("number");
+    await run.printed(/ignored a process that is not the new one pid=\d+/, "log");
+    for (const each of intruders) host.libc.close(each);
+  }, 30_000);
 
   // Connections of the old process have upgradeGraceMs, and then graceMs.
   testRequiring(["native-sockets"], "ends old connections after upgradeGraceMs", async () => {
