@@ -251,9 +251,10 @@ async function serveAfter(
     live: new LiveUpdates(systemClock),
   };
   let admin = await serveAdmin(service.settings.admin, target, predecessor !== undefined);
+  // Before the process serves: a signal that killed it then would have its predecessor serve again.
+  const asked = waitForShutdownSignal(() => reload("SIGHUP"));
   if (predecessor !== undefined) await takeOver(predecessor, service, admin);
   saved(file);
-  const asked = waitForShutdownSignal(() => reload("SIGHUP"));
   onStatsSignal(async () => log.info("stats", await service.stats()));
   const startWatching = () =>
     given.watch ? watch(given, service, () => reload("a file has changed")) : () => {};
