@@ -70,7 +70,7 @@ export class CaptureFile implements AsyncDisposable {
   /** Number of blocks dropped because packets arrived faster than they could be written. */
   dropped = 0;
   readonly #path: string;
-  readonly #maxBytes: number;
+  #maxBytes: number;
   readonly #files: number;
   readonly #maxWaitingBytes: number;
   readonly #onError: ((error: unknown) => void) | undefined;
@@ -152,6 +152,8 @@ export class CaptureFile implements AsyncDisposable {
     this.#isOpening = true;
     try {
       this.#handle = await open(this.#path, "w");
+      // The name of a FIFO or a device belongs to its readers.
+      if (!(await this.#handle.stat()).isFile()) this.#maxBytes = Infinity;
     } finally {
       this.#isOpening = false;
     }

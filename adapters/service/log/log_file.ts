@@ -4,7 +4,17 @@
  *
  * @module
  */
-import { closeSync, fstatSync, openSync, renameSync, statSync, write, writeSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  openSync,
+  realpathSync,
+  renameSync,
+  statSync,
+  write,
+  writeSync,
+} from "node:fs";
 import { promisify } from "node:util";
 import { messageLine } from "../errors.ts";
 
@@ -13,7 +23,7 @@ const writeAsync = promisify(write);
 /** Maximum number of characters that wait for the disk; lines beyond it are lost. */
 export const MAX_WAITING_LENGTH = 1_048_576;
 
-/** A file, and its rotation. */
+/** A file, and its rotation. Devices and pipes are not rotated; of a symbolic link, the file that it leads to is. */
 export interface LogFileOptions {
   readonly file: string;
   /** Size of one file, in bytes; a line is never divided. */
@@ -48,7 +58,7 @@ export class LogFile {
   #isTorn = false;
   #mustReopen = false;
 
-  /** @throws {Error} The file cannot be opened. */
+  /** @throws {Error} The file cannot be opened, or is a FIFO that nobody reads. */
   constructor(options: LogFileOptions, events: LogFileEvents) {
     this.options = options;
     this.#events = events;
@@ -159,10 +169,13 @@ export class LogFile {
 
   /** Renames `FILE` to `FILE.1`, `FILE.1` to `FILE.2`. If that fails, the file keeps growing. */
   #rotate(): void {
-    const { file, files, maxBytes } = this.options;
+    const { files, maxBytes } = this.options;
     try {
       // Another process, such as the one before an upgrade, has rotated it.
-      if (!this.#isNamed) return this.#replace(openToAppend(file));
+      if (!this.#isNamed) return this.#replace(openToAppend(this.options.file));
+      // The name of a device, such as /dev/stdout, belongs to all programs.
+      if (!fstatSync(this.#fd).isFile()) return void (this.#rotateAt = Infinity);
+      const file = realpathSync(this.options.file);
       for (let number = files - 1; number > 1; number--) {
         renameIfPresent(`${file}.${number - 1}`, `${file}.${number}`);
       }
@@ -191,9 +204,18 @@ export class LogFile {
 
 const NEWLINE = 0x0a;
 const MODE = 0o640;
+const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
+const APPEND_AT_ONCE = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK;
 
 function openToAppend(file: string): number {
-  return openSync(file, "a", MODE);
+  // Without O_NONBLOCK, opening a FIFO waits for somebody to read it.
+  const fd = openSync(file, APPEND_AT_ONCE, MODE);
+  if (fstatSync(fd).isFile()) return fd;
+  try {
+    return openSync(file, "a", MODE);
+  } finally {
+    closeSync(fd);
+  }
 }
 
 function renameIfPresent(from: string, to: string): void {

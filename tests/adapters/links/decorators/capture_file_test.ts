@@ -1,5 +1,5 @@
 import { execFileSync, spawn } from "node:child_process";
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
@@ -41,6 +41,17 @@ describe("captureFile", () => {
     for (let i = 0; i < 2000; i++) file.write(block(i));
     await file.close();
     expect(numbersIn(readFileSync(path))).toEqual(Array.from({ length: 2000 }, (_, i) => i));
+    expect(file.dropped).toBe(0);
+  });
+
+  // The link would be renamed; with a path such as /dev/null, the device of all programs.
+  test("does not rename a device", async () => {
+    symlinkSync("/dev/null", path);
+    const file = captureFile(path, { maxBytes: 5000, files: 3 });
+    file.write(HEADER.slice());
+    for (let i = 0; i < 20; i++) file.write(block(i));
+    await file.close();
+    expect(readdirSync(folder)).toEqual(["test.pcapng"]);
     expect(file.dropped).toBe(0);
   });
 

@@ -1,6 +1,8 @@
+import { spawnSync } from "node:child_process";
 import { existsSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
 import { LogFile, MAX_WAITING_LENGTH } from "../../../../adapters/service/log/log_file.ts";
+import { testRequiring } from "../../../support/requirements.ts";
 import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 
 let folder: TemporaryFolder;
@@ -145,6 +147,37 @@ describe("LogFile", () => {
     expect(existsSync(path)).toBe(false);
     expect(file.lost).toBe(0);
     expect(events.some((event) => event.startsWith("failed: it keeps growing"))).toBe(true);
+  });
+
+  // /dev/stdout and /dev/null are names that all programs use.
+  test("does not rename a device", async () => {
+    symlinkSync("/dev/null", folder.file("log"));
+    const { file, events } = open({ maxBytes: 10 });
+    for (const line of ["first", "second", "third"]) {
+      file.write(line);
+      await file.finish();
+    }
+    expect(readdirSync(folder.path)).toEqual(["log"]);
+    expect([file.lost, events]).toEqual([0, []]);
+  });
+
+  // The link stays, and the files are beside the one that it leads to.
+  test("rotates the file that a symbolic link leads to", async () => {
+    symlinkSync(folder.file("data"), folder.file("log"));
+    const { file, read } = open({ maxBytes: 10 });
+    for (const line of ["first", "second", "third"]) {
+      file.write(line);
+      await file.finish();
+    }
+    expect(readdirSync(folder.path).sort()).toEqual(["data", "data.1", "data.2", "log"]);
+    expect([read("log"), read("data.1"), read("data.2")])
+      .toEqual(["third\n", "second\n", "first\n"]);
+  });
+
+  // Opening a FIFO without a reader would block the process.
+  testRequiring(["program:mkfifo"], "cannot be opened on a FIFO that nobody reads", () => {
+    spawnSync("mkfifo", [folder.file("log")]);
+    expect(() => open()).toThrow(/ENXIO|no such device/i);
   });
 
   // At the end of the process what waits is written at once.
