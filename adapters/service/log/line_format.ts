@@ -21,7 +21,7 @@ export function formatBody(
   fields: Fields = {},
 ): string {
   return format === "json"
-    ? JSON.stringify({ level, message, ...plainFields(fields) })
+    ? toJson({ level, message, ...plainFields(fields) })
     : `${level.padEnd(5)} ${oneLine(message)}${textFields(fields)}`;
 }
 
@@ -57,9 +57,22 @@ function textFields(fields: Fields): string {
 /** Quotes values that would be ambiguous or break the line. */
 function textValue(value: unknown): string {
   const text = messageOf(value);
-  return /^[\x21-\x7e]+$/.test(text) && !/["=]/.test(text) ? text : JSON.stringify(text);
+  return /^[\x21-\x7e]+$/.test(text) && !/["=]/.test(text) ? text : toJson(text);
+}
+
+/** DEL and C1 control characters, line separators, and characters that change the direction of text. */
+const UNPRINTABLE = "\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
+const UNPRINTABLE_ONE = new RegExp(`[${UNPRINTABLE}]`, "g");
+const UNPRINTABLE_OR_CONTROL = new RegExp(`[\\0-\\x1f${UNPRINTABLE}]+`, "g");
+
+/** As JSON, in which those characters are escaped too: peers choose some values, and people read logs on terminals. */
+function toJson(value: unknown): string {
+  return JSON.stringify(value).replace(
+    UNPRINTABLE_ONE,
+    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
+  );
 }
 
 function oneLine(message: string): string {
-  return message.replace(/\p{Cc}+/gu, " ");
+  return message.replace(UNPRINTABLE_OR_CONTROL, " ");
 }
