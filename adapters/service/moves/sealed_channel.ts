@@ -22,8 +22,10 @@ const CIPHER = "aes-256-gcm";
 
 /** Maximum length of a frame: a record with full buffers, out-of-order data and pending writes. */
 export const MAX_FRAME_BYTES: number = 64 * 1024 * 1024;
-/** How long the other side may take for the handshake, in milliseconds. */
+/** How long the handshake may take, in milliseconds. */
 const HANDSHAKE_MS = 5000;
+
+const CLOSED = "the other side has ended the channel";
 
 /** What a channel calls. */
 export interface ChannelEvents {
@@ -49,6 +51,7 @@ export class SealedChannel {
   readonly #buffered: Uint8Array[] = [];
   #bufferedBytes = 0;
   #hasEnded = false;
+  #reason: string | undefined;
 
   private constructor(socket: Socket, events: ChannelEvents) {
     this.#socket = socket;
@@ -65,18 +68,21 @@ export class SealedChannel {
     role: "client" | "server",
     secret: string,
     events: ChannelEvents,
+    handshakeMs: number = HANDSHAKE_MS,
   ): Promise<SealedChannel> {
     const channel = new SealedChannel(socket, events);
     socket.on("error", (error) => channel.#end(messageLine(error)));
-    socket.on("close", () => channel.#end("the other side has ended the channel"));
-    socket.setTimeout(HANDSHAKE_MS, () => channel.#end("the other side does not answer"));
+    socket.on("close", () => channel.#end(CLOSED));
+    // Not a timeout of the socket, which begins again with each byte.
+    const timer = setTimeout(() => channel.#end("the other side does not answer"), handshakeMs);
     try {
       await channel.#shakeHands(role, secret);
     } catch (error) {
       channel.#end(messageLine(error));
       throw error;
+    } finally {
+      clearTimeout(timer);
     }
-    socket.setTimeout(0);
     socket.on("data", (bytes) => channel.#receive(bytes as never));
     socket.resume();
     channel.#readFrames();
@@ -134,7 +140,7 @@ export class SealedChannel {
   /** The next bytes of the handshake. */
   async #take(count: number): Promise<Uint8Array> {
     while (this.#bufferedBytes < count) {
-      if (this.#hasEnded) throw new Error("the other side has ended the channel");
+      if (this.#hasEnded) throw new Error(this.#reason ?? CLOSED);
       const bytes = await new Promise<Uint8Array | undefined>((resolve) => {
         const taken = (chunk?: unknown) => {
           this.#socket.off("data", taken).off("close", ended);
@@ -145,7 +151,7 @@ export class SealedChannel {
         this.#socket.once("data", taken).once("close", ended);
         this.#socket.resume();
       });
-      if (bytes === undefined) throw new Error("the other side has ended the channel");
+      if (bytes === undefined) throw new Error(this.#reason ?? CLOSED);
       this.#buffer(bytes);
     }
     return this.#shift(count);
@@ -222,6 +228,7 @@ export class SealedChannel {
   #end(reason: string | undefined): void {
     if (this.#hasEnded) return;
     this.#hasEnded = true;
+    this.#reason = reason;
     if (reason === undefined) this.#socket.end();
     else this.#socket.destroy();
     this.#events.ended(reason);

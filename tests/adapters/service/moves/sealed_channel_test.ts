@@ -31,14 +31,19 @@ class Side {
   readonly ended = Promise.withResolvers<string | undefined>();
   #wake = () => {};
 
-  open(socket: Socket, role: "client" | "server", secret = SECRET): Promise<SealedChannel> {
+  open(
+    socket: Socket,
+    role: "client" | "server",
+    secret = SECRET,
+    handshakeMs?: number,
+  ): Promise<SealedChannel> {
     return SealedChannel.open(socket, role, secret, {
       frame: (bytes) => {
         this.frames.push(new TextDecoder().decode(bytes));
         this.#wake();
       },
       ended: (reason) => this.ended.resolve(reason),
-    });
+    }, handshakeMs);
   }
 
   async count(frames: number): Promise<void> {
@@ -90,6 +95,19 @@ describe("SealedChannel", () => {
       const error = await new Side().open(b, "server").then(() => undefined, (error) => error);
       expect(error.message).toContain(reason);
     }
+  });
+
+  // Bytes that trickle in do not extend the time: there is room for 16 other services only.
+  test("gives a handshake that trickles in a limited time", async () => {
+    const [a, b] = await socketPair();
+    const hello = Buffer.from(`brmv\0\0\0\x01${"n".repeat(31)}`, "latin1");
+    let at = 0;
+    const trickle = setInterval(() => at < hello.length && a.write(hello.subarray(at, ++at)), 20);
+    const error = await new Side().open(b, "server", SECRET, 100)
+      .then(() => undefined, (error) => error);
+    clearInterval(trickle);
+    expect(error.message).toBe("the other side does not answer");
+    expect(at).toBeLessThan(hello.length);
   });
 
   /** What the client sends, recorded on its way and played to the server of another session. */

@@ -168,6 +168,22 @@ describe("a move in two steps", () => {
     await services.net.run(exchange(socket));
   });
 
+  // A number that comes twice would count twice in the bound of records, and once when they are taken.
+  test("refuses a connection that is offered twice", async () => {
+    await using services = new TwoServices();
+    await services.connect(1);
+    const [first, second] = services.net.servers;
+    const frozen = await services.net.run(first.freeze(first.connections()[0]!));
+    const answers: MoveMessage[] = [];
+    const incoming = new MoveIn(second, (message) => answers.push(message), silentLogger);
+    for (let i = 0; i < 2; i++) incoming.receive({ type: "offer", id: 1, record: frozen.record });
+    expect(answers).toEqual([
+      { type: "accept", id: 1 },
+      { type: "refuse", id: 1, reason: "it is offered already" },
+    ]);
+    frozen.release();
+  });
+
   // Messages for the other side, of unknown connections, and none at all.
   test("tells what is no message for it", () => {
     const net = new ThreeStacks();
