@@ -241,7 +241,7 @@ class Exchange {
     }
   }
 
-  /** Nothing more is read. A request that is still being sent is given up. */
+  /** Stops reading. A request that is still being sent is abandoned. */
   end(error?: unknown): void {
     if (error !== undefined || !this.#isSent) this.#socket.abort(error);
     else this.#socket.close().catch(() => {});

@@ -63,7 +63,7 @@ describe("exports", () => {
     expect([...reached].filter((path) => path.startsWith("adapters/service/"))).toEqual([]);
   });
 
-  // OpenTelemetry is for those who import it; the SDK, for a service that is scraped.
+  // OpenTelemetry is loaded by programs that import it, the SDK by a service that is scraped.
   test("only the telemetry entry point loads OpenTelemetry, and nothing loads the SDK at once", () => {
     const files = sourceFiles("mod.ts", "main.ts", "exports", "core", "adapters", "plugins");
     const byPath = new Map(files.map((one) => [one.path, one]));

@@ -63,7 +63,7 @@ describe("siteContent", () => {
     expect([...files]).toEqual([["i/l.png", "docs/i/l.png"]]);
   });
 
-  // They are examples, not links; and comments are for those who edit the page.
+  // They are examples, not links; and comments are for editors of the page.
   test("leaves code alone and removes comments", () => {
     const { pages } = contentOf({
       "docs/a.md": "<!-- Written by x. -->\n\n```ts\n[a](b.md)\n```\n",

@@ -1,5 +1,5 @@
 /**
- * The files of the pages that berth serves: one table, which says how each is found.
+ * The files of the pages that berth serves: one table with the path and the source of each.
  *
  * They are imported as text, so that they are found wherever the program's own modules are: in a checkout, a
  * package, a remote module and a compiled binary, and on Deno without `--allow-read`.

@@ -71,7 +71,7 @@ export interface Service {
    * @throws {Error} The other service cannot be reached, or has another secret or version.
    */
   moveTo(to: string): Promise<MoveReport>;
-  /** Tells the workers which levels are logged; without workers `log` decides by itself. */
+  /** Sets the level of the workers' logs; without workers `log` has it already. */
   setLogLevel(level: LogLevel): void;
   /** Metrics of the stack, its plugins and the process, or the sums of all workers'. */
   metrics(): Promise<readonly Metric[]>;

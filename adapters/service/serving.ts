@@ -97,7 +97,7 @@ export class Serving {
   readonly #closing = new Set<Publication>();
   /** Functions that cancel the grace times of replaced plugins and publications. */
   readonly #graces = new Set<() => void>();
-  /** The connection that was asked for last; a page asks for one several times a second. */
+  /** The connection that was found last; a page requests one several times a second. */
   #found: { readonly id: string; readonly connection: OpenConnection } | undefined;
   #moves: ServiceMoves | undefined;
 

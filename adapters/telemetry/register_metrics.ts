@@ -22,7 +22,7 @@ export interface MetricsRegistration extends Disposable {
  * own with `OTEL_DENO=true`, or that of an SDK, which has to be registered before. Without a provider it
  * does nothing, and nothing is measured.
  *
- * The provider asks at its own interval; what it gets is what `stack.metrics()` returns.
+ * The provider reads the metrics at its own interval; they are those of `stack.metrics()`.
  *
  * @example
  * ```ts

@@ -91,7 +91,7 @@ export const systemRandom: Random = {
  * import { type Logger, silentLogger } from "@berth/berth";
  *
  * const errorsOnly: Logger = { ...silentLogger, error: (message) => console.error(message) };
- * errorsOnly.info("nobody sees this");
+ * errorsOnly.info("not written");
  * ```
  */
 export const silentLogger: Logger = {

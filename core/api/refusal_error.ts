@@ -12,7 +12,7 @@ import { formatListenAddress, type ListenAddress } from "./listen_address.ts";
 /** Further addresses of the stack are not listed. */
 const MAX_LISTED = 6;
 
-/** What the errors need to know of the addresses of the stack. */
+/** The addresses of the stack, for the errors. */
 type Own = Pick<OwnAddresses, "subnets" | "overlaps">;
 
 /** The error for a listen address; `own` are the addresses of the stack. */

@@ -28,7 +28,7 @@ export function makePackages(binary: string, out: string): { deb: string; tarbal
   mkdirSync(join(root, "usr/bin"));
   cpSync(binary, join(root, "usr/bin/berth"));
   chmodSync(join(root, "usr/bin/berth"), 0o755);
-  // The files of root, whoever runs this.
+  // The files belong to root, whichever user runs this.
   const owner = ["--owner=0", "--group=0", "--sort=name"];
   execFileSync("tar", ["czf", tarball, ...owner, "-C", root, "etc", "usr"]);
 

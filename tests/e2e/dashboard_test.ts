@@ -181,7 +181,7 @@ describe("the dashboard in Chromium", () => {
     await other.until("document.querySelector('input[name=token]')");
   }, 60_000);
 
-  // The page says so, goes on to ask, and shows the last figures until then.
+  // The page says so, tries again, and shows the last figures until then.
   testRequiring([CHROMIUM], "says when the service is away", async () => {
     const dashboard = await open(growing(3));
     const tab = await visit(dashboard);

@@ -6,14 +6,14 @@ import { NEEDS } from "./service.ts";
 
 const LIMIT_MS = 180_000;
 
-/** Asks the admin API of a machine's instance. */
+/** Sends a request to the admin API of a machine's instance. */
 async function ask(machine: Machine, ...command: string[]): Promise<string> {
   const admin = ["--admin", `unix:${machine.admin}`];
   return await machine.namespace.run(runtimeCommand("main.ts", ...command, ...admin));
 }
 
 describe("many machines", () => {
-  // Plain multipath routing moves most flows at each step. Nobody notices, except for the clients of the machine
+  // Plain multipath routing moves most flows at each step. No client is affected, except for those of the machine
   // that dies.
   for (const [profile, timestamps] of [["local", 0], ["internet", 1]] as const) {
     const title = `keep the connections of clients, profile ${profile}, timestamps ${timestamps}`;

@@ -75,7 +75,7 @@ describe("connections with the Linux kernel as the peer", () => {
     }, LIMIT_MS);
   }
 
-  // Before the commit a connection is the sender's, after it the receiver's, and nobody else's in between: what
+  // Before the commit a connection is the sender's, after it the receiver's, and never both's: what
   // has not moved continues, whenever the receiver dies.
   testRequiring([...NEEDS, "program:curl"], "survive a receiver that dies in a move", async () => {
     const profile = "internet";

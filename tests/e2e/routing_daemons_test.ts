@@ -51,7 +51,7 @@ describe("examples/many", () => {
   }
 
   // The machine is cut off: BFD notices long before BGP's hold time of four minutes is over. The process of the other one
-  // hangs: its device exists, but nobody answers.
+  // hangs: its device exists, but nothing answers.
   testRequiring(
     [...NEEDS, "program:curl", "program:bird"],
     "lose a machine that is cut off, and an instance that hangs",

@@ -206,7 +206,7 @@ describe("createFetch", () => {
     await net.until(() => net.server.connections().length === 0);
   });
 
-  // As a server does that knows the answer before it has the whole request.
+  // Like a server that has the answer before it has received the whole request.
   test("takes an answer that comes before the end of the request", async () => {
     await using net = new Net(raw(`${OK}Content-Length: 4\r\n\r\nahoy`, false));
     let cancelled: unknown;

@@ -25,7 +25,7 @@ export interface DashboardSource {
 export class TestDashboard implements AsyncDisposable {
   /** Without a path. */
   readonly origin: string;
-  /** What the service was asked to do. */
+  /** The requests that the service has received. */
   readonly did: readonly string[];
   readonly live: LiveUpdates;
   readonly #close: () => Promise<void>;

@@ -105,7 +105,7 @@ export class Api {
     sessionStorage.removeItem(STORED);
   }
 
-  /** @throws {Error} What the service says, or that it cannot be reached. */
+  /** @throws {Error} The error of the service, or that it cannot be reached. */
   async ask<T>(method: string, path: string): Promise<T> {
     const answer = await this.send(method, path);
     return await answer.json();

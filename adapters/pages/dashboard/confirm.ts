@@ -18,7 +18,7 @@ export interface ConfirmProps {
   readonly act: () => Promise<string>;
 }
 
-/** A button that asks first, and shows what has happened. */
+/** A button that asks for confirmation, and shows the result. */
 export function ConfirmButton({ label, title, children, disabled, act }: ConfirmProps): VNode {
   const dialog = useRef<HTMLDialogElement>(null);
   const [result, setResult] = useState<string | undefined>(undefined);

@@ -18,7 +18,7 @@ import { PacketList } from "./packets.ts";
 export const SEQUENCE_SPAN = 1.5;
 /** Points of each kind that a plot holds. */
 const MAX_POINTS = 6000;
-/** Events that wait at the service while the page draws; what is more is left out there. */
+/** Events that the service queues while the page draws; further ones are dropped there. */
 const MAX_EVENTS = 2000;
 /** Time between two drawings, in milliseconds. */
 const READ_MS = 100;

@@ -91,7 +91,7 @@ function queryOf({ filter, sort, offset }: View): string {
   }).toString();
 }
 
-/** An answer that changes rarely, asked for again and again. */
+/** An answer that changes rarely, requested at intervals. */
 function usePolled<T>(api: Api, path: string): T | undefined {
   const [answer, setAnswer] = useState<T | undefined>(undefined);
   useEffect(() => {

@@ -74,7 +74,7 @@ export async function listenForAdmin(
   }
   const { path } = address;
   if (!replaces) await requireUnused(path);
-  // Bound in a folder that nobody else can enter, and moved when only the owner can use it.
+  // Bound in a folder that only the owner can enter, and moved once only the owner can use the socket.
   const folder = mkdtempSync(join(dirname(path), `.${basename(path)}-`));
   try {
     const { close, finish } = serve({ path: join(folder, "s") }, fetch);
@@ -159,7 +159,7 @@ function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): Runn
   };
 }
 
-/** Deno ends the process that asks for a shared port without `--unstable-net`, which `deno.json` has. */
+/** Deno ends a process that listens with `reusePort` without `--unstable-net`, which `deno.json` has. */
 function canReusePort(): boolean {
   return "listenDatagram" in Deno;
 }

@@ -15,7 +15,7 @@ export const DASHBOARD_HELP = "print a URL that opens the dashboard of a running
  * Prints a URL that signs in once. A browser cannot open a Unix socket: for one, the page is served here
  * until a signal arrives.
  *
- * @throws {UsageError} A flag cannot be used, or none says where the admin API is.
+ * @throws {UsageError} A flag cannot be used, or none has the address of the admin API.
  * @throws {Error} The service cannot be reached, or refuses.
  */
 export async function runDashboard(

@@ -91,7 +91,7 @@ export function permissionsFor(settings: Settings): Needs {
   }
   need(peers !== undefined, "net");
   need(peers !== undefined, "read", [{ path: peers?.secretFile ?? "." }]);
-  // It also connects to the services that it is asked to move connections to.
+  // It also connects to the services that connections are moved to.
   need(moves !== undefined, "net");
   need(moves !== undefined, "read");
   need(moves !== undefined, "write");

@@ -168,7 +168,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 /**
  * Runs a command; resolves with what to print.
  *
- * @throws {UsageError} A flag cannot be used, or none says where the admin API is.
+ * @throws {UsageError} A flag cannot be used, or none has the address of the admin API.
  * @throws {Error} The service cannot be reached, or refuses.
  */
 export async function runRemote(name: string, args: readonly string[]): Promise<string> {

@@ -1,6 +1,6 @@
 /** A Hono app, its test through a stack, and the configuration that serves it. */
 export const APP_FILES: Readonly<Record<string, string>> = {
-  "app.ts": `/** Greets whoever asks. */
+  "app.ts": `/** Greets the client. */
 import { Hono } from "hono";
 
 const app = new Hono();

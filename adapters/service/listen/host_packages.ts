@@ -1,6 +1,6 @@
 /**
  * The packages that every plugin gets from the program that loads it, wherever its file is:
- * `@berth/berth`, which has to be the same instance, and those that plugins are written with.
+ * `@berth/berth`, which has to be the same instance, and the packages that plugins commonly use.
  *
  * @module
  */

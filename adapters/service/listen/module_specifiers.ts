@@ -1,6 +1,6 @@
 /**
- * Finds and changes the imports of a module. Deno offers programs no parser, and Bun none that says where an
- * import is.
+ * Finds and changes the imports of a module. Deno offers programs no parser, and Bun none that returns the positions of
+ * imports.
  *
  * @module
  */

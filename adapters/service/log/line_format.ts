@@ -13,7 +13,7 @@ export type LogFormat = typeof LOG_FORMATS[number];
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A line without its time; two lines with the same one say the same. */
+/** A line without its time; equal for lines that repeat each other. */
 export function formatBody(
   format: LogFormat,
   level: string,

@@ -36,7 +36,7 @@ export function writeToStderr(line: string): void {
   try {
     console.error(line);
   } catch {
-    // The terminal or the pipe is gone; the service goes on without a log.
+    // The terminal or the pipe is closed; the service continues without a log.
   }
 }
 

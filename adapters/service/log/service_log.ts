@@ -28,7 +28,7 @@ const LOST: MetricDefinition = {
   name: "berth.log.lost",
   kind: "counter",
   unit: "{line}",
-  description: "Lines that could not be written: the disk was full, or nobody read stderr.",
+  description: "Lines that could not be written: the disk was full, or stderr was not read.",
 };
 
 /** All metrics of the log. */

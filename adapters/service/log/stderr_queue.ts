@@ -84,7 +84,7 @@ export class StderrQueue {
       try {
         for (let at = 0; at < bytes.length;) at += await this.#write(bytes, at);
       } catch {
-        // The terminal or the pipe is gone; the service goes on without a log.
+        // The terminal or the pipe is closed; the service continues without a log.
       }
       if (this.#lostNow === 0) continue;
       const lost = this.#lostNow;

@@ -70,7 +70,7 @@ export class MoveOut {
   /** How long each connection was frozen. */
   readonly #pauses: number[] = [];
   #hasEnded = false;
-  /** Called when a connection has got an answer. */
+  /** Called when a connection has an answer. */
   #wake = () => {};
 
   /** `send` returns false if the channel has ended. */

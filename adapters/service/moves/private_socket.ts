@@ -22,7 +22,7 @@ export async function bindPrivately<T>(
 ): Promise<T> {
   await requireUnused(path, flag);
   try {
-    // Bound in a folder that nobody else can enter, and moved when only the owner can use it.
+    // Bound in a folder that only the owner can enter, and moved once only the owner can use the socket.
     const folder = mkdtempSync(join(dirname(path), `.${basename(path)}-`));
     try {
       const bound = await bind(join(folder, "s"));

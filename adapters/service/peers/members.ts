@@ -1,5 +1,5 @@
 /**
- * The addresses of the instances: those of the configuration, or what DNS says.
+ * The addresses of the instances: those of the configuration, or those found by DNS.
  *
  * @module
  */

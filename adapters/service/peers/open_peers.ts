@@ -13,14 +13,14 @@ import { asksDns, findMembers, HOST_NAMES, type Members, type NameSource } from 
 import type { PeerTransport } from "./peer_link.ts";
 import { readPeerKeys } from "./secret.ts";
 
-/** How often DNS is asked again and the clock compared with the wall clock, in milliseconds. */
+/** Interval at which DNS is queried again and the clock compared with the wall clock, in milliseconds. */
 const REFRESH_MS = 10_000;
 
 /** The other instances, as the service configures them. */
 export interface Peers extends PeerTransport {
   /** Uses the members of another configuration. */
   update(setting: PeersSetting): void;
-  /** Whether the other instances know this one. */
+  /** Whether the other instances list this one as a member. */
   hasJoined(): boolean;
   /** New connections are handed to other instances from now on. */
   refuseNew(): void;
@@ -142,7 +142,7 @@ class OpenPeers implements Peers {
     const { members } = this.#setting;
     try {
       const found = await findMembers(members, this.#members, this.#names);
-      // Another configuration may have come while DNS was asked.
+      // Another configuration may have been set during the query.
       if (members !== this.#setting.members) return;
       this.#use(found);
     } catch (error) {

@@ -13,7 +13,7 @@ import { messageLine, UsageError } from "../errors.ts";
 const MIN_LENGTH = 32;
 const OTHERS_MAY_READ = 0o077;
 
-/** Keys for two purposes, neither of which tells the other. */
+/** Keys for two purposes; neither can be derived from the other. */
 export interface PeerKeys {
   /** The key of sequence numbers, timestamps and SYN cookies. */
   readonly connectionKey: Uint8Array;

@@ -7,8 +7,8 @@ import { type Clock, sleepUntil } from "../../../core/api/environment.ts";
 import type { Stack } from "../../../core/api/types.ts";
 
 /**
- * `serving`; `joining`: the other instances do not know this one yet; `lame duck`: no longer ready, but SYNs are still accepted; `draining`: SYNs are refused, running
- * connections continue.
+ * `serving`; `joining`: the other instances do not list this one as a member yet; `lame duck`: no longer ready, but
+ * SYNs are still accepted; `draining`: SYNs are refused, running connections continue.
  */
 export type ServingState = "joining" | "serving" | "lame duck" | "draining";
 

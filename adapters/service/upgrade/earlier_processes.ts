@@ -75,7 +75,7 @@ export class EarlierProcesses {
     for (const { socket } of this.#running.values()) sendControl(socket, { type: "stop" });
   }
 
-  /** Resolves when none is left, or after `limitMs`. */
+  /** Resolves when none of them is left, or after `limitMs`. */
   ended(limitMs: number): Promise<void> {
     return new Promise((resolve) => {
       const cancel = systemClock.schedule(systemClock.now() + limitMs, resolve);

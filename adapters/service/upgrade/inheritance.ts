@@ -80,7 +80,7 @@ export function upgradeFault(
   now: Partial<CommonSettings>,
   next: CommonSettings,
 ): string | undefined {
-  // A process of an older version may not know every key.
+  // A process of an older version may lack some keys.
   const differs = (key: typeof COMMON[number]) => now[key] !== undefined && now[key] !== next[key];
   const faults = COMMON.filter(differs).map((key) => {
     // Objects may have secrets.

@@ -55,7 +55,7 @@ export interface Upgraded {
 /** Options of {@link Upgrader}. */
 export interface UpgraderOptions {
   readonly service: Pick<Service, "handover" | "settings" | "state" | "connections">;
-  /** Earlier processes, which the new process has to know. */
+  /** Earlier processes, to which the new process needs a channel. */
   readonly earlier: EarlierProcesses;
   readonly log: Logger;
   readonly clock?: Clock;

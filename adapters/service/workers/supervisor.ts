@@ -94,7 +94,7 @@ export async function startWorkers(
       select: (selection) =>
         requests.run(async () => {
           const { offset, limit } = selection;
-          // A page of no rows asks for their number alone.
+          // A page without rows returns only their number.
           const first = { ...selection, offset: 0, limit: limit === 0 ? 0 : offset + limit };
           const answers = await Promise.all(
             workers.map((each) => each.ask({ type: "select", selection: first }, "selected")),

@@ -20,7 +20,7 @@ export interface QlogOptions {
   format?: "json-seq" | "ndjson";
   /** Shown by tools, such as the addresses of the connection. */
   title?: string;
-  /** The side whose log it is. Default for {@link qlogStream}: as the snapshot says. */
+  /** The side that the log is of. Default for {@link qlogStream}: that of the snapshot. */
   vantagePoint?: "client" | "server";
   /** The time of day at which the stack's clock was 0. */
   clockStarted?: Date;

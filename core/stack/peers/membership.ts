@@ -43,8 +43,8 @@ export class Membership {
   }
 
   /**
-   * Continues for another process of the same instance at `now`: the others know the instance, and are not dead until
-   * they have been silent for a while.
+   * Continues for another process of the same instance at `now`: the others already list the instance, and count as
+   * dead only after they have been silent for {@link DEAD_MS}.
    */
   continueAt(now: number): void {
     this.#startedAt = now;
@@ -92,7 +92,7 @@ export class Membership {
    * Which other instances may have a connection without a mark, the likelier ones first: the one that
    * new connections with its 4-tuple go to; the one that they would go to if draining instances accepted them; the one
    * that they went to in the previous epoch; the one that they would go to without the second, which may have been added
-   * since, or was dead then; the one that they go to now if the first drains, which is not known here yet.
+   * since, or was dead then; the one that they go to now if the first drains and its message has not arrived here yet.
    */
   candidates(hash: number, now: number): number[] {
     const isOther = (member: number) => member !== this.#self;

@@ -35,7 +35,7 @@ describe("bindDatagrams", () => {
           expect(one.send(datagram, other.address)).toBe(true);
           expect(await next(other)).toEqual(datagram);
         }
-        // A datagram that is read at once may wake nobody.
+        // A datagram that is read at once may wake no reader.
         expect(other.receive(new Uint8Array(10))).toBe(-1);
         woken = 0;
         one.send(new Uint8Array(3), other.address);
@@ -49,7 +49,7 @@ describe("bindDatagrams", () => {
     },
   );
 
-  // A datagram that nobody receives, and a socket that was closed.
+  // A datagram without a receiver, and a socket that was closed.
   test.each(CASES)(
     "survives errors by %s on %s",
     async (_: string, hostname: string, bind: Bind) => {

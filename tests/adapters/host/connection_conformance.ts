@@ -198,7 +198,7 @@ export function testHostConnections(
         expect(await asked).toBe("after");
       });
 
-      // It would replace the first, which would wait forever.
+      // It would replace the first one, which would wait forever.
       test("refuses a second read while one is pending", async () => {
         const { connection, peer } = await join();
         const first = new Uint8Array(5);

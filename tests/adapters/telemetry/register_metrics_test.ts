@@ -62,7 +62,7 @@ describe("registerMetrics", () => {
     expect(asked).toBe(2);
   });
 
-  // Without a provider nobody asks, and nothing is measured.
+  // Without a provider the metrics are never read, and nothing is measured.
   test("does nothing without a provider", () => {
     let asked = 0;
     registerSource(() => (asked++, []), [DURATION]).stop();

@@ -44,7 +44,7 @@ const reads: Handler = async ({ socket }) => {
 const never: Handler = () => new Promise(() => {});
 
 describe("waitsFor", () => {
-  // Nobody answers the SYN.
+  // Nothing answers the SYN.
   test("is the handshake until it is complete", async () => {
     await using network = new Network(reads);
     network.path.replace({ loss: 1 });

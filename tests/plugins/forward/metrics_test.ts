@@ -37,7 +37,7 @@ describe("the metrics of forward", () => {
       .toEqual({ [first]: 0, [second]: 4 });
   });
 
-  // The host tells the round-trip time of a connection that was made since somebody has asked.
+  // The host reports the round-trip time of a connection that was made after the metrics were read first.
   test("show the round-trip times that the host measures", async () => {
     const rtts: ((milliseconds: number) => void)[] = [];
     const dial: Dial = () =>

@@ -16,7 +16,7 @@ const encode = (text: string) => Uint8Array.from(text, (character) => character.
 const frame = (text: string) =>
   encode(`\x81${String.fromCharCode(0x80 | text.length)}\0\0\0\0${text}`);
 
-/** Servers that say who they are. */
+/** Servers that send their name. */
 function serve(net: ThreeStacks, events: string[] = []): void {
   for (const [index, server] of net.servers.entries()) {
     const app = new Hono()

@@ -86,7 +86,7 @@ export function setInterface(blocks: Bytes, id: number): void {
   }
 }
 
-/** What is known of a block: its type, and the counters of interface statistics. */
+/** The parsed part of a block: its type, and the counters of interface statistics. */
 export interface BlockInfo {
   readonly type: "packet" | "statistics" | "other";
   readonly bytes: Bytes;

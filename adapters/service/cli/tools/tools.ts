@@ -24,7 +24,7 @@ export const TOOLS: Readonly<Record<string, Tool>> = {
 /**
  * Runs a tool until it has ended, or a signal interrupts it.
  *
- * @throws {UsageError} An argument cannot be used, or none says where the admin API is.
+ * @throws {UsageError} An argument cannot be used, or none has the address of the admin API.
  * @throws {Error} The service cannot be reached, or refuses.
  */
 export async function runTool(name: string, args: readonly string[]): Promise<0> {

@@ -95,7 +95,7 @@ function bodyOf(response: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | un
 }
 
 describe("a client of the admin API that stops reading", () => {
-  // The service goes on, drops packets for this client, and tells it how many.
+  // The service continues, drops packets for this client, and reports their number.
   test("does not hold up the service with a capture", async () => {
     const { path, echo, close } = await echoService();
     const reader = new StoppedReader(path, "/capture?id=slow");

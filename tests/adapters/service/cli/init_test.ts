@@ -44,7 +44,7 @@ describe("init", () => {
     expect(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).name).toBe("my-plugin");
   });
 
-  // Half a project over somebody's files would be worse than none.
+  // Half a project written over existing files would be worse than none.
   test("changes nothing if one of the files exists", () => {
     const root = join(folder, "taken");
     mkdirSync(root);

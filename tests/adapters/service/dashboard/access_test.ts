@@ -6,7 +6,7 @@ const HOST = "127.0.0.1:9000";
 const OWN = { "Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors" };
 const OPENING = { "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document" };
 
-/** An API whose service notes what it is asked to do. */
+/** An API whose service records the requests. */
 function api() {
   const did: string[] = [];
   const target = {

@@ -26,7 +26,7 @@ describe("the demo's page", () => {
   });
 
   // A page of another site may send the request, but has no effect; neither has what is not JSON.
-  test("is the only one that does", async () => {
+  test("is the only page that can change it", async () => {
     const { changes, post } = demoApp();
     expect(await post('{"delayMs":50}', { Origin: "http://elsewhere.test" })).toBe(403);
     expect(await post('{"delayMs":50}', { Origin: "null" })).toBe(403);

@@ -14,7 +14,7 @@ function viewersAtTime() {
 }
 
 describe("the demo network", () => {
-  // Nobody looks: no packets.
+  // No viewers: no packets.
   test("exists while it has viewers", async () => {
     const { clock, viewers, created } = viewersAtTime();
     expect(viewers.network).toBe(undefined);

@@ -32,7 +32,7 @@ describe("StderrQueue", () => {
       .toEqual([10_000, "line 0", "line 9999"]);
   });
 
-  // 100,000 lines while nobody reads: no call waits, a megabyte is kept, and the rest is counted. When the
+  // 100,000 lines without a reader: no call waits, a megabyte is kept, and the rest is counted. When the
   // reader goes on, a line says how many are missing.
   test("bounds what waits for a reader that has stopped", async () => {
     const { queue, text, stop, resume } = reader();

@@ -116,7 +116,7 @@ describe("PeerLink", () => {
     for (const stack of stacks) await stack.close();
   });
 
-  // Anybody can send to the port: nothing happens but a counter.
+  // Any host can send to the port: this only increments a counter.
   test("drops datagrams of other senders", async () => {
     using folder = new TemporaryFolder();
     const { peers, stacks } = await twoInstances(folder);

@@ -37,7 +37,7 @@ describe("readPeerKeys", () => {
     );
   });
 
-  // Whoever has it can inject packets.
+  // Anyone who has the secret can inject packets.
   test("warns if others may read it", () => {
     using folder = new TemporaryFolder();
     folder.write("secret", SECRET);

@@ -42,7 +42,7 @@ describe("workerLogger", () => {
     expect(posted.map(({ message }) => message)).toEqual(["enough"]);
   });
 
-  // The main thread may have a file for them; it knows the level of the log itself.
+  // The main thread may have a file for them, and applies the level of the log itself.
   test("sends the lines of an access log whatever the level", () => {
     const { posted, log } = worker("error");
     log.info("access", { line: "a request" });

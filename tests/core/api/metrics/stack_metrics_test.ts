@@ -114,7 +114,7 @@ describe("stack.metrics()", () => {
     }
   });
 
-  // What a replaced plugin has counted stays when it is disposed; its state goes with it.
+  // The counters of a replaced plugin stay when it is disposed; its gauges are removed.
   test("sums plugins over replacements", async () => {
     await using pair = new StackPair();
     const first = { count: 3 };

@@ -133,7 +133,7 @@ for (const profile of ["local", "internet"] as const) {
 }
 
 describe("freeze", () => {
-  // Whoever holds the old socket learns why it ended, and its handler is not reported as failed.
+  // The owner of the old socket gets the reason why it ended, and its handler is not reported as failed.
   test("ends the socket with CONNECTION_MOVED", async () => {
     await using net = new ThreeStacks();
     const listener = net.servers[0].listen({ port: 80 });

@@ -187,7 +187,7 @@ describe("socket.eventLog", () => {
     expect(named(seen, "tcp:connection_state_updated").at(-1)!.data.new).toBe("CLOSED");
   });
 
-  // abort() tells the core no time; the log has the right one.
+  // abort() passes no time to the core; the log has the right one.
   test("records the end by abort() at its time", async () => {
     await using pair = new StackPair({ profile: "internet" });
     const client = pair.client.connect("10.0.0.9:7"); // nobody answers

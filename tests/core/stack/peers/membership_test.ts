@@ -35,7 +35,7 @@ describe("Membership", () => {
     expect(moved.every((hash) => after.ownerOfNew(hash, 0) === 4)).toBe(true);
   });
 
-  // A draining instance keeps its connections, a dead one is asked for nothing.
+  // A draining instance keeps its connections; segments are not handed to a dead one.
   test("asks draining members, not dead ones", () => {
     const members = membership([0, 1, 2]);
     members.heard(1, false, 100);
@@ -82,7 +82,7 @@ describe("Membership", () => {
     }
   });
 
-  // It knows no previous epoch. The owner of a connection drains, and a member was added before.
+  // It has no previous epoch. The owner of a connection drains, and a member was added before.
   test("finds a connection of an instance that drains without a memory of earlier epochs", () => {
     const earlier = membership([0, 1, 2], 2);
     const now = membership([0, 1, 2, 3], 2);
@@ -95,7 +95,7 @@ describe("Membership", () => {
     expect(now.hasJoined(0)).toBe(true);
   });
 
-  // A member reports to those that it knows.
+  // A member reports to the members in its list.
   test("has joined when all others have been heard from", () => {
     const started = new Membership(0, 0);
     expect(started.hasJoined(1)).toBe(true);
@@ -107,7 +107,7 @@ describe("Membership", () => {
     expect(started.hasJoined(11)).toBe(true);
   });
 
-  // At the start nobody has been heard, but connections of others may arrive.
+  // At the start no member has been heard from, but segments of their connections may arrive.
   test("asks members that have not been heard yet, but gives them no connections", () => {
     const members = new Membership(0, 1000);
     members.setMembers([0, 1, 2]);

@@ -88,7 +88,7 @@ describe("peers", () => {
     },
   );
 
-  // Its segments are answered with RST once it counts as dead; nobody else's connections are touched.
+  // Its segments are answered with RST once it counts as dead; connections of other instances are not affected.
   test.each(CASES)(
     "break only the connections of an instance that dies, profile %s, timestamps: %s",
     (profile: "local" | "internet", timestamps: "with" | "without") => {
@@ -106,7 +106,7 @@ describe("peers", () => {
   );
 
   // The measure for the tests above: without messages most connections meet an instance that does not have them.
-  test("are what keeps the connections", () => {
+  test("are required to keep the connections", () => {
     const cluster = talking({ instances: 3, ...LOCAL });
     cluster.onMessage = () => [];
     cluster.start(3);
@@ -181,7 +181,7 @@ describe("peers", () => {
     expect(cluster.count(first!)).toBe(0);
   });
 
-  // Too little is quoted to tell the instance, or the timestamp tells it.
+  // Too little is quoted to identify the instance, or the timestamp identifies it.
   test.each([[28], [60]])("hand on ICMP errors that quote %d bytes", (quoted: number) => {
     const cluster = talking({ instances: 3, ...LOCAL }, 20);
     const [first, second] = cluster.instances;

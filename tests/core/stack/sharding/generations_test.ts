@@ -76,7 +76,7 @@ describe("generations of a stack", () => {
     expect(second.state).toBe("ESTABLISHED");
   });
 
-  // A closed port is refused once, by the newest process, after the others have been asked.
+  // A closed port is refused once, by the newest process, after the packet was passed to the others.
   test("refuse what none of them has", () => {
     const net = new Network();
     net.upgrade();

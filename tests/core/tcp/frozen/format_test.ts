@@ -43,7 +43,7 @@ function thaw(core: CoreStack, record: Uint8Array, now: number): Tcb {
 }
 
 describe("the format of moved connections", () => {
-  // Whoever changes the fields has to increase FORMAT_VERSION, replace this record by one of the new
+  // A change of the fields has to increase FORMAT_VERSION, replace this record by one of the new
   // version and the table in docs/moving.md by what `formatTable()` returns.
   test("reads a record of version 1", () => {
     expect(FORMAT_VERSION).toBe(1);

@@ -110,7 +110,7 @@ describe("the access log of http", () => {
     expect(linesOf(pair)).toEqual(['192.0.2.7 - - [T] "GET / HTTP/1.0" 200 4']);
   });
 
-  // Nothing is written where nobody asks for it.
+  // Without the option nothing is written.
   test("is off by default", async () => {
     await using pair = new StackPair();
     pair.server.use(80, http({ fetch }));

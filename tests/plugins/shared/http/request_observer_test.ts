@@ -24,7 +24,7 @@ function requestsOf(plugin: Plugin): Record<string, { count: number; sum: number
 const head = (path: string) => `GET ${path} HTTP/1.1\r\nHost: h\r\n\r\n`;
 
 describe("the metrics of http", () => {
-  // Requests before anyone has asked are not measured. Of the others, one takes 300 ms, one is not
+  // Requests before the first reading are not measured. Of the others, one takes 300 ms, one is not
   // found, one throws, and one is no HTTP.
   test("measure requests by class of status from the first reading on", async () => {
     await using pair = new StackPair();
