@@ -12,9 +12,9 @@ export interface QemuDgramOptions {
   local: string;
   /** Address and port of the peer; datagrams from other sources are dropped. */
   remote: string;
-  /** Largest IP packet, in bytes; default 1500. */
+  /** Largest IP packet, in bytes. Default 1500. */
   mtu?: number;
-  /** Maximum number of received frames queued for the stack; default 1024. */
+  /** Maximum number of received frames queued for the stack. Default 1024. */
   queue?: number;
 }
 

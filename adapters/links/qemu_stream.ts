@@ -25,9 +25,9 @@ export interface QemuStreamOptions {
    * Address of QEMU to connect to (`server=on`), in the form of `listen`; reconnects once a second.
    */
   connect?: string;
-  /** Largest IP packet, in bytes; default 1500. */
+  /** Largest IP packet, in bytes. Default 1500. */
   mtu?: number;
-  /** Maximum number of received frames queued for the stack; default 1024. */
+  /** Maximum number of received frames queued for the stack. Default 1024. */
   queue?: number;
   /** Clock for the interval between attempts to connect. Default the runtime's. */
   clock?: Clock;

@@ -17,16 +17,16 @@ export interface VxlanOptions {
    * received for this network, which is safe only among trusted hosts.
    */
   remotes?: readonly string[];
-  /** Address and port of the host to bind; default all addresses, port 4789. */
+  /** Address and port of the host to bind. Default: all addresses, port 4789. */
   local?: string;
-  /** Largest IP packet in bytes; default 1450, or 1430 if the tunnel runs over IPv6. */
+  /** Largest IP packet in bytes. Default 1450, or 1430 if the tunnel runs over IPv6. */
   mtu?: number;
   /**
    * Accepts packets with partial checksums and TCP super-packets, as a Linux kernel on the same
    * host or in a container on it sends them. Default false: checksums are verified.
    */
   offload?: boolean;
-  /** Maximum number of received frames queued for the stack; default 1024. */
+  /** Maximum number of received frames queued for the stack. Default 1024. */
   queue?: number;
 }
 

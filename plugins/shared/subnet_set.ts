@@ -48,9 +48,12 @@ export const subnetSetSchema: z.ZodType<SubnetSet, readonly string[]> = z
 
 /** Prefix lengths of the networks whose addresses count as one. */
 export interface PrefixLengths {
-  /** For IPv4, 0 to 32. Default 32: each address separately. */
+  /** Prefix length of IPv4 networks whose addresses count as one, 0 to 32. Default 32: each address separately. */
   v4Prefix?: number | undefined;
-  /** For IPv6, 0 to 128. Default 64: the smallest network of one customer. */
+  /**
+   * Prefix length of IPv6 networks whose addresses count as one, 0 to 128. Default 64: the smallest network of one
+   * customer.
+   */
   v6Prefix?: number | undefined;
 }
 

@@ -103,7 +103,7 @@ const HEAD = `# Plugins, middleware and links
 
 ${MARK}
 
-Everything that goes on a port, in front of what goes on a port, and below a stack. Each name leads
+All plugins for ports, middleware in front of plugins, and links below a stack. Each name leads
 to a page with its options and an example; the tests run all examples, on Deno and on Bun. What is served by
 the service too, and under which name, is in [configuration.md](configuration.md).`;
 

@@ -23,17 +23,17 @@ export interface EthernetOptions {
    * prefix length.
    */
   exceptAddresses?: readonly string[];
-  /** Default gateways: at most one IPv4 and one IPv6 address. */
+  /** Gateways for addresses outside of the own networks: at most one IPv4 and one IPv6 address. Default: none. */
   gateways?: readonly string[];
   /** This station's link-layer address; by default derived from the first address. */
   mac?: string;
   /** Permanent entries of the neighbor cache: link-layer addresses by IP address. */
   neighbors?: Readonly<Record<string, string>>;
-  /** Maximum number of neighbors in the cache; default 1024. */
+  /** Maximum number of neighbors in the cache. Default 1024. */
   maxNeighbors?: number;
   /**
    * Whether own addresses are probed for duplicates before they are used (RFC 5227, RFC 4862 5.4),
-   * which takes 4 to 7 s with IPv4 and 1 to 2 s with IPv6; default true. Own networks are never
+   * which takes 4 to 7 s with IPv4 and 1 to 2 s with IPv6. Default true. Own networks are never
    * probed.
    */
   probe?: boolean;

@@ -21,7 +21,7 @@ export interface TlsOptions {
   alpn?: readonly string[] | undefined;
   /** The oldest TLS version accepted. Default `"TLSv1.2"`. */
   minVersion?: "TLSv1.2" | "TLSv1.3" | undefined;
-  /** Asks clients for a certificate. Default: they are not asked. */
+  /** Requests certificates from clients. Default: none are requested. */
   clientCertificates?: ClientCertificateOptions | undefined;
   /**
    * `"openssl"`: the system's OpenSSL 3, called in the process, which needs the permission for foreign
