@@ -111,7 +111,7 @@ function subnetOf(text: string | undefined, where = text): Subnet | undefined {
 }
 
 function wrong(where: string): TypeError {
-  const meant = meantBy(where);
+  const meant = intendedAddress(where);
   const advice = meant === undefined ? "" : `did you mean "${meant}"? `;
   return new TypeError(
     `"${where}" is not a listen address; ${advice}write [tcp/|udp/][ADDRESS[/LENGTH]:]PORTS such ` +
@@ -120,7 +120,7 @@ function wrong(where: string): TypeError {
 }
 
 /** The listen address that other notations stand for: `udp:53`, `53/udp`, `:80`, `udp://10.0.0.1:53`. */
-function meantBy(where: string): string | undefined {
+function intendedAddress(where: string): string | undefined {
   const before = /^(tcp|udp)(?::\/\/|:)(.+)$/i.exec(where);
   const after = /^(.+)\/(tcp|udp)$/i.exec(where);
   const [, transport, rest] = before ?? [undefined, after?.[2], after?.[1]];

@@ -79,7 +79,7 @@ export interface Parameters {
   readonly bandwidth: number;
 }
 
-const orNone = wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0);
+const limit = wholeNumber(0, Number.MAX_SAFE_INTEGER).default(0);
 
 const parametersSchema = z.object({
   tcp: z.literal(true),
@@ -88,10 +88,10 @@ const parametersSchema = z.object({
   parallel: wholeNumber(1, MAX_PARALLEL).default(1),
   time: wholeNumber(0, DAY).default(0),
   omit: wholeNumber(0, 600).default(0),
-  num: orNone,
-  blockcount: orNone,
+  num: limit,
+  blockcount: limit,
   len: wholeNumber(1, MAX_BLOCK).default(DEFAULT_BLOCK),
-  bandwidth: orNone,
+  bandwidth: limit,
 });
 
 /** Parses a client's parameters; returns the {@link FAULT} to answer with if they are not valid. */

@@ -102,7 +102,7 @@ export class Test {
   async #createStreams({ parallel, bidirectional }: Parameters): Promise<DataStream[]> {
     this.#missing = bidirectional ? 2 * parallel : parallel;
     await this.#channel.sendState(STATE.CREATE_STREAMS);
-    await this.#orEndOf(this.#complete.promise);
+    await this.#waitWhileConnected(this.#complete.promise);
     return this.#arrivals.sort((a, b) => a.order - b.order).map(({ stream }) => stream);
   }
 
@@ -196,7 +196,7 @@ export class Test {
   }
 
   /** Waits for `awaited`, or throws when the control connection ends. */
-  async #orEndOf(awaited: Promise<void>): Promise<void> {
+  async #waitWhileConnected(awaited: Promise<void>): Promise<void> {
     const { socket } = this.#context;
     const ended = socket.closed.then(() => {
       throw new ChannelError("the client has gone");

@@ -43,18 +43,18 @@ const COLUMNS: readonly Column[] = [
   { title: "Age", field: "ageSeconds", show: ({ ageSeconds }) => text(duration(ageSeconds)) },
   { title: "In", field: "bytesIn", show: ({ bytesIn }) => text(bytes(bytesIn)) },
   { title: "Out", field: "bytesOut", show: ({ bytesOut }) => text(bytes(bytesOut)) },
-  { title: "Goodput", show: ({ id }, rates) => orDash(rates.goodput(id), bitRate) },
+  { title: "Goodput", show: ({ id }, rates) => formatOptional(rates.goodput(id), bitRate) },
   {
     title: "RTT",
     field: "srttMs",
-    show: ({ srttMs }) => orDash(srttMs || undefined, milliseconds),
+    show: ({ srttMs }) => formatOptional(srttMs || undefined, milliseconds),
   },
   { title: "cwnd", field: "cwnd", show: ({ cwnd }) => text(bytes(cwnd)) },
   { title: "In flight", field: "flightSize", show: ({ flightSize }) => text(bytes(flightSize)) },
   { title: "Retransmits", field: "retransmits", show: ({ retransmits }) => count(retransmits) },
 ];
 
-function orDash(value: number | undefined, format: typeof bytes): string {
+function formatOptional(value: number | undefined, format: typeof bytes): string {
   return value === undefined ? "–" : text(format(value));
 }
 

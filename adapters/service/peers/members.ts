@@ -26,8 +26,8 @@ export const HOST_NAMES: NameSource = {
   targets: (name) => resolveSrv(name),
 };
 
-/** Whether {@link findMembers} asks DNS, so that its answer may change. */
-export function asksDns(members: PeersSetting["members"]): boolean {
+/** Whether {@link findMembers} uses DNS, so that the addresses may change. */
+export function usesDns(members: PeersSetting["members"]): boolean {
   return typeof members === "string" ||
     Object.values(members).some(({ hostname }) => IpAddress.parse(hostname) === undefined);
 }

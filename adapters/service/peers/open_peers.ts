@@ -9,7 +9,7 @@ import { PeerGroup } from "../../../core/stack/peers/peer_group.ts";
 import { bindDatagrams, type BoundDatagrams } from "../../host/bound_datagrams.ts";
 import { messageLine } from "../errors.ts";
 import type { PeersSetting } from "../settings/peers_setting.ts";
-import { asksDns, findMembers, HOST_NAMES, type Members, type NameSource } from "./members.ts";
+import { findMembers, HOST_NAMES, type Members, type NameSource, usesDns } from "./members.ts";
 import type { PeerTransport } from "./peer_link.ts";
 import { readPeerKeys } from "./secret.ts";
 
@@ -163,6 +163,6 @@ class OpenPeers implements Peers {
   #tick(): void {
     // The clock of the stack does not follow corrections of the wall clock.
     this.group.wallOffset = Date.now() - this.#clock.now();
-    if (asksDns(this.#setting.members)) void this.refresh();
+    if (usesDns(this.#setting.members)) void this.refresh();
   }
 }

@@ -126,9 +126,9 @@ export class RuntimeSession implements TlsSession {
   socket(): TcpSocket {
     return deriveSocket(this.#base, {
       readChunk: () => this.#read(),
-      write: (bytes) => this.#orFailure(() => this.#encrypt(bytes)),
+      write: (bytes) => this.#runOrThrowCause(() => this.#encrypt(bytes)),
       closeWrite: () =>
-        this.#orFailure(async () => {
+        this.#runOrThrowCause(async () => {
           await new Promise<void>((resolve) => this.#engine.end(resolve));
           await this.#allSent;
         }),
@@ -229,7 +229,7 @@ export class RuntimeSession implements TlsSession {
   }
 
   /** Runs `work`. If it fails, throws the error that ended the session, if any, rather than its consequence. */
-  async #orFailure(work: () => Promise<void>): Promise<void> {
+  async #runOrThrowCause(work: () => Promise<void>): Promise<void> {
     await work().catch((error) => {
       throw this.#failure ?? brokenBy(error);
     });

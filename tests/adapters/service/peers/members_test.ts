@@ -1,8 +1,8 @@
 import { describe, expect, test } from "bun:test";
 import {
-  asksDns,
   findMembers,
   type NameSource,
+  usesDns,
 } from "../../../../adapters/service/peers/members.ts";
 
 /** Names that resolve as given. */
@@ -28,7 +28,7 @@ describe("findMembers", () => {
       "0": { hostname: "192.0.2.1", port: 1 },
       "7": { hostname: "fd00::1", port: 2 },
     };
-    expect(asksDns(members)).toBe(false);
+    expect(usesDns(members)).toBe(false);
     expect(await findMembers(members, NONE, names({}))).toEqual(
       new Map([[0, members["0"]], [7, members["7"]]]),
     );
@@ -40,7 +40,7 @@ describe("findMembers", () => {
       "1": { hostname: "one.example", port: 9 },
       "2": { hostname: "two", port: 9 },
     };
-    expect(asksDns(members)).toBe(true);
+    expect(usesDns(members)).toBe(true);
     const before = await findMembers(members, NONE, names({ "one.example": "192.0.2.1" }));
     expect(before).toEqual(new Map([[1, { hostname: "192.0.2.1", port: 9 }]]));
     const after = await findMembers(members, before, names({ two: "fd00::2" }));
