@@ -17,6 +17,8 @@ export type MoveMessage =
   | { readonly type: "commit"; readonly id: number; readonly elapsedMs: number }
   /** The receiver has thawed it. */
   | { readonly type: "done"; readonly id: number }
+  /** The sender keeps the connection, since it was not accepted in time. */
+  | { readonly type: "withdraw"; readonly id: number }
   /** A packet that has arrived for the connection at the sender. */
   | {
     readonly type: "packet";
@@ -32,6 +34,7 @@ const TYPES: readonly MoveMessage["type"][] = [
   "commit",
   "done",
   "packet",
+  "withdraw",
 ];
 const HEAD_LENGTH = 5;
 /** Maximum length of a reason, in characters. */
@@ -85,6 +88,7 @@ export function decodeMessage(frame: Uint8Array): MoveMessage | undefined {
       return { type, id, segmentSize: view.getUint16(HEAD_LENGTH), packet: rest.subarray(2) };
     case "accept":
     case "done":
+    case "withdraw":
       return rest.length === 0 ? { type, id } : undefined;
     default:
       return undefined;

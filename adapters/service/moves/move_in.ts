@@ -38,6 +38,7 @@ export class MoveIn {
   receive(message: MoveMessage): boolean {
     if (message.type === "offer") this.#offer(message.id, message.record);
     else if (message.type === "commit") this.#commit(message.id, message.elapsedMs);
+    else if (message.type === "withdraw") this.#drop(message.id);
     else if (message.type === "packet") {
       this.#stack.receive(message.packet, { segmentSize: message.segmentSize });
     } else return false;
@@ -68,12 +69,10 @@ export class MoveIn {
   }
 
   #commit(id: number, elapsedMs: number): void {
-    const record = this.#offered.get(id);
+    const record = this.#drop(id);
     if (record === undefined) {
       return void this.#send({ type: "refuse", id, reason: "it was not offered" });
     }
-    this.#offered.delete(id);
-    this.#offeredBytes -= record.length;
     try {
       this.#stack.thaw(record, { elapsedMs });
     } catch (error) {
@@ -83,5 +82,14 @@ export class MoveIn {
     }
     this.#taken++;
     this.#send({ type: "done", id });
+  }
+
+  /** Forgets the record of an offer, and returns it. */
+  #drop(id: number): Uint8Array | undefined {
+    const record = this.#offered.get(id);
+    if (record === undefined) return undefined;
+    this.#offered.delete(id);
+    this.#offeredBytes -= record.length;
+    return record;
   }
 }

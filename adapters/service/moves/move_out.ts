@@ -17,11 +17,18 @@ import type { MoveMessage } from "./messages.ts";
 const MAX_BATCH = 32;
 const MIN_BATCH = 8;
 const BATCH_LIMIT_MS = 10;
-/** How long failed moves are tried again, and at which interval, in milliseconds. */
+/**
+ * How long failed moves are tried again after the last connection that has moved, and at which interval, in
+ * milliseconds.
+ */
 const RETRY_MS = 1000;
 const PAUSE_MS = 50;
 /** How long the receiver may take to accept a batch, in milliseconds. */
 const ANSWER_MS = 2000;
+/** How long it may take to answer what it was offered before the next batch, in milliseconds. */
+const SILENCE_MS = 10_000;
+/** Maximum number of batches in succession of which none was accepted in time. */
+const MAX_SLOW_BATCHES = 3;
 /** How long it may take to thaw a batch, in milliseconds, before its connections count as lost. */
 const COMMIT_MS = 15_000;
 
@@ -59,11 +66,14 @@ export class MoveOut {
   readonly #clock: Clock;
   /** Connections without a final answer. */
   readonly #moving = new Map<number, Moving>();
+  /** Offers that were withdrawn before the receiver answered them. */
+  readonly #withdrawn = new Set<number>();
   /** Connections of the receiver whose packets are passed on. */
   readonly #redirected = new Set<FrozenConnection>();
   readonly #reasons = new Map<string, number>();
   /** Size of the next batch. */
   #batch = MIN_BATCH;
+  #slowBatches = 0;
   #nextId = 1;
   #moved = 0;
   #lost = 0;
@@ -82,9 +92,14 @@ export class MoveOut {
 
   /** Moves all connections that can move; failed moves are tried again for some time. */
   async moveAll(): Promise<MoveReport> {
-    const deadline = this.#clock.now() + RETRY_MS;
-    while (!await this.#moveRound() && !this.#hasEnded && this.#clock.now() < deadline) {
-      await sleepUntil(this.#clock, this.#clock.now() + PAUSE_MS);
+    const clock = this.#clock;
+    for (let deadline = clock.now() + RETRY_MS;;) {
+      const before = this.#moved;
+      await this.#moveRound();
+      if (this.#moved > before || this.#slowBatches > 0) deadline = clock.now() + RETRY_MS;
+      const isDone = this.#stack.connections().length === 0;
+      if (isDone || this.#isOver || clock.now() >= deadline) break;
+      await sleepUntil(clock, clock.now() + PAUSE_MS);
     }
     return {
       moved: this.#moved,
@@ -101,25 +116,30 @@ export class MoveOut {
     this.#redirected.clear();
   }
 
-  /** Tries to move each connection once; returns whether trying again is useless. */
-  async #moveRound(): Promise<boolean> {
+  /** Whether offering more is useless. */
+  get #isOver(): boolean {
+    return this.#hasEnded || this.#withdrawn.size > 0 || this.#slowBatches >= MAX_SLOW_BATCHES;
+  }
+
+  /** Tries to move each connection once. */
+  async #moveRound(): Promise<void> {
     this.#reasons.clear();
     const connections = this.#stack.connections();
-    for (let at = 0; at < connections.length && !this.#hasEnded;) {
+    for (let at = 0; at < connections.length && !this.#isOver;) {
       const batch = connections.slice(at, at += this.#batch);
       const began = this.#clock.now();
-      if (!await this.#moveBatch(batch)) return true;
+      await this.#moveBatch(batch);
       const isLong = this.#clock.now() - began > BATCH_LIMIT_MS;
       this.#batch = isLong
         ? Math.max(MIN_BATCH, this.#batch >> 1)
         : Math.min(MAX_BATCH, 2 * this.#batch);
     }
-    return this.#reasons.size === 0;
   }
 
   /** Handles a message; returns false if it is not one for a sender. */
   receive(message: MoveMessage): boolean {
     const moving = this.#moving.get(message.id);
+    this.#withdrawn.delete(message.id);
     if (message.type === "accept") {
       if (moving?.state === "offered") this.#commit(message.id, moving);
     } else if (message.type === "done") {
@@ -141,23 +161,25 @@ export class MoveOut {
     this.#wake();
   }
 
-  /** Returns whether the receiver answers. */
-  async #moveBatch(connections: readonly OpenConnection[]): Promise<boolean> {
+  async #moveBatch(connections: readonly OpenConnection[]): Promise<void> {
+    const before = this.#moved;
     await Promise.all(connections.map((each) => this.#offer(each)));
     const began = this.#clock.now();
-    await this.#answers(began + ANSWER_MS);
+    await this.#answers(this.#moving, began + ANSWER_MS);
     const isSlow = this.#moving.size > 0;
     for (const [id, moving] of this.#moving) {
-      if (moving.state === "offered") this.#takeBack(id, moving, "the receiver does not answer");
+      if (moving.state === "offered") this.#withdraw(id, moving);
     }
-    await this.#answers(began + COMMIT_MS);
+    await this.#answers(this.#moving, began + COMMIT_MS);
     for (const [id, moving] of this.#moving) this.#lose(id, moving);
-    return !isSlow;
+    // A receiver that was busy goes on once it has answered: no connection is frozen meanwhile.
+    await this.#answers(this.#withdrawn, began + SILENCE_MS);
+    this.#slowBatches = isSlow && this.#moved === before ? this.#slowBatches + 1 : 0;
   }
 
-  /** Resolves when all connections on their way have got an answer, or at the deadline. */
-  async #answers(deadline: number): Promise<void> {
-    while (this.#moving.size > 0 && !this.#hasEnded && this.#clock.now() < deadline) {
+  /** Resolves when all that wait have got an answer, or at the deadline. */
+  async #answers(waiting: { readonly size: number }, deadline: number): Promise<void> {
+    while (waiting.size > 0 && !this.#hasEnded && this.#clock.now() < deadline) {
       await this.#answer(deadline);
     }
   }
@@ -186,6 +208,13 @@ export class MoveOut {
     if (!this.#send({ type: "offer", id, record: frozen.record })) {
       this.#takeBack(id, moving, "the channel has ended");
     }
+  }
+
+  /** The receiver has not answered the offer in time. */
+  #withdraw(id: number, moving: Moving): void {
+    this.#withdrawn.add(id);
+    this.#send({ type: "withdraw", id });
+    this.#takeBack(id, moving, "the receiver does not answer");
   }
 
   #commit(id: number, moving: Moving): void {

@@ -39,6 +39,21 @@ class TwoServices implements AsyncDisposable {
     return sockets;
   }
 
+  /** Makes the receiver stop for some milliseconds before it handles an offer. */
+  stall(msBefore: (offer: number) => number): void {
+    const receive = this.incoming.receive.bind(this.incoming);
+    let offers = 0;
+    let isBusyUntil = 0;
+    this.incoming.receive = (message) => {
+      const { clock } = this.net;
+      const ms = message.type === "offer" ? msBefore(++offers) : 0;
+      isBusyUntil = Math.max(isBusyUntil, clock.now()) + ms;
+      if (isBusyUntil <= clock.now()) return receive(message);
+      clock.schedule(isBusyUntil, () => receive(message));
+      return true;
+    };
+  }
+
   moveAll(): Promise<MoveReport> {
     return this.net.run(this.out.moveAll());
   }
@@ -136,13 +151,50 @@ describe("a move in two steps", () => {
   // A receiver that hangs: the connections have been frozen for two seconds, and continue.
   test("takes connections back that are not accepted in time", async () => {
     await using services = new TwoServices();
-    const [socket] = await services.connect(1);
+    const sockets = await services.connect(20);
     services.incoming.receive = () => true;
-    const before = services.net.clock.now();
+    const moving = services.out.moveAll();
+    await services.net.clock.advance(2500);
+    expect(services.owned).toEqual([20, 0]);
+    for (const socket of sockets) await services.net.run(exchange(socket));
+    const report = await services.net.run(moving);
+    expect(report).toMatchObject({ moved: 0, stayed: 20, lost: 0 });
+    // One batch: the others were not offered to a receiver that does not answer.
+    expect(report.reasons).toEqual({ "the receiver does not answer": 8 });
+    expect(services.sent.filter((type) => type === "offer").length).toBe(8);
+  });
+
+  // The batch of that moment is offered again later, and so are the others.
+  test.each([1, 20, 60])("goes on if the receiver was busy at offer %d", async (number) => {
+    await using services = new TwoServices();
+    const sockets = await services.connect(70);
+    services.stall((count) => count === number ? 3000 : 0);
+    expect(await services.moveAll()).toMatchObject({ moved: 70, stayed: 0, reasons: {}, lost: 0 });
+    expect(services.owned).toEqual([0, 70]);
+    for (const socket of sockets) await services.net.run(exchange(socket));
+  });
+
+  // Each batch would be frozen for two seconds in vain.
+  test("leaves the connections if the receiver answers too late each time", async () => {
+    await using services = new TwoServices();
+    const sockets = await services.connect(70);
+    // In each batch.
+    services.stall((count) => count % 8 === 1 ? 3000 : 0);
     const report = await services.moveAll();
-    expect(report.reasons).toEqual({ "the receiver does not answer": 1 });
-    expect(services.net.clock.now() - before).toBeLessThan(2500);
-    await services.net.run(exchange(socket!));
+    expect(report).toMatchObject({ moved: 0, stayed: 70, lost: 0 });
+    expect(services.sent.filter((type) => type === "offer").length).toBe(24);
+    for (const socket of sockets) await services.net.run(exchange(socket));
+  });
+
+  test("moves connections that were opened meanwhile", async () => {
+    await using services = new TwoServices();
+    const sockets = await services.connect(20);
+    services.stall((count) => count === 10 ? 500 : 0);
+    const moving = services.out.moveAll();
+    await services.net.clock.advance(100);
+    sockets.push(...await services.connect(1));
+    expect(await services.net.run(moving)).toMatchObject({ moved: 21, stayed: 0, lost: 0 });
+    for (const socket of sockets) await services.net.run(exchange(socket));
   });
 
   // The reason is that of the receiver, and the connection goes on.
@@ -182,6 +234,25 @@ describe("a move in two steps", () => {
       { type: "refuse", id: 1, reason: "it is offered already" },
     ]);
     frozen.release();
+  });
+
+  // A record that was withdrawn takes no room, and cannot be committed.
+  test("forgets offers that were withdrawn", async () => {
+    await using net = new ThreeStacks();
+    for (const server of net.servers) server.use(7, echo());
+    await net.run(exchange(net.client.connect(`${SERVER}:7`)));
+    const { record } = await net.run(net.servers[0].freeze(net.servers[0].connections()[0]!));
+    const answers: MoveMessage[] = [];
+    const incoming = new MoveIn(net.servers[1], (message) => answers.push(message), silentLogger);
+    const types = () => answers.splice(0).map(({ type }) => type);
+    for (let id = 1; id <= 4096; id++) incoming.receive({ type: "offer", id, record });
+    expect(new Set(types())).toEqual(new Set(["accept"]));
+    incoming.receive({ type: "offer", id: 5000, record });
+    incoming.receive({ type: "withdraw", id: 9 });
+    incoming.receive({ type: "offer", id: 5001, record });
+    incoming.receive({ type: "commit", id: 9, elapsedMs: 0 });
+    expect(types()).toEqual(["refuse", "accept", "refuse"]);
+    expect(net.servers[1].connections().length).toBe(0);
   });
 
   // Messages for the other side, of unknown connections, and none at all.
