@@ -1,5 +1,5 @@
 /**
- * The manifest of the npm package, made from those of the checkout.
+ * The manifests of the npm packages, made from those of the checkout.
  *
  * @module
  */
@@ -37,6 +37,23 @@ export function npmManifest(deno: DenoManifest, checkout: CheckoutManifest) {
     ]),
     dependencies: checkout.dependencies,
     engines: { bun: ">=1.4", deno: ">=2.9", node: ">=24" },
+    publishConfig: { access: "public" },
+  };
+}
+
+/** `package.json` of `create-berth`, which `npm create berth` and `deno init --npm berth` run. */
+export function createManifest({ name, version }: DenoManifest, checkout: CheckoutManifest) {
+  return {
+    name: "create-berth",
+    version,
+    description: "Writes a new project with berth: a plugin, an app or a network",
+    keywords: ["create", "berth", "deno", "bun"],
+    license: checkout.license,
+    type: "module",
+    bin: { "create-berth": "create.js" },
+    // The templates are in that package.
+    dependencies: { [name]: version },
+    engines: { bun: ">=1.4", deno: ">=2.9" },
     publishConfig: { access: "public" },
   };
 }

@@ -1,10 +1,10 @@
 /**
- * Makes the npm package: `dist/npm/` and its tarball in `dist/`.
+ * Makes the npm packages: `dist/npm/`, `dist/create-berth/` and their tarballs in `dist/`.
  *
  *     deno task pack
  *
  * `tsc` compiles each module to JavaScript with declarations and a source map; this program adds the
- * manifest and the documents.
+ * manifest and the documents. `create-berth` is a program that runs `berth init`.
  *
  * @module
  */
@@ -21,10 +21,11 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { npmManifest } from "./manifest.ts";
+import { createManifest, npmManifest } from "./manifest.ts";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const OUT = join(ROOT, "dist", "npm");
+const CREATE_OUT = join(ROOT, "dist", "create-berth");
 /** The sources of pages are texts, which the service serves. */
 const PAGES = "adapters/pages";
 const DOCUMENTS = [
@@ -57,19 +58,29 @@ copyFileSync(join(ROOT, "release/npm/berth.js"), join(OUT, "bin/berth.js"));
 chmodSync(join(OUT, "bin/berth.js"), 0o755);
 
 const source = (name: string) => JSON.parse(readFileSync(join(ROOT, name), "utf8"));
-const manifest = npmManifest(source("deno.json"), source("package.json"));
-writeFileSync(join(OUT, "package.json"), toJson(manifest));
+const manifests = [source("deno.json"), source("package.json")] as const;
+writeFileSync(join(OUT, "package.json"), toJson(npmManifest(...manifests)));
 // The program reads these from here; tasks and imports of a checkout have no meaning to a user.
 const { name, version, exports } = source("deno.json");
 writeFileSync(join(OUT, "deno.json"), toJson({ name, version, exports }));
+pack(OUT);
 
-const [packed] = JSON.parse(
-  execFileSync("npm", ["pack", "--json", "--ignore-scripts", "--pack-destination", ".."], {
-    cwd: OUT,
-    encoding: "utf8",
-  }),
-);
-console.log(`dist/${packed.filename}: ${packed.size} bytes, ${packed.entryCount} files`);
+rmSync(CREATE_OUT, { recursive: true, force: true });
+mkdirSync(CREATE_OUT);
+copyFileSync(join(ROOT, "LICENSE"), join(CREATE_OUT, "LICENSE"));
+copyFileSync(join(ROOT, "release/npm/create.md"), join(CREATE_OUT, "README.md"));
+copyFileSync(join(ROOT, "release/npm/create.js"), join(CREATE_OUT, "create.js"));
+chmodSync(join(CREATE_OUT, "create.js"), 0o755);
+writeFileSync(join(CREATE_OUT, "package.json"), toJson(createManifest(...manifests)));
+pack(CREATE_OUT);
+
+/** Makes the tarball of a package. */
+function pack(folder: string): void {
+  const options = ["--json", "--ignore-scripts", "--pack-destination", ".."];
+  const output = execFileSync("npm", ["pack", ...options], { cwd: folder, encoding: "utf8" });
+  const [packed] = JSON.parse(output);
+  console.log(`dist/${packed.filename}: ${packed.size} bytes, ${packed.entryCount} files`);
+}
 
 function rewrite(path: string, change: (text: string) => string): void {
   writeFileSync(path, change(readFileSync(path, "utf8")));

@@ -46,12 +46,7 @@ const libraryExample = examplesInMarkdown(README)[0]!.code;
 const pluginExample = examplesInMarkdown(README).find(({ code }) => code.includes("definePlugin"))!
   .code;
 
-const tarball = join(
-  ROOT,
-  "dist",
-  readdirSync(join(ROOT, "dist")).find((one) => one.endsWith(".tgz"))!,
-);
-await using registry = await Registry.open(tarball);
+await using registry = await Registry.open(tarballOf("berth-berth"), tarballOf("create-berth"));
 const home = join(folder, "home");
 mkdirSync(home);
 writeFileSync(join(home, ".npmrc"), `@berth:registry=${registry.url}\n`);
@@ -75,6 +70,7 @@ try {
   await fromBun();
   await fromDeno();
   await fromJsr();
+  await fromCreate();
   console.log("\nall packages work");
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -186,6 +182,34 @@ async function fromJsr(): Promise<void> {
     await run(made, ["deno", "task", "check"]);
     expectTests(kind, await runFully(made, ["deno", "task", "test"]));
     if (kind === "plugin") await expectReload(made, ["deno", "task", "dev"]);
+  }
+}
+
+/** `create-berth`, which each package manager finds in its own way. */
+async function fromCreate(): Promise<void> {
+  step("create-berth");
+  // Package managers look for a name without a scope in the default registry.
+  writeFileSync(join(home, ".npmrc"), `registry=${registry.url}\naudit=false\n`);
+  const creators = {
+    npm: ["npm", "create", "--yes", "berth"],
+    bun: ["bun", "create", "berth"],
+    deno: ["deno", "init", "--yes", "--npm", "berth"],
+  };
+  for (const [name, command] of Object.entries(creators)) {
+    const at = join(folder, `create-${name}`);
+    mkdirSync(at);
+    await run(at, [...command, "plugin", "my-plugin"]);
+    const isDeno = name === "deno";
+    const files = readdirSync(join(at, "my-plugin"));
+    const manifest = files.filter((file) => file === (isDeno ? "deno.json" : "package.json"));
+    expect(
+      `the files of ${command.join(" ")}`,
+      [...manifest, ...files].join(),
+      /^(deno|package)\.json,/,
+    );
+    if (isDeno) {
+      expectTests("plugin", await runFully(join(at, "my-plugin"), ["deno", "task", "test"]));
+    }
   }
 }
 
@@ -361,6 +385,12 @@ async function nodeCommand(): Promise<string | undefined> {
   const node = existsSync(installed) ? installed : "node";
   const version = await run(folder, [node, "--version"]);
   return Number(/\d+/.exec(version)![0]) >= 24 ? node : undefined;
+}
+
+/** What `deno task pack` made. */
+function tarballOf(name: string): string {
+  const files = readdirSync(join(ROOT, "dist"));
+  return join(ROOT, "dist", files.find((one) => one.startsWith(name) && one.endsWith(".tgz"))!);
 }
 
 function expectNothingForDevelopment(modules: string): void {

@@ -1,6 +1,6 @@
 /**
- * An npm registry and a JSR registry on loopback, with berth alone in them: what a user would download
- * after the next release.
+ * An npm registry and a JSR registry on loopback, with the packages of berth alone in them: what a user
+ * would download after the next release. For other packages it redirects to npm's registry.
  *
  * @module
  */
@@ -12,31 +12,35 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 
-/** Serves an npm tarball, and what `deno publish` uploads to it. */
+interface NpmPackage {
+  readonly tarball: Buffer;
+  readonly manifest: { readonly name: string; readonly version: string };
+}
+
+/** Serves npm tarballs, and what `deno publish` uploads to it. */
 export class Registry implements AsyncDisposable {
   /** Without a path, and with a slash at the end. */
   readonly url: string;
   readonly #server: ReturnType<typeof createServer>;
-  readonly #tarball: Buffer;
-  readonly #manifest: { readonly name: string; readonly version: string };
+  readonly #packages: readonly NpmPackage[];
+  readonly #elsewhere: string;
   /** The uploaded modules. */
   readonly #folder = mkdtempSync(join(tmpdir(), "berth-registry-"));
 
-  private constructor(server: ReturnType<typeof createServer>, tarball: string) {
+  private constructor(server: ReturnType<typeof createServer>, tarballs: readonly string[]) {
     this.#server = server;
-    this.#tarball = readFileSync(tarball);
-    this.#manifest = JSON.parse(
-      execFileSync("tar", ["xzOf", tarball, "package/package.json"], { encoding: "utf8" }),
-    );
+    this.#packages = tarballs.map(npmPackage);
+    this.#elsewhere = execFileSync("npm", ["config", "get", "registry"], { encoding: "utf8" })
+      .trim();
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/`;
     server.on("request", (request, response) => void this.#answer(request, response));
   }
 
-  /** Listens on a free port. */
-  static async open(tarball: string): Promise<Registry> {
+  /** Listens on a free port. The first tarball is of the package that is on JSR too. */
+  static async open(...tarballs: readonly string[]): Promise<Registry> {
     const server = createServer();
     await new Promise<void>((done) => server.listen(0, "127.0.0.1", done));
-    return new Registry(server, tarball);
+    return new Registry(server, tarballs);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -47,10 +51,18 @@ export class Registry implements AsyncDisposable {
 
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const path = decodeURIComponent(new URL(request.url ?? "/", this.url).pathname);
-    const body = request.method === "POST"
+    const body = request.method === "POST" && path.startsWith("/api/")
       ? this.#takeUpload(await bytesOf(request))
       : this.#find(path);
     response.statusCode = body === undefined ? 404 : 200;
+    // Scoped packages, and modules of JSR, are either here or nowhere.
+    if (
+      request.method === "GET" && body === undefined && !path.startsWith("/@berth/") &&
+      !path.startsWith("/api/")
+    ) {
+      response.statusCode = 302;
+      response.setHeader("Location", new URL((request.url ?? "/").slice(1), this.#elsewhere).href);
+    }
     const isJson = typeof body === "object" && !(body instanceof Uint8Array);
     response.setHeader("Content-Type", isJson ? "application/json" : typeOf(path));
     response.end(isJson ? JSON.stringify(body) : body ?? "{}");
@@ -66,12 +78,12 @@ export class Registry implements AsyncDisposable {
   }
 
   #find(path: string): object | Uint8Array | undefined {
-    const { name, version } = this.#manifest;
+    for (const one of this.#packages) {
+      if (path === `/${one.manifest.name}`) return this.#npmDocument(one);
+      if (path === `/${one.manifest.name}/-/package.tgz`) return one.tarball;
+    }
+    const { name, version } = this.#packages[0]!.manifest;
     switch (path) {
-      case `/${name}`:
-        return this.#npmDocument();
-      case `/${name}/-/package.tgz`:
-        return this.#tarball;
       case `/${name}/meta.json`:
         return { scope: "berth", name: "berth", latest: version, versions: { [version]: {} } };
       case `/${name}/${version}_meta.json`:
@@ -85,14 +97,14 @@ export class Registry implements AsyncDisposable {
     return isModule ? readFileSync(file) : undefined;
   }
 
-  #npmDocument(): object {
-    const { name, version } = this.#manifest;
-    const digest = createHash("sha512").update(this.#tarball).digest("base64");
+  #npmDocument({ tarball, manifest }: NpmPackage): object {
+    const { name, version } = manifest;
+    const digest = createHash("sha512").update(tarball).digest("base64");
     const dist = { tarball: `${this.url}${name}/-/package.tgz`, integrity: `sha512-${digest}` };
     return {
       name,
       "dist-tags": { latest: version },
-      versions: { [version]: { ...this.#manifest, dist } },
+      versions: { [version]: { ...manifest, dist } },
       // Package managers refuse what has just been published.
       time: { [version]: "2026-01-01T00:00:00.000Z" },
     };
@@ -109,6 +121,13 @@ export class Registry implements AsyncDisposable {
     const { exports } = JSON.parse(readFileSync(join(this.#folder, "deno.json"), "utf8"));
     return { manifest: Object.fromEntries(entries), exports };
   }
+}
+
+function npmPackage(path: string): NpmPackage {
+  const manifest = execFileSync("tar", ["xzOf", path, "package/package.json"], {
+    encoding: "utf8",
+  });
+  return { tarball: readFileSync(path), manifest: JSON.parse(manifest) };
 }
 
 async function bytesOf(request: IncomingMessage): Promise<Buffer> {

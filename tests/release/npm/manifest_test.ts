@@ -1,7 +1,7 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
-import { npmManifest } from "../../../release/npm/manifest.ts";
+import { createManifest, npmManifest } from "../../../release/npm/manifest.ts";
 import { ROOT } from "../../support/source_files.ts";
 
 const read = (name: string) => JSON.parse(readFileSync(join(ROOT, name), "utf8"));
@@ -29,5 +29,21 @@ describe("the manifest of the npm package", () => {
   test("pins its dependencies", () => {
     const loose = Object.values(manifest.dependencies).filter((one) => !/^\d/.test(String(one)));
     expect(loose).toEqual([]);
+  });
+});
+
+describe("the manifest of create-berth", () => {
+  const created = createManifest(read("deno.json"), read("package.json"));
+
+  // The templates name the version of the package that they are in.
+  test("depends on the same version of the package, and on nothing else", () => {
+    const { name, version } = manifest;
+    expect(created.version).toBe(version);
+    expect(created.dependencies).toEqual({ [name]: version });
+  });
+
+  // npm, Bun and Deno derive the name from the argument of their commands.
+  test("has a program of the name that package managers run", () => {
+    expect([created.name, created.bin]).toEqual(["create-berth", { "create-berth": "create.js" }]);
   });
 });
