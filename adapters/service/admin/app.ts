@@ -22,7 +22,7 @@ import { guard, type GuardOptions } from "./guard.ts";
 import { impairRoutes } from "./impair_routes.ts";
 import { openApi } from "./open_api.ts";
 import { redact } from "./redact.ts";
-import { bodyOf, EVENT_STREAM, queryOf, type Route } from "./route.ts";
+import { bodyOf, EVENT_STREAM, jsonOf, queryOf, type Route } from "./route.ts";
 
 /** The service, as the API uses it. */
 export interface AdminTarget {
@@ -294,7 +294,8 @@ function routesOf(target: AdminTarget): Route[] {
       summary: "Changes it until the next reload that changes logLevel",
       body: "application/json",
       async handle(c) {
-        const given = await c.req.json().catch(() => undefined);
+        const given = await jsonOf(c);
+        if (given instanceof Response) return given;
         const checked = level.safeParse(given);
         if (!checked.success) {
           return c.json(

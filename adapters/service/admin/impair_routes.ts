@@ -7,11 +7,9 @@ import { z } from "zod";
 import type { LinkImpairments } from "../../links/decorators/impair.ts";
 import { messageLine } from "../errors.ts";
 import type { Service } from "../service.ts";
-import { bodyOf, type Route } from "./route.ts";
+import { jsonOf, type Route } from "./route.ts";
 
 const EXPECTED = 'expected a JSON object such as { "delayMs": 20, "incoming": { "loss": 0.01 } }';
-/** Maximum size of the body in bytes. */
-const MAX_BODY = 16 * 1024;
 /** `checkImpairments()` checks names and values. */
 const impairments = z.looseObject({ incoming: z.record(z.string(), z.unknown()).optional() });
 
@@ -30,9 +28,9 @@ export function impairRoutes(service: Pick<Service, "impair">): Route[] {
       summary: "Changes the impairments of the link to those in the body, until the next start",
       body: "application/json",
       async handle(c) {
-        const body = await bodyOf(c, MAX_BODY);
+        const body = await jsonOf(c);
         if (body instanceof Response) return body;
-        const checked = impairments.safeParse(parsed(body));
+        const checked = impairments.safeParse(body);
         if (!checked.success) return c.json({ error: EXPECTED }, 400);
         try {
           return c.json(await service.impair(checked.data as LinkImpairments));
@@ -49,12 +47,4 @@ export function impairRoutes(service: Pick<Service, "impair">): Route[] {
       handle: async (c) => c.json(await service.impair({})),
     },
   ];
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }

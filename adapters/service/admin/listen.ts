@@ -117,12 +117,13 @@ interface RunningServer {
 const FINISH_MS = 1000;
 
 function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): RunningServer {
+  const answer: Fetch = (request) => fetch(withOrigin(request));
   if (runtimeName() === "bun") {
     const { path: unix, ...tcp } = where;
     const server = Bun.serve({
       // A process that takes over listens before this one ends.
       ...unix === undefined ? { ...tcp, reusePort: true } : { unix },
-      fetch,
+      fetch: answer,
       // The next line of `/events` may be hours away.
       idleTimeout: 0,
     });
@@ -143,7 +144,7 @@ function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): Runn
     ...isTcp && canReusePort() && { reusePort: true },
     signal: aborting.signal,
     onListen() {},
-  }, fetch);
+  }, answer);
   let finished: Promise<void> | undefined;
   return {
     port: server.addr.port,
@@ -157,6 +158,17 @@ function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): Runn
     },
     finish: () => finished ??= server.shutdown(),
   };
+}
+
+/**
+ * Without Host, as in HTTP/1.0 requests of health checks, the URL has no origin on Bun, and that of a Unix socket has
+ * the path of the socket on Deno.
+ */
+function withOrigin(request: Request): Request {
+  if (request.headers.has("host") || request.url.startsWith("http:")) return request;
+  const isPath = request.url.startsWith("/");
+  const { pathname, search } = new URL(isPath ? `http://localhost${request.url}` : request.url);
+  return new Request(`http://localhost${pathname}${search}`, request);
 }
 
 /** Deno ends a process that listens with `reusePort` without `--unstable-net`, which `deno.json` has. */

@@ -31,6 +31,20 @@ export async function bodyOf(c: Context, most: number): Promise<string | Respons
   return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
+/** Maximum size of {@link jsonOf} in bytes. */
+const MAX_JSON = 16 * 1024;
+
+/** The body as JSON, `undefined` if it is none, or the answer that it is too long. */
+export async function jsonOf(c: Context): Promise<unknown> {
+  const text = await bodyOf(c, MAX_JSON);
+  if (text instanceof Response) return text;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
 /** The query as the schema has it, or the answer that says what is wrong with it. */
 export function queryOf<T>(c: Context, schema: z.ZodType<T>): T | Response {
   const value = c.req.query();

@@ -227,6 +227,7 @@ describe("the admin API", () => {
   test("shows and changes the level of the log", async () => {
     const { send, target } = admin();
     const put = (body: string) => send("PUT", "/log-level", { body, headers: JSON_BODY });
+    expect((await put(`{"level":"debug"}${" ".repeat(20_000)}`)).status).toBe(413);
     expect((await put('{"level":"debug"}')).status).toBe(200);
     expect([target.log.level, (await send("GET", "/log-level")).body])
       .toEqual(["debug", { level: "debug" }]);

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, statSync } from "node:fs";
 import { request } from "node:http";
-import { createServer } from "node:net";
+import { connect, createServer } from "node:net";
+import { Hono } from "hono";
+import { guard } from "../../../../adapters/service/admin/guard.ts";
 import { listenForAdmin } from "../../../../adapters/service/admin/listen.ts";
 import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 
@@ -19,6 +21,30 @@ function ask(socketPath: string): Promise<string> {
     }).on("error", reject).end();
   });
 }
+
+/** What is answered to an HTTP/1.0 request without Host. */
+function askPlainly(where: { path: string } | { port: number }): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    const socket = connect(where as never);
+    socket.setEncoding("utf8").on("data", (chunk) => text += chunk).on("error", reject)
+      .on("end", () => resolve(text));
+    socket.write("GET /readyz?x=1 HTTP/1.0\r\n\r\n");
+  });
+}
+
+// The health checks of proxies are such requests: the URL has a path and a name of the loopback all the same.
+test.each(["a Unix socket", "a TCP port"])("%s is served without Host", async (kind) => {
+  using folder = new TemporaryFolder();
+  const path = folder.file("admin.sock");
+  const app = new Hono().use(guard({})).get("/readyz", (c) => c.text(`x is ${c.req.query("x")}`));
+  const where = kind === "a TCP port" ? { hostname: "127.0.0.1", port: 0 } : { path };
+  const { port, close } = await listenForAdmin(where, app.fetch);
+  expect(await askPlainly(port === undefined ? { path } : { port })).toMatch(
+    / 200 OK\r\n[^]*x is 1/,
+  );
+  await close();
+});
 
 describe("a Unix socket of the admin API", () => {
   // Mode 0600, nothing else is left in the folder, and at the end not even the socket.
