@@ -21,7 +21,7 @@ export type { HttpOptions } from "./http/options.ts";
 export type { AccessLogFormat } from "./shared/http/access_log.ts";
 export { RequestBodyError } from "./shared/http/refusal.ts";
 
-/** Checks what another stack has sent. */
+/** The schema of the state that another stack has sent. */
 const movedHttpSchema = z.strictObject({ upgraded: z.boolean(), input: z.string() });
 
 /**

@@ -98,7 +98,7 @@ export interface Service {
 
 /** The place of a process among those of a service. */
 export interface StartOptions {
-  /** Default: that of a service that begins. */
+  /** Default: that of a newly started service. */
   readonly identity?: StackIdentity | undefined;
   /** What the process before hands over. */
   readonly inheritance?: Inheritance | undefined;

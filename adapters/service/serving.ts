@@ -304,7 +304,7 @@ export class Serving {
     this.#published = this.#published.filter((one) => !isDropped(one));
   }
 
-  /** Takes everything back that was left to another process. */
+  /** Resumes everything that was left to another process. */
   resume(): void {
     this.#isRetired = false;
     this.#network.shared?.resume();

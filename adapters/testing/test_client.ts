@@ -66,7 +66,7 @@ export class TestClient {
     return text;
   }
 
-  /** Says that nothing more will be sent; receiving goes on. */
+  /** Sends a FIN; receiving continues. */
   async end(): Promise<void> {
     await this.#clock.runUntil(this.socket.closeWrite());
   }

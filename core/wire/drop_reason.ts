@@ -65,7 +65,7 @@ export type DropReason =
   | "peer-hops" // the packet has crossed too many instances
   | "peer-age" // sent too long ago, or in the future
   | "peer-mac" // not sealed with the shared secret
-  | "peer-replay" // received before, or too late to tell
+  | "peer-replay" // received before, or too old to decide
   | "peer-rate" // a segment for another instance exceeded the rate limit
   // UDP
   | "udp-short"

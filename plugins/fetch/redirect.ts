@@ -7,9 +7,9 @@ import type { OutgoingRequest } from "./request.ts";
 import type { ResponseHead } from "./response_head.ts";
 
 const STATUSES = [301, 302, 303, 307, 308];
-/** Of the body that is not sent again. */
+/** Fields of a body that is not sent again. */
 const CONTENT_FIELDS = ["content-encoding", "content-language", "content-location", "content-type"];
-/** Not meant for another server. */
+/** Fields that are not sent to another server. */
 const CREDENTIALS = ["authorization", "cookie", "host", "proxy-authorization"];
 
 /** Whether the response redirects. */

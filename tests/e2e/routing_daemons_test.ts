@@ -74,7 +74,7 @@ describe("examples/many", () => {
   );
 
   // One router after the other, each called again when a machine has joined and when one has left.
-  testRequiring([...NEEDS, "program:nft"], "route with the kernel's means", async () => {
+  testRequiring([...NEEDS, "program:nft"], "route with the kernel alone", async () => {
     await using network = await ManyMachines.open({ machines: 3, profile: "internet" });
     const { machines } = network;
     await network.start(machines);

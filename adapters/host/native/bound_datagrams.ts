@@ -112,7 +112,7 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
     if (address === undefined) {
       const ip = IpAddress.parse(to.hostname);
       if (ip === undefined) return undefined;
-      // Names may resolve to other addresses all the time.
+      // Names may resolve to other addresses at any time.
       if (this.#destinations.size >= MAX_DESTINATIONS) this.#destinations.clear();
       this.#destinations.set(key, address = ipSocketAddress(ip, to.port));
     }

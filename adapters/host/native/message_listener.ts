@@ -88,7 +88,7 @@ export function connectMessages(sockets: NativeSockets, name: string): number {
   throw error;
 }
 
-/** An abstract name has a zero in front and none behind. */
+/** An abstract name begins with a zero byte and does not end with one. */
 function abstractAddress(name: string): Bytes {
   const address = unixSocketAddress(`@${name}`);
   if (address === undefined) throw new Error("the name is too long");

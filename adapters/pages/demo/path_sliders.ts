@@ -20,7 +20,7 @@ interface Slider {
 }
 
 const STEPS = 200;
-/** How long the page's own position counts after a change, in milliseconds: samples are older. */
+/** How long a slider keeps its own position after a change, in milliseconds: samples in transit are older. */
 const HOLD_MS = 600;
 
 const SLIDERS: readonly Slider[] = [
@@ -33,7 +33,7 @@ const SLIDERS: readonly Slider[] = [
   {
     key: "loss",
     name: "Loss",
-    // The cube: most of interest is below 2 %.
+    // Cubic, because most interesting values are below 2 %.
     valueAt: (position) => 0.2 * (position / STEPS) ** 3,
     positionOf: (value) => STEPS * Math.cbrt(value / 0.2),
     show: (value) => `${(value * 100).toFixed(value < 0.01 ? 2 : 1)} %`,
@@ -54,7 +54,7 @@ function logarithmic(least: number, most: number): Pick<Slider, "valueAt" | "pos
   };
 }
 
-/** Shows the path, and reports what its reader changes. */
+/** Shows the path, and reports the changes of the user. */
 export function PathSliders({ path, onChange }: {
   readonly path: DemoPath | undefined;
   readonly onChange: (path: Partial<DemoPath>) => void;

@@ -75,7 +75,7 @@ export function coloursOf(element: Element): Colours {
   };
 }
 
-/** Shows the columns; follows the width of its place and the colours of the page. */
+/** Shows the columns; follows the width of its container and the colours of the page. */
 export function Plot(props: PlotProps): VNode {
   const { title, lines, keys = [], height, version } = props;
   const place = useRef<HTMLDivElement>(null);
@@ -200,7 +200,7 @@ function optionsOf(
         size: 24,
         gap: 4,
         space: 70,
-        // At the same places of a plot that moves.
+        // At fixed positions while the plot moves.
         ...span !== null && {
           splits: (_plot, _axis, _min, max) =>
             [1, 2 / 3, 1 / 3, 0].map((part) => max - part * span),

@@ -55,7 +55,7 @@ export function runInit(args: readonly string[]): string {
   }\n`;
 }
 
-/** The packages come from where this program comes from. */
+/** The project gets the packages from the source of this program: JSR, npm or a checkout. */
 function packageSource(): PackageSource {
   const { name, version } = deno;
   const versions = manifest.dependencies;

@@ -58,7 +58,7 @@ export class ServiceManager {
     for (const each of descriptors) this.#send(`FDSTORE=1\nFDNAME=${name}`, [each]);
   }
 
-  /** Keeps the descriptors of a name no longer. */
+  /** Removes the stored descriptors of a name. */
   forget(name: string): void {
     this.#send(`FDSTOREREMOVE=1\nFDNAME=${name}`);
   }

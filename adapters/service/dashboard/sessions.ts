@@ -1,5 +1,5 @@
 /**
- * Which pages have signed in to the dashboard.
+ * The pages that have signed in to the dashboard.
  *
  * @module
  */
@@ -35,7 +35,7 @@ export class Sessions {
     return this.#issue(this.#keys, KEY_MS, MAX_KEYS);
   }
 
-  /** Whether a key is valid; it is not any more. */
+  /** Whether a key is valid; this call makes it invalid. */
   useKey(key: string): boolean {
     return this.#isValid(this.#keys, key) && this.#keys.delete(key);
   }
@@ -45,7 +45,7 @@ export class Sessions {
     return this.#issue(this.#sessions, SESSION_IDLE_MS, MAX_SESSIONS);
   }
 
-  /** Whether a token is that of a session, which then lasts longer. */
+  /** Whether a token is that of a session, whose idle time then begins again. */
   renew(token: string): boolean {
     if (!this.#isValid(this.#sessions, token)) return false;
     this.#sessions.delete(token);

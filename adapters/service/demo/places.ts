@@ -24,7 +24,7 @@ export interface Served {
 
 const served = new WeakMap<object, Served>();
 
-/** Notes what a stack serves; the getters of `what` are read later. */
+/** Records what a stack serves; the getters of `what` are read later. */
 export function setServed(stack: object, what: Served): void {
   served.set(stack, what);
 }

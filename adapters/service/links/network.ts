@@ -205,7 +205,7 @@ async function networkOnDevice(
 
 /** Options of {@link networkOn}. */
 export interface NetworkOptions {
-  /** Default: that of a service that begins. */
+  /** Default: that of a newly started service. */
   readonly identity?: StackIdentity | undefined;
   /** The device below the link, if other processes can use it too. */
   readonly shared?: GenerationLink | undefined;

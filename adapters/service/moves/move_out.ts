@@ -110,7 +110,7 @@ export class MoveOut {
     };
   }
 
-  /** Packets reach the receiver by themselves: forgets the connections that have moved. */
+  /** Packets reach the receiver directly: forgets the connections that have moved. */
   release(): void {
     for (const frozen of this.#redirected) frozen.release();
     this.#redirected.clear();
@@ -253,7 +253,7 @@ export class MoveOut {
     }
   }
 
-  /** The receiver may have the connection: two owners would be worse than none. */
+  /** The receiver may have the connection: a second owner would corrupt the stream. */
   #lose(id: number, moving: Moving): void {
     this.#moving.delete(id);
     moving.state = "over";

@@ -209,7 +209,7 @@ export class SealedChannel {
     return this.#buffered[0]!.subarray(0, count);
   }
 
-  /** Removes bytes that are there, in an array of their own. */
+  /** Removes received bytes, in a new array. */
   #shift(count: number): Uint8Array {
     const taken = new Uint8Array(count);
     let at = 0;

@@ -103,7 +103,7 @@ export class ServiceMoves {
     return report;
   }
 
-  /** Packets of the connections that have moved reach the other services by themselves now. */
+  /** Packets of the connections that have moved now reach the other services directly. */
   endRedirects(): void {
     for (const [channel, out] of this.#outgoing) {
       out.release();

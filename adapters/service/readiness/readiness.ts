@@ -48,7 +48,7 @@ export class Readiness {
     return this.#lameDuck ??= this.#withdraw(ms);
   }
 
-  /** Ends the time as a lame duck at once, or leaves it out. */
+  /** Ends the time as a lame duck at once, or skips it. */
   skipLameDuck(): void {
     this.#skip.abort();
   }

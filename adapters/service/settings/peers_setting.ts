@@ -52,7 +52,7 @@ const membersBySrv = z.string().regex(SRV, {
   error: ({ input }) => `expected srv:NAME such as srv:_peers._udp.berth.example, got ${input}`,
 }).transform((text) => SRV.exec(text)![1]!);
 
-/** The faults of one form, not those of both. */
+/** The faults of the intended form, not those of both forms. */
 const membersSchema = z.unknown().transform((value, c): PeersSetting["members"] => {
   const schema = typeof value === "string" ? membersBySrv : membersByNumber;
   const { success, data, error } = schema.safeParse(value);

@@ -21,7 +21,7 @@ export interface StackIdentity {
   readonly origin: number;
 }
 
-/** The identity of a service that begins. */
+/** The identity of a newly started service. */
 export function newIdentity(): StackIdentity {
   const secret = new Uint8Array(SECRET_LENGTH);
   systemRandom.fill(secret);

@@ -51,11 +51,11 @@ export interface Handover {
   retire(channels: readonly number[]): Promise<void>;
   /** Closes published ports, by name, that the process that took over does not have. */
   drop(listeners: readonly string[]): Promise<void>;
-  /** Takes everything back: the process that took over has ended. */
+  /** Resumes everything: the process that took over has ended. */
   resume(): Promise<void>;
   /** Whether no connection is left. */
   isIdle(): Promise<boolean>;
-  /** Accepts clients at published ports, which wait for this in a process that takes over. */
+  /** Accepts clients at published ports. A process that takes over does so only from this call on. */
   begin(): Promise<void>;
 }
 

@@ -39,7 +39,7 @@ export function upgradeArguments(
 /** A process that was started. */
 export interface NewProcess {
   readonly pid: number;
-  /** Resolves when it has ended, with how: `exit code 1`. */
+  /** Resolves when it has ended, with the cause: `exit code 1`. */
   readonly ended: Promise<string>;
   /** Ends it at once. */
   kill(): void;

@@ -87,7 +87,7 @@ export class Predecessor {
     if (fault !== undefined) throw new UsageError(fault);
   }
 
-  /** Tells it why this process cannot start. */
+  /** Reports to it why this process cannot start. */
   reportFailure(error: unknown): void {
     const message = error instanceof UsageError ? error.message : messageLine(error);
     sendControl(this.#socket, { type: "failed", message });

@@ -265,7 +265,7 @@ export class Upgrader {
     for (const message of metricsMessages(await this.#options.metrics())) successor.send(message);
   }
 
-  /** Waits until no connection is left, or for the grace time. */
+  /** Waits until no connection is left, or the grace time is over. */
   async #finish(successor: Successor, resumed: AbortSignal): Promise<void> {
     const { service, log } = this.#options;
     const { upgradeGraceMs } = service.settings;

@@ -279,7 +279,7 @@ export class Peers {
     return isReported && this.#reportAt !== -Infinity ? this.#reportAt : 0;
   }
 
-  /** Tells the others that this instance is alive, and whether it accepts connections. */
+  /** Reports to the others that this instance is alive, and whether it accepts connections. */
   handleTimeout(now: number): void {
     if (now < this.nextTimeout()) return;
     this.#reportedServing = this.#membership.isServing;

@@ -12,7 +12,7 @@ export class ReplayWindow {
   readonly #seen = new Uint32Array(REPLAY_WINDOW / 32);
   #highest = -1;
 
-  /** Notes a number; false: it has been seen, or is too old to tell. */
+  /** Records a number; false: it was recorded before, or is too old to decide. */
   take(sequence: number): boolean {
     const ahead = sequence - this.#highest;
     if (ahead <= -REPLAY_WINDOW) return false;

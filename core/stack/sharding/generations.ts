@@ -126,7 +126,7 @@ export class Generations {
     }
   }
 
-  /** Notes what an earlier process has; beyond {@link MAX_EARLIER_ENDPOINTS} it is found by asking. */
+  /** Records what an earlier process has; beyond {@link MAX_EARLIER_ENDPOINTS} it is found by asking. */
   learn(endpoint: GenerationEndpoint): void {
     if (this.endpointCount >= MAX_EARLIER_ENDPOINTS) return;
     const { protocol, local, localPort, remote, remotePort, generation } = endpoint;

@@ -60,9 +60,9 @@ export interface TcpEventData {
   };
   /** The congestion controller changed its behaviour. */
   readonly "tcp:congestion_state_updated": {
-    /** Before. */
+    /** The previous one. */
     readonly old: CongestionState;
-    /** Since then. */
+    /** The new one. */
     readonly new: CongestionState;
     /** Recovery was spurious and has been undone (RFC 3522, RFC 5682, RFC 3708). */
     readonly trigger?: "spurious";
@@ -71,9 +71,9 @@ export interface TcpEventData {
   readonly "tcp:timer_updated": TimerUpdate;
   /** RFC 9293 figure 5. */
   readonly "tcp:connection_state_updated": {
-    /** Before. */
+    /** The previous one. */
     readonly old: TcpState;
-    /** Since then. */
+    /** The new one. */
     readonly new: TcpState;
     /** In CLOSED: why, unless the connection ended without an error. */
     readonly error?: EndReason;

@@ -78,7 +78,7 @@ export class EventRecorder {
     return this.#queues.length === 0;
   }
 
-  /** Whether nothing more will happen. */
+  /** Whether no more events can follow. */
   get hasEnded(): boolean {
     return this.#tcb.has(RELEASED);
   }

@@ -90,7 +90,7 @@ for (const [name, listen] of WAYS) {
     });
 
     // The sender is remembered between datagrams: the next one may have another.
-    test("tells clients apart that take turns", async () => {
+    test("distinguishes clients that take turns", async () => {
       const { port, clients } = await answering(listen, "127.0.0.1");
       const [one, other] = [await client(), await client()];
       for (const socket of [one, one, other, one]) await ask(socket, port.address.port, "ahoy");

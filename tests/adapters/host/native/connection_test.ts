@@ -45,7 +45,7 @@ describe("NativeConnection", () => {
 
   // The kernel measures the handshake already, so that the shortest connection has a value; it is called
   // once, whether the connection is closed or reset.
-  testRequiring(["native-sockets"], "tells its round-trip time at its end", async () => {
+  testRequiring(["native-sockets"], "reports its round-trip time at its end", async () => {
     const server = createServer((socket) => socket.resume().on("error", () => {}).end());
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as { port: number };

@@ -31,7 +31,7 @@ function messageOf(...args: string[]): string {
 }
 
 describe("init", () => {
-  test("writes a project for the runtime that runs it", () => {
+  test("writes a project for the runtime that it runs on", () => {
     const root = join(folder, "My Plugin");
     const text = runInit(["plugin", root]);
     expect(text).toContain(isBun ? "bun install" : "deno task test");
@@ -56,7 +56,7 @@ describe("init", () => {
     expect(readFileSync(join(root, "berth.json"), "utf8")).toBe("mine");
   });
 
-  test("says what it expects", () => {
+  test("throws an error that says what is expected", () => {
     expect(messageOf()).toBe("init: expected plugin, app, network, got none");
     expect(messageOf("plugn")).toContain("got plugn; did you mean plugin?");
     expect(messageOf("toString")).toContain("got toString");

@@ -154,7 +154,7 @@ describe("options of the stack", () => {
   });
 
   // `tcp` replaces what `keepAliveMs` and the profile imply; the rest of these stays.
-  test("tcp replaces single defaults of profile and keepAliveMs", () => {
+  test("tcp overrides single defaults of profile and keepAliveMs", () => {
     const tcp = { keepAliveIdleMs: 1000, congestion: "cubic" } as const;
     expect(tcpOptions({ profile: "local", keepAliveMs: 60_000, tcp })).toEqual({
       profile: "local",

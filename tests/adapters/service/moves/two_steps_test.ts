@@ -256,7 +256,7 @@ describe("a move in two steps", () => {
   });
 
   // Messages for the other side, of unknown connections, and none at all.
-  test("tells what is no message for it", () => {
+  test("returns false for a message that is not for it", () => {
     const net = new ThreeStacks();
     const answers: MoveMessage[] = [];
     const incoming = new MoveIn(net.servers[1], (message) => answers.push(message), silentLogger);

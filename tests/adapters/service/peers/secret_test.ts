@@ -38,7 +38,7 @@ describe("readPeerKeys", () => {
   });
 
   // Anyone who has the secret can inject packets.
-  test("warns if others may read it", () => {
+  test("warns if other users may read it", () => {
     using folder = new TemporaryFolder();
     folder.write("secret", SECRET);
     const file = join(folder.path, "secret");

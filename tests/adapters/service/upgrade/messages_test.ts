@@ -36,7 +36,7 @@ describe("messages between processes", () => {
     expect([...endpointMessages([])]).toEqual([]);
   });
 
-  test("that are too short are none", () => {
+  test("that are too short are not messages", () => {
     for (let size = 0; size <= 8; size++) {
       expect(readPacket(new Uint8Array(size).fill(KIND.PACKET))).toBe(undefined);
     }

@@ -29,7 +29,7 @@ describe("MetricSums", () => {
   });
 
   // An upstream that is down in one worker is down.
-  test("takes the least where the metric says so", () => {
+  test("takes the minimum if the metric specifies it", () => {
     const sums = new MetricSums();
     for (const value of [1, 0, 1]) sums.add([metric([["a", value]], { combine: "min" })]);
     expect(sums.metrics[0]!.points[0]!.value).toBe(0);

@@ -68,7 +68,7 @@ describe("replayEvents", () => {
   });
 
   // What happened in a gap is not known.
-  test("says nothing between dropped events and the next snapshot", async () => {
+  test("returns nothing between dropped events and the next snapshot", async () => {
     const { events } = await loggedTransfer({ bytes: 20_000 });
     const gap: TcpEvent = { time: 1, name: "tcp:events_dropped", data: { count: 3 } };
     expect([...replayEvents([...events, gap, ...events.slice(1)])].length).toBe(events.length);

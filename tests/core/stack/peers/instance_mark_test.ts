@@ -12,7 +12,7 @@ const WALL = 418 * 2 ** 32 - 5000;
 
 describe("instance mark", () => {
   // Every number, with hashes of both signs, from a clock that is ahead to the largest age.
-  test("tells the instance from an echoed timestamp", () => {
+  test("identifies the instance by an echoed timestamp", () => {
     for (let instance = 0; instance < MAX_INSTANCES; instance++) {
       for (const hash of [0, 1, -1, 0x7fffffff, -0x80000000, 0x12345678]) {
         for (const age of [-3_600_000, 0, 1, 200, 60_000, 7_200_000, MAX_MARK_AGE - 100]) {

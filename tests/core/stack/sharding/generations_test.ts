@@ -77,7 +77,7 @@ describe("generations of a stack", () => {
   });
 
   // A closed port is refused once, by the newest process, after the packet was passed to the others.
-  test("refuse what none of them has", () => {
+  test("refuse a packet of which none of them has the connection", () => {
     const net = new Network();
     net.upgrade();
     net.upgrade();
@@ -181,7 +181,7 @@ describe("generations of a stack", () => {
   });
 });
 
-describe("what is known of earlier processes", () => {
+describe("endpoints of earlier processes", () => {
   // One more than the bound is not kept; when the process has ended, nothing is.
   test("is bounded", () => {
     const generations = new Generations(2, 1);
