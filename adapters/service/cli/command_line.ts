@@ -255,7 +255,12 @@ async function serveAfter(
   const asked = waitForShutdownSignal(() => reload("SIGHUP"));
   if (predecessor !== undefined) await takeOver(predecessor, service, admin);
   saved(file);
-  onStatsSignal(async () => log.info("stats", await service.stats()));
+  onStatsSignal(async () => {
+    const stats = await service.stats();
+    // Whoever sends the signal waits for a line, even if nothing has changed since the last one.
+    log.flush();
+    log.info("stats", stats);
+  });
   const startWatching = () =>
     given.watch ? watch(given, service, () => reload("a file has changed")) : () => {};
   let stopWatching = startWatching();
