@@ -51,7 +51,7 @@ const entries = Object.values<string>(exports).flatMap((path) => {
 });
 const symbols = entries.flatMap((entry) => entry.symbols);
 
-// What an editor shows on hover is all that many users read.
+// Many users read only what an editor shows on hover.
 describe("the documentation of the entry points", () => {
   test("has each exported symbol and each of its members", () => {
     const bare = symbols.flatMap(({ name, declarations }) => [

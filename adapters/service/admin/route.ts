@@ -34,7 +34,7 @@ export async function bodyOf(c: Context, most: number): Promise<string | Respons
 /** Maximum size of {@link jsonOf} in bytes. */
 const MAX_JSON = 16 * 1024;
 
-/** The body as JSON, `undefined` if it is none, or the answer that it is too long. */
+/** The body as JSON; `undefined` if it is not JSON; or the answer 413 if it is too long. */
 export async function jsonOf(c: Context): Promise<unknown> {
   const text = await bodyOf(c, MAX_JSON);
   if (text instanceof Response) return text;

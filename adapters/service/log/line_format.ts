@@ -65,7 +65,7 @@ const UNPRINTABLE = "\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2
 const UNPRINTABLE_ONE = new RegExp(`[${UNPRINTABLE}]`, "g");
 const UNPRINTABLE_OR_CONTROL = new RegExp(`[\\0-\\x1f${UNPRINTABLE}]+`, "g");
 
-/** As JSON, in which those characters are escaped too: peers choose some values, and people read logs on terminals. */
+/** As JSON, in which those characters are escaped too: peers choose some values, and logs are read on terminals. */
 function toJson(value: unknown): string {
   return JSON.stringify(value).replace(
     UNPRINTABLE_ONE,

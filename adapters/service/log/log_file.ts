@@ -23,7 +23,7 @@ const writeAsync = promisify(write);
 /** Maximum number of characters that wait for the disk; lines beyond it are lost. */
 export const MAX_WAITING_LENGTH = 1_048_576;
 
-/** A file, and its rotation. Devices and pipes are not rotated; of a symbolic link, the file that it leads to is. */
+/** A file, and its rotation. Devices and pipes are not rotated; through a symbolic link, its target is rotated. */
 export interface LogFileOptions {
   readonly file: string;
   /** Size of one file, in bytes; a line is never divided. */
@@ -58,7 +58,7 @@ export class LogFile {
   #isTorn = false;
   #mustReopen = false;
 
-  /** @throws {Error} The file cannot be opened, or is a FIFO that nobody reads. */
+  /** @throws {Error} The file cannot be opened, or is a FIFO without a reader. */
   constructor(options: LogFileOptions, events: LogFileEvents) {
     this.options = options;
     this.#events = events;
@@ -208,7 +208,7 @@ const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
 const APPEND_AT_ONCE = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK;
 
 function openToAppend(file: string): number {
-  // Without O_NONBLOCK, opening a FIFO waits for somebody to read it.
+  // Without O_NONBLOCK, opening a FIFO waits for a reader.
   const fd = openSync(file, APPEND_AT_ONCE, MODE);
   if (fstatSync(fd).isFile()) return fd;
   try {

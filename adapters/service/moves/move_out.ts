@@ -25,7 +25,7 @@ const RETRY_MS = 1000;
 const PAUSE_MS = 50;
 /** How long the receiver may take to accept a batch, in milliseconds. */
 const ANSWER_MS = 2000;
-/** How long it may take to answer what it was offered before the next batch, in milliseconds. */
+/** How long the receiver may take to answer all offers before the next batch, in milliseconds. */
 const SILENCE_MS = 10_000;
 /** Maximum number of batches in succession of which none was accepted in time. */
 const MAX_SLOW_BATCHES = 3;
@@ -172,12 +172,12 @@ export class MoveOut {
     }
     await this.#answers(this.#moving, began + COMMIT_MS);
     for (const [id, moving] of this.#moving) this.#lose(id, moving);
-    // A receiver that was busy goes on once it has answered: no connection is frozen meanwhile.
+    // The next batch waits until a busy receiver has answered; no connection is frozen meanwhile.
     await this.#answers(this.#withdrawn, began + SILENCE_MS);
     this.#slowBatches = isSlow && this.#moved === before ? this.#slowBatches + 1 : 0;
   }
 
-  /** Resolves when all that wait have got an answer, or at the deadline. */
+  /** Resolves when everything in `waiting` is answered, or at the deadline. */
   async #answers(waiting: { readonly size: number }, deadline: number): Promise<void> {
     while (waiting.size > 0 && !this.#hasEnded && this.#clock.now() < deadline) {
       await this.#answer(deadline);

@@ -33,17 +33,20 @@ describe("format json", () => {
   });
 });
 
-// ESC, CSI as one character (C1), DEL, a line separator and a change of direction: a peer that chooses a value must
-// not control the terminal of whoever reads the log, and the value stays what it was.
-test.each(["text", "json"] as const)("format %s escapes what a terminal obeys", (format) => {
-  const { lines, log } = record("info", format);
-  const value = "a\x1b[2J\x9b2J\x7f\r\n\u2028\u202e\u2066z";
-  log.info(`said ${value}`, { value });
-  expect(lines.length).toBe(1);
-  expect(lines[0]).toMatch(/^[\x20-\x7e]+$/);
-  const [, quoted] = /value"?[=:](".*")/.exec(lines[0]!)!;
-  expect(JSON.parse(quoted!)).toBe(value);
-});
+// ESC, CSI as one character (C1), DEL, a line separator and a change of direction: a peer that chooses a value must not
+// control the terminal that shows the log, and the value can be recovered.
+test.each(["text", "json"] as const)(
+  "format %s escapes control characters of a terminal",
+  (format) => {
+    const { lines, log } = record("info", format);
+    const value = "a\x1b[2J\x9b2J\x7f\r\n\u2028\u202e\u2066z";
+    log.info(`said ${value}`, { value });
+    expect(lines.length).toBe(1);
+    expect(lines[0]).toMatch(/^[\x20-\x7e]+$/);
+    const [, quoted] = /value"?[=:](".*")/.exec(lines[0]!)!;
+    expect(JSON.parse(quoted!)).toBe(value);
+  },
+);
 
 describe("a repeated line", () => {
   // 100,000 equal lines: the first, and their number when another line comes.

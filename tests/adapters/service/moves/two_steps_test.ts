@@ -165,7 +165,7 @@ describe("a move in two steps", () => {
   });
 
   // The batch of that moment is offered again later, and so are the others.
-  test.each([1, 20, 60])("goes on if the receiver was busy at offer %d", async (number) => {
+  test.each([1, 20, 60])("continues if the receiver was busy at offer %d", async (number) => {
     await using services = new TwoServices();
     const sockets = await services.connect(70);
     services.stall((count) => count === number ? 3000 : 0);
