@@ -8,6 +8,7 @@ import { Subnet } from "../../../core/wire/address.ts";
 import { UsageError } from "../errors.ts";
 import { isThroughKernel } from "../links/table.ts";
 import type { SettingKey, Settings } from "../settings/settings.ts";
+import { COMMON_SETTINGS } from "../upgrade/inheritance.ts";
 
 /** The changes of a reload. They can be sent to another thread. */
 export interface Changes {
@@ -45,6 +46,9 @@ const CHANGEABLE: ReadonlySet<SettingKey> = new Set<SettingKey>([
   "peers",
 ]);
 
+/** Settings that can be changed by a restart only, not by an upgrade either. */
+const FIXED: ReadonlySet<string> = new Set([...COMMON_SETTINGS, "capture"]);
+
 /** Changeable settings that concern no listen address, port or address. */
 const OTHER_SETTINGS = [
   "metrics",
@@ -79,7 +83,7 @@ function cannotChange(key: SettingKey, now: unknown, next: unknown): string {
   const change = isPlain
     ? `${key}: ${now ?? "none"} cannot become ${next ?? "none"}`
     : `${key} cannot change`;
-  return `${change} while the service runs: restart it`;
+  return `${change} in a reload: ${FIXED.has(key) ? "restart" : "upgrade or restart"} the service`;
 }
 
 /** The members may change, the identity of this instance may not. */
@@ -88,7 +92,7 @@ function peersFault(now: Settings["peers"], next: Settings["peers"]): string | u
   const { members: _, ...before } = now ?? {};
   const { members: __, ...after } = next ?? {};
   if (isDeepStrictEqual(before, after)) return undefined;
-  return "peers: only members can change while the service runs: restart it";
+  return "peers: only members can change in a reload: restart the service";
 }
 
 /** On the memory link there is no host whose routes would have to change. */
@@ -97,15 +101,15 @@ function addressFault(now: Settings, next: Settings): string | undefined {
   const isAll = [...added, ...removed].some((text) => Subnet.parse(text)?.prefixLength === 0);
   if (next.tun === undefined && next.link === undefined) {
     return isAll
-      ? "addresses: an IP version cannot be added or removed while the service runs: restart it"
+      ? "addresses: an IP version cannot be added or removed in a reload: upgrade or restart the service"
       : undefined;
   }
   if (!isDeepStrictEqual(now.hostAddresses, next.hostAddresses)) {
-    return "hostAddresses: those of the device cannot change while the service runs, from " +
+    return "hostAddresses: those of the device cannot change in a reload, from " +
       `${now.hostAddresses.join(", ")} to ${
         next.hostAddresses.join(", ")
       } (by default they follow ` +
-      "addresses): restart it";
+      "addresses): restart the service";
   }
   const isKernel = next.link === undefined || isThroughKernel(next.link);
   if (isKernel || added.length + removed.length === 0) return undefined;

@@ -60,10 +60,18 @@ export interface Handover {
 }
 
 /** The settings that a process that takes over must have in common with the one before. */
-const COMMON = ["tun", "link", "mtu", "workers", "hostAddresses", "admin", "peers"] as const;
+export const COMMON_SETTINGS = [
+  "tun",
+  "link",
+  "mtu",
+  "workers",
+  "hostAddresses",
+  "admin",
+  "peers",
+] as const;
 
 /** The value of each such setting, as text. */
-export type CommonSettings = Readonly<Record<typeof COMMON[number], string>>;
+export type CommonSettings = Readonly<Record<typeof COMMON_SETTINGS[number], string>>;
 
 /** The settings of a process, for {@link upgradeFault}. */
 export function commonSettings(settings: Settings): CommonSettings {
@@ -72,7 +80,9 @@ export function commonSettings(settings: Settings): CommonSettings {
   const { members: _, ...instance } = settings.peers ?? {};
   // The token of the admin API may change.
   const common = { ...settings, peers: settings.peers && instance, admin: settings.admin?.listen };
-  return Object.fromEntries(COMMON.map((key) => [key, text(common[key])])) as CommonSettings;
+  return Object.fromEntries(
+    COMMON_SETTINGS.map((key) => [key, text(common[key])]),
+  ) as CommonSettings;
 }
 
 /** Why a process with other settings cannot take over; `undefined`: it can. */
@@ -81,8 +91,9 @@ export function upgradeFault(
   next: CommonSettings,
 ): string | undefined {
   // A process of an older version may lack some keys.
-  const differs = (key: typeof COMMON[number]) => now[key] !== undefined && now[key] !== next[key];
-  const faults = COMMON.filter(differs).map((key) => {
+  const differs = (key: typeof COMMON_SETTINGS[number]) =>
+    now[key] !== undefined && now[key] !== next[key];
+  const faults = COMMON_SETTINGS.filter(differs).map((key) => {
     // Objects may have secrets.
     const isPlain = [now[key], next[key]].every((text) => !/^[{[]/.test(text!));
     const change = isPlain

@@ -188,9 +188,9 @@ describe("a configuration that cannot be used", () => {
     const fault = await running.reload({ ...listen("echo"), ...fixed })
       .catch(({ message }: Error) => message);
     expect(String(fault).split("\n")).toEqual([
-      "mtu: 1500 cannot become 1400 while the service runs: restart it",
-      "profile: local cannot become internet while the service runs: restart it",
-      "icmp cannot change while the service runs: restart it",
+      "mtu: 1500 cannot become 1400 in a reload: restart the service",
+      "profile: local cannot become internet in a reload: upgrade or restart the service",
+      "icmp cannot change in a reload: upgrade or restart the service",
     ]);
   });
 });
