@@ -90,6 +90,21 @@ describe("exports", () => {
     ]);
   });
 
+  // Deno fetches these modules with the program; a thread that starts later may have no network.
+  test("the program reaches the module that a worker runs", () => {
+    const byPath = new Map(
+      sourceFiles("main.ts", "exports", "core", "adapters", "plugins").map((
+        one,
+      ) => [one.path, one]),
+    );
+    const reached = new Set(["main.ts"]);
+    for (const path of reached) {
+      const file = byPath.get(path);
+      for (const { target } of file === undefined ? [] : importsOf(file)) reached.add(target);
+    }
+    expect([...reached]).toContain("adapters/service/workers/worker.ts");
+  });
+
   // A page has no other entry point that its bundler could follow to node: modules.
   test("the browser's entry point has the stack", () => {
     expect(browser.createStack).toBe(main.createStack);

@@ -25,6 +25,12 @@ export const WORKER_MODULE: URL = new URL(
   import.meta.url,
 );
 
+/**
+ * Never called: Deno fetches, together with a program from the net, the modules that its `import()` names. Without
+ * this, the first thread would need the network.
+ */
+export const fetchWorkerModule = (): Promise<unknown> => import("./worker.ts");
+
 /** Deno starts threads from files and `data:` URLs only, which may import a module from the net. */
 function threadModule(): URL {
   return WORKER_MODULE.protocol === "file:"
