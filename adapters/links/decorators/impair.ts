@@ -205,10 +205,10 @@ export class ImpairedLink implements Link {
     checkImpairments(outgoing);
     if (incoming) checkImpairments(incoming, "incoming.");
     this.#impairments = {};
-    const others = this.#impairsIncoming || incoming
+    const received = this.#impairsIncoming || incoming
       ? { ...NO_IMPAIRMENT, ...incoming }
       : undefined;
-    this.set({ ...NO_IMPAIRMENT, ...outgoing, ...others && { incoming: others } });
+    this.set({ ...NO_IMPAIRMENT, ...outgoing, ...received && { incoming: received } });
     this.#impairments = { ...outgoing, ...incoming && { incoming } };
   }
 

@@ -19,15 +19,15 @@ export const SERVICE_METRICS: readonly MetricDefinition[] = [
   ...LOG_METRICS,
 ];
 
-/** Exports the metrics of a service, and `others`; the result makes the text for Prometheus. */
+/** Exports the metrics of a service, and those of `additional`; the result makes the text for Prometheus. */
 export function exportMetrics(
   service: Pick<Service, "metrics">,
-  others: () => readonly Metric[],
+  additional: () => readonly Metric[],
 ): (names?: "node_exporter") => Promise<string> {
   const source = async () => {
     const sums = new MetricSums();
     sums.add(await service.metrics());
-    sums.add(others());
+    sums.add(additional());
     return sums.metrics;
   };
   registerSource(source, SERVICE_METRICS);
