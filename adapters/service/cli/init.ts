@@ -3,14 +3,14 @@
  *
  * @module
  */
-import { existsSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import { existsSync, lstatSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suggestionFor } from "../../../core/api/suggestion.ts";
 import deno from "../../../deno.json" with { type: "json" };
 import manifest from "../../../package.json" with { type: "json" };
 import { isCompiled, runtimeName } from "../../runtime/runtime.ts";
-import { UsageError } from "../errors.ts";
+import { messageLine, UsageError } from "../errors.ts";
 import { type PackageSource, PROJECT_KINDS, projectFiles } from "../init/project.ts";
 
 /** What the command does, for `--help` and completion. */
@@ -37,22 +37,39 @@ export function runInit(args: readonly string[]): string {
   const root = resolve(folder);
   const source = packageSource();
   const files = projectFiles(packageNameOf(root), PROJECT_KINDS[name]!, source);
-  const existing = Object.keys(files).find((path) => existsSync(join(root, path)));
+  const existing = Object.keys(files).find((path) => isUsed(join(root, path)));
   if (existing !== undefined) {
     throw new UsageError(`init: ${join(root, existing)} exists: choose an empty folder`);
   }
-  for (const [path, text] of Object.entries(files)) {
-    mkdirSync(dirname(join(root, path)), { recursive: true });
-    writeFileSync(join(root, path), text, { flag: "wx" });
-  }
+  for (const [path, text] of Object.entries(files)) write(join(root, path), text);
   const { runtime } = source;
-  const enter = realpathSync(root) === realpathSync(".") ? [] : [`cd ${folder}`];
+  const enter = realpathSync(root) === realpathSync(".") ? [] : [`cd ${quoted(folder)}`];
   const commands = runtime === "deno"
     ? ["deno task test", "deno task dev"]
     : ["bun install", "bun run test", "bun run dev"];
   return `${Object.keys(files).length} files are in ${root}. Next:\n\n  ${
     [...enter, ...commands].join("\n  ")
   }\n`;
+}
+
+/** Whether there is a file or a symbolic link, also one that leads nowhere. */
+function isUsed(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch {
+    // Writing says why.
+    return false;
+  }
+}
+
+/** @throws {UsageError} The file cannot be written. */
+function write(path: string, text: string): void {
+  try {
+    mkdirSync(dirname(path), { recursive: true });
+    writeFileSync(path, text, { flag: "wx" });
+  } catch (error) {
+    throw new UsageError(`init: cannot write ${path}: ${messageLine(error)}`);
+  }
 }
 
 /** The project gets the packages from the source of this program: JSR, npm or a checkout. */
@@ -89,6 +106,11 @@ function packedHere(): string | undefined {
   const { name, version } = deno;
   const path = pathHere(`dist/${name.slice(1).replace("/", "-")}-${version}.tgz`);
   return existsSync(path) ? `file:${path}` : undefined;
+}
+
+/** As a shell reads it. */
+function quoted(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }
 
 /** A name that npm accepts. */

@@ -1,5 +1,13 @@
 import { execFile } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import {
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import process from "node:process";
@@ -35,6 +43,7 @@ describe("init", () => {
     const root = join(folder, "My Plugin");
     const text = runInit(["plugin", root]);
     expect(text).toContain(isBun ? "bun install" : "deno task test");
+    expect(text).toContain(`cd '${root}'\n`);
     const files = readdirSync(root);
     expect(files).toContain("plugin.ts");
     expect(files.includes("package.json")).toBe(isBun);
@@ -54,6 +63,17 @@ describe("init", () => {
     );
     expect(readdirSync(root)).toEqual(["berth.json"]);
     expect(readFileSync(join(root, "berth.json"), "utf8")).toBe("mine");
+  });
+
+  // A link that leads nowhere counts, and a file in place of a folder is named.
+  test("changes nothing if a link is in the way", () => {
+    const root = join(folder, "linked");
+    mkdirSync(root);
+    symlinkSync("/nonexistent/README.md", join(root, "README.md"));
+    expect(messageOf("app", root)).toContain("README.md exists: choose an empty folder");
+    expect(readdirSync(root)).toEqual(["README.md"]);
+    writeFileSync(join(root, "file"), "mine");
+    expect(messageOf("app", join(root, "file"))).toMatch(/^init: cannot write .*file.*: /);
   });
 
   test("throws an error that says what is expected", () => {
