@@ -10,7 +10,8 @@ import {
   openSync,
   readFileSync,
   renameSync,
-  writeSync,
+  rmSync,
+  writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -37,9 +38,12 @@ const NAME = "last-good.json";
 export function saveConfig(folder: string, config: SavedConfig): void {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, NAME);
-  const file = openSync(`${path}.new`, "w", 0o600);
+  // A file that is there may have another owner or mode.
+  rmSync(`${path}.new`, { force: true });
+  const file = openSync(`${path}.new`, "wx", 0o600);
   try {
-    writeSync(file, JSON.stringify(config));
+    // Writes all of it: a disk that is nearly full takes a part without an error.
+    writeFileSync(file, JSON.stringify(config));
     fsyncSync(file);
   } finally {
     closeSync(file);

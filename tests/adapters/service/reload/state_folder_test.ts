@@ -1,5 +1,13 @@
 import { describe, expect, test } from "bun:test";
-import { existsSync, mkdirSync, readdirSync, statSync } from "node:fs";
+import {
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { readSavedConfig, saveConfig } from "../../../../adapters/service/reload/state_folder.ts";
 import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 
@@ -14,6 +22,21 @@ describe("the state folder", () => {
     saveConfig(state, CONFIG);
     expect(readSavedConfig(state)).toEqual(CONFIG);
     expect(readdirSync(state)).toEqual(["last-good.json"]);
+    expect(statSync(`${state}/last-good.json`).mode & 0o777).toBe(0o600);
+  });
+
+  // A file in the way, left or put there, gives the configuration neither its mode nor its target.
+  test("does not write through what is in the way", () => {
+    using folder = new TemporaryFolder();
+    const elsewhere = folder.write("elsewhere", "precious");
+    const state = folder.file("state");
+    mkdirSync(state);
+    symlinkSync(elsewhere, `${state}/last-good.json.new`);
+    saveConfig(state, CONFIG);
+    expect(readFileSync(elsewhere, "utf8")).toBe("precious");
+    writeFileSync(`${state}/last-good.json.new`, "", { mode: 0o644 });
+    saveConfig(state, CONFIG);
+    expect(readSavedConfig(state)).toEqual(CONFIG);
     expect(statSync(`${state}/last-good.json`).mode & 0o777).toBe(0o600);
   });
 
