@@ -126,7 +126,9 @@ class Client {
           return exchange.respond(outgoing, head, count > 0);
         }
         exchange.end();
-        if (redirect === "error") throw new TypeError("the server redirects");
+        if (redirect === "error") {
+          throw new TypeError('the server redirects, and the option redirect is "error"');
+        }
         if (count === MAX_REDIRECTS) throw new TypeError(`more than ${MAX_REDIRECTS} redirects`);
         outgoing = redirected(outgoing, head);
       }

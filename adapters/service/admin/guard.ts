@@ -53,7 +53,7 @@ export function guard({ token, hosts = [], dashboard }: GuardOptions): Middlewar
     if (isSame(given, token)) return await next();
     if (dashboard?.isSignedIn(given)) {
       if (dashboard.mayAsk(method, path)) return await next();
-      return c.json({ error: `the dashboard may not ask for ${method} ${path}` }, 403);
+      return c.json({ error: `the dashboard may not send ${method} ${path}` }, 403);
     }
     c.header("WWW-Authenticate", 'Bearer realm="berth"');
     return c.json({ error: "expected the token in Authorization: Bearer TOKEN" }, 401);

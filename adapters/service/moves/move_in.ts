@@ -57,7 +57,7 @@ export class MoveIn {
     const isFull = this.#offered.size >= MAX_OFFERED ||
       this.#offeredBytes + record.length > MAX_OFFERED_BYTES;
     try {
-      if (this.#offered.has(id)) throw new Error("it is offered already");
+      if (this.#offered.has(id)) throw new Error("it was already offered");
       if (isFull) throw new Error("too many connections are offered at once");
       this.#stack.checkFrozen(record);
     } catch (error) {

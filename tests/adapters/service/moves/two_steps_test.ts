@@ -231,7 +231,7 @@ describe("a move in two steps", () => {
     for (let i = 0; i < 2; i++) incoming.receive({ type: "offer", id: 1, record: frozen.record });
     expect(answers).toEqual([
       { type: "accept", id: 1 },
-      { type: "refuse", id: 1, reason: "it is offered already" },
+      { type: "refuse", id: 1, reason: "it was already offered" },
     ]);
     frozen.release();
   });
