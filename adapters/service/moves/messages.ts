@@ -7,18 +7,16 @@
 
 /** A message. */
 export type MoveMessage =
-  /** The sender has frozen the connection: can the receiver take it? */
-  | { readonly type: "offer"; readonly id: number; readonly record: Uint8Array }
-  /** The receiver can take it. */
-  | { readonly type: "accept"; readonly id: number }
-  /** The receiver does not take the connection, or has failed to thaw it: the sender keeps it. */
+  /** Does the receiver answer? Nothing is frozen meanwhile; the number is that of the question. */
+  | { readonly type: "ask"; readonly id: number }
+  /** It does. */
+  | { readonly type: "ready"; readonly id: number }
+  /** The connection is the receiver's. */
+  | { readonly type: "commit"; readonly id: number; readonly record: Uint8Array }
+  /** The receiver has not thawed it: the sender keeps it. */
   | { readonly type: "refuse"; readonly id: number; readonly reason: string }
-  /** The connection is the receiver's; it was frozen for this long. */
-  | { readonly type: "commit"; readonly id: number; readonly elapsedMs: number }
   /** The receiver has thawed it. */
   | { readonly type: "done"; readonly id: number }
-  /** The sender keeps the connection, since it was not accepted in time. */
-  | { readonly type: "withdraw"; readonly id: number }
   /** A packet that has arrived for the connection at the sender. */
   | {
     readonly type: "packet";
@@ -28,13 +26,12 @@ export type MoveMessage =
   };
 
 const TYPES: readonly MoveMessage["type"][] = [
-  "offer",
-  "accept",
-  "refuse",
+  "ask",
+  "ready",
   "commit",
+  "refuse",
   "done",
   "packet",
-  "withdraw",
 ];
 const HEAD_LENGTH = 5;
 /** Maximum length of a reason, in characters. */
@@ -51,15 +48,10 @@ export function encodeMessage(message: MoveMessage): Uint8Array {
 }
 
 function restOf(message: MoveMessage): Uint8Array {
-  if (message.type === "offer") return message.record;
   if (message.type === "refuse") {
     return new TextEncoder().encode(message.reason.slice(0, MAX_REASON));
   }
-  if (message.type === "commit") {
-    const rest = new Uint8Array(8);
-    new DataView(rest.buffer).setFloat64(0, message.elapsedMs);
-    return rest;
-  }
+  if (message.type === "commit") return message.record;
   if (message.type !== "packet") return new Uint8Array(0);
   const rest = new Uint8Array(2 + message.packet.length);
   new DataView(rest.buffer).setUint16(0, message.segmentSize);
@@ -75,20 +67,16 @@ export function decodeMessage(frame: Uint8Array): MoveMessage | undefined {
   const id = view.getUint32(1);
   const rest = frame.subarray(HEAD_LENGTH);
   switch (type) {
-    case "offer":
-      return { type, id, record: rest };
     case "refuse":
       return { type, id, reason: new TextDecoder().decode(rest).slice(0, MAX_REASON) };
-    case "commit": {
-      const elapsedMs = rest.length === 8 ? view.getFloat64(HEAD_LENGTH) : NaN;
-      return elapsedMs >= 0 && elapsedMs < 2 ** 31 ? { type, id, elapsedMs } : undefined;
-    }
+    case "commit":
+      return { type, id, record: rest };
     case "packet":
       if (rest.length < 2) return undefined;
       return { type, id, segmentSize: view.getUint16(HEAD_LENGTH), packet: rest.subarray(2) };
-    case "accept":
+    case "ask":
+    case "ready":
     case "done":
-    case "withdraw":
       return rest.length === 0 ? { type, id } : undefined;
     default:
       return undefined;

@@ -23,12 +23,12 @@ const BATCH_LIMIT_MS = 10;
  */
 const RETRY_MS = 1000;
 const PAUSE_MS = 50;
-/** How long the receiver may take to accept a batch, in milliseconds. */
+/** No connection is frozen for a receiver that takes longer to answer than this, in milliseconds. */
 const ANSWER_MS = 2000;
-/** How long the receiver may take to answer all offers before the next batch, in milliseconds. */
-const SILENCE_MS = 10_000;
-/** Maximum number of batches in succession of which none was accepted in time. */
-const MAX_SLOW_BATCHES = 3;
+/** An answer in time counts for the next batch for so long, in milliseconds. */
+const FRESH_MS = 20;
+/** How long the receiver is asked until it answers in time, in milliseconds. */
+const ASK_MS = 10_000;
 /** How long it may take to thaw a batch, in milliseconds, before its connections count as lost. */
 const COMMIT_MS = 15_000;
 
@@ -53,12 +53,11 @@ export interface MoveReport {
 interface Moving {
   readonly frozen: FrozenConnection;
   readonly frozenAt: number;
-  state: "offered" | "accepted" | "committed" | "over";
 }
 
 /**
- * Moves connections in one session. Each is handed over in two steps: it is offered, and resumes here
- * unless the receiver accepts it; then it is committed, and belongs to the receiver.
+ * Moves connections in one session, in two steps: the receiver is asked whether it answers; then connections are
+ * frozen and committed, and belong to the receiver unless it refuses them.
  */
 export class MoveOut {
   readonly #stack: SendingStack;
@@ -66,14 +65,19 @@ export class MoveOut {
   readonly #clock: Clock;
   /** Connections without a final answer. */
   readonly #moving = new Map<number, Moving>();
-  /** Offers that were withdrawn before the receiver answered them. */
-  readonly #withdrawn = new Set<number>();
+  /** Connections that count as lost, and are the receiver's if it goes on. */
+  readonly #overdue = new Map<number, Moving>();
   /** Connections of the receiver whose packets are passed on. */
   readonly #redirected = new Set<FrozenConnection>();
   readonly #reasons = new Map<string, number>();
   /** Size of the next batch. */
   #batch = MIN_BATCH;
-  #slowBatches = 0;
+  /** Number of the question that waits for an answer. */
+  #question: number | undefined;
+  /** When the receiver last answered in time. */
+  #answeredAt = -Infinity;
+  /** It has not for too long. */
+  #isSilent = false;
   #nextId = 1;
   #moved = 0;
   #lost = 0;
@@ -96,7 +100,7 @@ export class MoveOut {
     for (let deadline = clock.now() + RETRY_MS;;) {
       const before = this.#moved;
       await this.#moveRound();
-      if (this.#moved > before || this.#slowBatches > 0) deadline = clock.now() + RETRY_MS;
+      if (this.#moved > before) deadline = clock.now() + RETRY_MS;
       const isDone = this.#stack.connections().length === 0;
       if (isDone || this.#isOver || clock.now() >= deadline) break;
       await sleepUntil(clock, clock.now() + PAUSE_MS);
@@ -116,9 +120,9 @@ export class MoveOut {
     this.#redirected.clear();
   }
 
-  /** Whether offering more is useless. */
+  /** Whether more cannot be moved. */
   get #isOver(): boolean {
-    return this.#hasEnded || this.#withdrawn.size > 0 || this.#slowBatches >= MAX_SLOW_BATCHES;
+    return this.#hasEnded || this.#isSilent;
   }
 
   /** Tries to move each connection once. */
@@ -126,60 +130,72 @@ export class MoveOut {
     this.#reasons.clear();
     const connections = this.#stack.connections();
     for (let at = 0; at < connections.length && !this.#isOver;) {
-      const batch = connections.slice(at, at += this.#batch);
-      const began = this.#clock.now();
-      await this.#moveBatch(batch);
-      const isLong = this.#clock.now() - began > BATCH_LIMIT_MS;
-      this.#batch = isLong
-        ? Math.max(MIN_BATCH, this.#batch >> 1)
-        : Math.min(MAX_BATCH, 2 * this.#batch);
+      if (!await this.#answersInTime()) return;
+      await this.#moveBatch(connections.slice(at, at += this.#batch));
     }
   }
 
   /** Handles a message; returns false if it is not one for a sender. */
   receive(message: MoveMessage): boolean {
-    const moving = this.#moving.get(message.id);
-    this.#withdrawn.delete(message.id);
-    if (message.type === "accept") {
-      if (moving?.state === "offered") this.#commit(message.id, moving);
+    const { id } = message;
+    const moving = this.#moving.get(id);
+    if (message.type === "ready") {
+      if (id === this.#question) this.#question = undefined;
     } else if (message.type === "done") {
-      if (moving?.state === "committed") this.#finish(message.id, moving);
+      if (moving !== undefined) this.#finish(id, moving);
+      else this.#finishLate(id);
     } else if (message.type === "refuse") {
-      if (moving !== undefined) this.#takeBack(message.id, moving, message.reason);
+      if (moving !== undefined) this.#takeBack(id, moving, message.reason);
+      else this.#loseLate(id);
     } else return false;
     this.#wake();
     return true;
   }
 
-  /** The session has ended: what was not committed resumes here. */
+  /** The session has ended: what was committed may be the receiver's. */
   end(): void {
     this.#hasEnded = true;
-    for (const [id, moving] of this.#moving) {
-      if (moving.state !== "committed") this.#takeBack(id, moving, "the channel has ended");
-      else this.#lose(id, moving);
-    }
+    for (const [id, moving] of this.#moving) this.#lose(id, moving);
     this.#wake();
   }
 
-  async #moveBatch(connections: readonly OpenConnection[]): Promise<void> {
-    const before = this.#moved;
-    await Promise.all(connections.map((each) => this.#offer(each)));
-    const began = this.#clock.now();
-    await this.#answers(this.#moving, began + ANSWER_MS);
-    const isSlow = this.#moving.size > 0;
-    for (const [id, moving] of this.#moving) {
-      if (moving.state === "offered") this.#withdraw(id, moving);
+  /** Asks the receiver until it answers in time, unless it has just done so. */
+  async #answersInTime(): Promise<boolean> {
+    const clock = this.#clock;
+    const deadline = clock.now() + ASK_MS;
+    while (clock.now() - this.#answeredAt > FRESH_MS) {
+      const asked = clock.now();
+      const id = this.#question = this.#nextId++;
+      this.#send({ type: "ask", id });
+      await this.#until(() => this.#question === undefined, deadline);
+      if (this.#hasEnded) return false;
+      if (this.#question !== undefined || clock.now() >= deadline) {
+        this.#isSilent = true;
+        this.#stay("the receiver does not answer in time", this.#stack.connections().length);
+        return false;
+      }
+      if (clock.now() - asked <= ANSWER_MS) this.#answeredAt = clock.now();
     }
-    await this.#answers(this.#moving, began + COMMIT_MS);
-    for (const [id, moving] of this.#moving) this.#lose(id, moving);
-    // The next batch waits until a busy receiver has answered; no connection is frozen meanwhile.
-    await this.#answers(this.#withdrawn, began + SILENCE_MS);
-    this.#slowBatches = isSlow && this.#moved === before ? this.#slowBatches + 1 : 0;
+    return true;
   }
 
-  /** Resolves when everything in `waiting` is answered, or at the deadline. */
-  async #answers(waiting: { readonly size: number }, deadline: number): Promise<void> {
-    while (waiting.size > 0 && !this.#hasEnded && this.#clock.now() < deadline) {
+  async #moveBatch(connections: readonly OpenConnection[]): Promise<void> {
+    const clock = this.#clock;
+    const began = clock.now();
+    await Promise.all(connections.map((each) => this.#handOver(each)));
+    const count = this.#moving.size;
+    await this.#until(() => this.#moving.size === 0, began + COMMIT_MS);
+    for (const [id, moving] of this.#moving) this.#waitOn(id, moving);
+    const ms = clock.now() - began;
+    if (count > 0 && ms <= ANSWER_MS) this.#answeredAt = clock.now();
+    this.#batch = ms > BATCH_LIMIT_MS
+      ? Math.max(MIN_BATCH, this.#batch >> 1)
+      : Math.min(MAX_BATCH, 2 * this.#batch);
+  }
+
+  /** Resolves when it is so, when the channel has ended, or at the deadline. */
+  async #until(isSo: () => boolean, deadline: number): Promise<void> {
+    while (!isSo() && !this.#hasEnded && this.#clock.now() < deadline) {
       await this.#answer(deadline);
     }
   }
@@ -195,7 +211,7 @@ export class MoveOut {
     });
   }
 
-  async #offer(connection: OpenConnection): Promise<void> {
+  async #handOver(connection: OpenConnection): Promise<void> {
     let frozen: FrozenConnection;
     try {
       frozen = await this.#stack.freeze(connection);
@@ -203,38 +219,52 @@ export class MoveOut {
       return this.#stay(reasonOf(error));
     }
     const id = this.#nextId++;
-    const moving: Moving = { frozen, frozenAt: this.#clock.now(), state: "offered" };
+    const moving: Moving = { frozen, frozenAt: this.#clock.now() };
     this.#moving.set(id, moving);
-    if (!this.#send({ type: "offer", id, record: frozen.record })) {
+    if (!this.#send({ type: "commit", id, record: frozen.record })) {
       this.#takeBack(id, moving, "the channel has ended");
     }
   }
 
-  /** The receiver has not answered the offer in time. */
-  #withdraw(id: number, moving: Moving): void {
-    this.#withdrawn.add(id);
-    this.#send({ type: "withdraw", id });
-    this.#takeBack(id, moving, "the receiver does not answer");
-  }
-
-  #commit(id: number, moving: Moving): void {
-    const elapsedMs = this.#clock.now() - moving.frozenAt;
-    if (!this.#send({ type: "commit", id, elapsedMs })) {
-      return this.#takeBack(id, moving, "the channel has ended");
-    }
-    moving.state = "committed";
-  }
-
-  /** The receiver has thawed the connection: it gets the packets that have arrived here. */
+  /** The receiver has thawed the connection. */
   #finish(id: number, moving: Moving): void {
     this.#moving.delete(id);
-    moving.state = "over";
+    this.#count(moving);
+    this.#redirect(id, moving.frozen);
+  }
+
+  /** The receiver may be about to thaw the connection, or stopped for good. */
+  #waitOn(id: number, moving: Moving): void {
+    this.#moving.delete(id);
+    this.#overdue.set(id, moving);
+    this.#lost++;
+    this.#redirect(id, moving.frozen);
+  }
+
+  #finishLate(id: number): void {
+    const moving = this.#overdue.get(id);
+    if (moving === undefined) return;
+    this.#overdue.delete(id);
+    this.#lost--;
+    this.#count(moving);
+  }
+
+  #loseLate(id: number): void {
+    this.#overdue.get(id)?.frozen.release();
+    this.#overdue.delete(id);
+  }
+
+  #count({ frozenAt }: Moving): void {
     this.#moved++;
-    this.#pauses.push(this.#clock.now() - moving.frozenAt);
+    this.#pauses.push(this.#clock.now() - frozenAt);
+  }
+
+  /** Passes on the packets that have arrived here, and those that follow. */
+  #redirect(id: number, frozen: FrozenConnection): void {
     // Once the channel has ended, they are dropped: a RST would end a connection that the receiver may
     // still have.
-    this.#redirected.add(moving.frozen);
-    moving.frozen.redirect((packet, segmentSize) => {
+    this.#redirected.add(frozen);
+    frozen.redirect((packet, segmentSize) => {
       this.#send({ type: "packet", id, segmentSize, packet });
     });
   }
@@ -242,7 +272,6 @@ export class MoveOut {
   /** The receiver does not have the connection. */
   #takeBack(id: number, moving: Moving, reason: string): void {
     this.#moving.delete(id);
-    moving.state = "over";
     try {
       moving.frozen.resume();
       this.#stay(reason);
@@ -256,13 +285,12 @@ export class MoveOut {
   /** The receiver may have the connection: a second owner would corrupt the stream. */
   #lose(id: number, moving: Moving): void {
     this.#moving.delete(id);
-    moving.state = "over";
     moving.frozen.release();
     this.#lost++;
   }
 
-  #stay(reason: string): void {
-    this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + 1);
+  #stay(reason: string, count = 1): void {
+    this.#reasons.set(reason, (this.#reasons.get(reason) ?? 0) + count);
   }
 }
 
