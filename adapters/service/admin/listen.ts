@@ -75,8 +75,9 @@ export async function listenForAdmin(
   const { path } = address;
   if (!replaces) await requireUnused(path);
   // Bound in a folder that only the owner can enter, and moved once only the owner can use the socket.
-  const folder = mkdtempSync(join(dirname(path), `.${basename(path)}-`));
+  let folder = "";
   try {
+    folder = mkdtempSync(join(dirname(path), `.${basename(path)}-`));
     const { close, finish } = serve({ path: join(folder, "s") }, fetch);
     chmodSync(join(folder, "s"), 0o600);
     let isOurs = false;
@@ -100,7 +101,7 @@ export async function listenForAdmin(
       },
     };
   } catch (error) {
-    rmSync(folder, { recursive: true, force: true });
+    if (folder !== "") rmSync(folder, { recursive: true, force: true });
     throw new Error(`--admin unix:${path}: ${messageLine(error)}`);
   }
 }

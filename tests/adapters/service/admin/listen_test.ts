@@ -76,6 +76,13 @@ describe("a Unix socket of the admin API", () => {
     await server.close();
   });
 
+  test("names the setting if there is no such folder", async () => {
+    using folder = new TemporaryFolder();
+    const path = folder.file("none/admin.sock");
+    await expect(listenForAdmin({ path }, answering("x")))
+      .rejects.toThrow(new RegExp(`^--admin unix:${path}: .*(ENOENT|no such file)`, "i"));
+  });
+
   test("never replaces another file", async () => {
     using folder = new TemporaryFolder();
     const path = folder.write("admin.sock", "precious");
