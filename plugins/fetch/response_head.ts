@@ -35,7 +35,8 @@ export function parseResponseHead(text: string): ResponseHead {
   for (const line of lines) {
     const colon = line.indexOf(":");
     const name = line.slice(0, colon);
-    const value = line.slice(colon + 1).trim();
+    // `Headers` removes spaces and tabs around it.
+    const value = line.slice(colon + 1);
     if (colon < 1 || !isAll(TOKEN, name) || !isAll(FIELD_VALUE, value)) {
       throw new TypeError(
         `the response has an invalid field: ${JSON.stringify(line.slice(0, 60))}`,
@@ -63,8 +64,9 @@ export function bodyLength({ status, headers }: ResponseHead, method: string): B
     throw new TypeError(`the transfer coding ${JSON.stringify(coding)} is not known`);
   }
   if (lengths === null) return "until-close";
-  // RFC 9110 8.6 permits a list of equal values.
-  const [length, ...others] = new Set(lengths.split(",").map((one) => one.trim()));
+  // RFC 9110 8.6 permits a list of equal values, with spaces and tabs around them only.
+  const values = lengths.split(",").map((one) => /^[ \t]*(\S+)[ \t]*$/.exec(one)?.[1] ?? "");
+  const [length, ...others] = new Set(values);
   const parsed = others.length === 0 ? parseContentLength(length!) : undefined;
   if (parsed === undefined) {
     throw new TypeError(`the Content-Length ${JSON.stringify(lengths)} is not a number`);

@@ -108,6 +108,7 @@ describe("createFetch", () => {
   test.each([
     ["Content-Length", `${OK}Content-Length: 4\r\n\r\nahoy`],
     ["equal lengths", `${OK}Content-Length: 4, 4\r\n\r\nahoy`],
+    ["a length between spaces", `${OK}Content-Length:\t 4 ,\t4 \t\r\n\r\nahoy`],
     [
       "chunked",
       `${OK}Transfer-Encoding: chunked\r\n\r\n1;x=y\r\na\r\n3\r\nhoy\r\n0\r\nT: x\r\n\r\n`,
@@ -147,6 +148,9 @@ describe("createFetch", () => {
     [`${OK} folded: b\r\n\r\n`, "invalid field"],
     [`${OK}Content-Length: 1, 2\r\n\r\n`, 'Content-Length "1, 2" is not a number'],
     [`${OK}Content-Length: -1\r\n\r\n`, "is not a number"],
+    // A no-break space is no white space of HTTP.
+    [`${OK}Content-Length: \xa01\r\n\r\nx`, "is not a number"],
+    [`${OK}Content-Length: 1,\xa01\r\n\r\nx`, "is not a number"],
     [`${OK}Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n`, "both Transfer-Encoding and"],
     [`${OK}Transfer-Encoding: gzip, chunked\r\n\r\n`, 'coding "gzip, chunked" is not known'],
     ["HTTP/1.1 101 Switching\r\n\r\n", "switches protocols without a request for it"],
