@@ -36,6 +36,7 @@ const remoteModule: Make = async (folder) => {
     "hono/ws": urlOf("hono/dist/helper/websocket/index.js"),
     "zod": urlOf("zod/index.js"),
     "@dnsquery/dns-packet": urlOf("@dnsquery/dns-packet/index.mjs"),
+    "@opentelemetry/api": urlOf("@opentelemetry/api/dist/index.mjs"),
     "@leichtgewicht/ip-codec": urlOf(".deno/node_modules/@leichtgewicht/ip-codec/index.mjs"),
     "utf8-codec": urlOf(".deno/node_modules/utf8-codec/index.mjs"),
   };
