@@ -38,6 +38,8 @@ const MESSAGE = 64;
 /** Each connection sends a message in this time. */
 const EVERY_MS = Number(values.everyMs);
 const TICKS = 100;
+/** A connection without an echo for this long hangs: longer than the last retransmission may take. */
+const QUIET_MS = 60_000;
 
 /** Sends to one of two links, and receives from both. */
 class RoutedLink implements Link {
@@ -138,6 +140,11 @@ class Client {
     void this.#read();
   }
 
+  /** Bytes of echoes. */
+  get received(): number {
+    return this.#received;
+  }
+
   get outstanding(): number {
     return this.#sent - this.#received;
   }
@@ -192,7 +199,7 @@ const stack = createStack({
 const clients: Client[] = [];
 while (clients.length < CONNECTIONS) {
   const sockets = Array.from(
-    { length: Math.min(200, CONNECTIONS - clients.length) },
+    { length: Math.min(1000, CONNECTIONS - clients.length) },
     () => stack.connect("10.0.0.1:7"),
   );
   await Promise.all(sockets.map(({ opened }) => opened));
@@ -230,10 +237,17 @@ while (performance.now() < until) {
   await new Promise((resolve) => setTimeout(resolve, 1000));
 }
 clearInterval(timer);
-// Whatever was lost is retransmitted.
-for (let waits = 0; waits < 100 && clients.some((each) => each.outstanding > 0); waits++) {
+// Whatever was lost is retransmitted, and an overloaded machine has packets queued: waits while echoes arrive.
+const stopped = performance.now();
+const isWaiting = () => clients.some((each) => each.outstanding > 0);
+for (let before = -1, quiet = performance.now(); isWaiting();) {
+  const received = clients.reduce((sum, each) => sum + each.received, 0);
+  if (received !== before) quiet = performance.now();
+  else if (performance.now() - quiet > QUIET_MS) break;
+  before = received;
   await new Promise((resolve) => setTimeout(resolve, 200));
 }
+const lastEchoMs = Math.round(performance.now() - stopped);
 const worst = (of: (move: Move) => number) => Math.max(...moves.map(of));
 report("moves", {
   connections: CONNECTIONS,
@@ -249,6 +263,7 @@ report("moves", {
   pauseMaxMs: worst(({ pauseMs }) => pauseMs.max),
   moveMs: Math.round(Math.max(...moves.map(({ ms }) => ms))),
   wrongBytes: clients.reduce((sum, { wrong }) => sum + wrong, 0),
+  lastEchoMs,
   unanswered: clients.filter((each) => each.outstanding > 0).length,
   faults: clients.flatMap(({ fault }) => fault ?? []).length,
 });
