@@ -21,10 +21,12 @@ import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
 import { connect as connectTls } from "node:tls";
+import { makePackages } from "../../release/system/deb.ts";
 import { examplesInMarkdown } from "../support/examples.ts";
 import { ENVIRONMENT, type Output, Program } from "../support/program.ts";
 import { findRuntime } from "../support/runtimes.ts";
 import { ROOT } from "../support/source_files.ts";
+import { ContainerImage } from "./container.ts";
 import { Registry } from "./registry.ts";
 
 const LIMIT_MS = 120_000;
@@ -71,6 +73,7 @@ try {
   await fromDeno();
   await fromJsr();
   await fromCreate();
+  await fromContainerfile();
   console.log("\nall packages work");
 } finally {
   rmSync(folder, { recursive: true, force: true });
@@ -207,6 +210,61 @@ async function fromCreate(): Promise<void> {
     if (isDeno) {
       expectTests("plugin", await runFully(join(at, "my-plugin"), ["deno", "task", "test"]));
     }
+  }
+}
+
+/** The program in the image, and the Debian package of the same program. */
+async function fromContainerfile(): Promise<void> {
+  step("release/Containerfile");
+  if (process.getuid?.() !== 0 || programsIn(environment["PATH"]!).match(/^buildah$/m) === null) {
+    if (process.env["CI"] === "true") throw new Error("needs root and buildah");
+    return console.log("SKIPPED: needs root and buildah");
+  }
+  using image = new ContainerImage(join(folder, "storage"), findRuntime("Bun").executable);
+  expect("the image", await run(folder, image.command("--version")), /^berth \d/);
+  const echo = ["--listen", "7=echo", "--publish", "127.0.0.1:0=10.7.0.2:7"];
+  const container = new Program(commandIn(environment, image.command(...echo)), folder);
+  try {
+    const [, port] = await container.printed(/127\.0\.0\.1:(\d+)/);
+    expect("the image's service", await talk(connect(Number(port), "127.0.0.1"), "ahoy"), /^ahoy/);
+  } finally {
+    container.signal("SIGTERM");
+    await container.finish(30_000);
+  }
+  const at = project("binary");
+  const binary = join(image.root, "usr/bin/berth");
+  await expectService(at, [binary]);
+  await expectWorkers(at, [binary]);
+  await fromDebian(binary);
+}
+
+/** What the unit starts, with the files of the package. */
+async function fromDebian(binary: string): Promise<void> {
+  step("the Debian package");
+  const out = join(folder, "debian");
+  mkdirSync(out);
+  const root = join(out, "root");
+  await run(out, ["dpkg-deb", "--extract", makePackages(binary, out).deb, root]);
+  const config = join(root, "etc/berth/berth.json");
+  expect("the program", await run(out, [join(root, "usr/bin/berth"), "--version"]), /^berth \d/);
+  await run(out, [join(root, "usr/bin/berth"), "check", config]);
+  // Another port than that of the configuration, which may be in use.
+  writeFileSync(config, readFileSync(config, "utf8").replace('"8080=', '"127.0.0.1:0='));
+  const unit = readFileSync(join(root, "usr/lib/systemd/system/berth.service"), "utf8");
+  const commandOf = (key: string) =>
+    new RegExp(`^${key}=(.*)$`, "m").exec(unit)![1]!
+      .replace(/\$\{(STATE|RUNTIME)_DIRECTORY\}/g, out)
+      .replace(/(?<=^| )\/(?=usr|etc)/g, `${root}/`)
+      .split(" ");
+  const service = new Program(commandIn(environment, commandOf("ExecStart")), out);
+  try {
+    const [, url] = await service.printed(/(http:\/\/127\.0\.0\.1:\d+\/)/);
+    const page = await fetch(url!);
+    expect("ExecStart", `${page.status} ${await page.text()}`, /^200 [^]*<html/);
+    expect("ExecReload", await run(out, commandOf("ExecReload")), /^reloaded/);
+  } finally {
+    service.signal("SIGTERM");
+    expect("its end", String((await service.finish(30_000)).exit), /^0$/);
   }
 }
 
