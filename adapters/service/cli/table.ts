@@ -3,11 +3,15 @@
  *
  * @module
  */
+import { printable } from "../printable.ts";
 
 type Cell = string | number;
 
-/** Columns as wide as their widest cell, numbers at the right. */
-export function tableOf(head: readonly string[], rows: readonly (readonly Cell[])[]): string {
+/** Columns as wide as their widest cell, numbers at the right. Each row is one line. */
+export function tableOf(head: readonly string[], given: readonly (readonly Cell[])[]): string {
+  const rows = given.map((row) =>
+    row.map((cell) => typeof cell === "string" ? printable(cell) : cell)
+  );
   const widths = head.map((title, i) =>
     Math.max(title.length, ...rows.map((row) => String(row[i]).length))
   );

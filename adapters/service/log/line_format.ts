@@ -4,6 +4,7 @@
  * @module
  */
 import { messageOf } from "../../../core/api/error_text.ts";
+import { printable, printableJson } from "../printable.ts";
 
 /** `"text"`: `TIME LEVEL MESSAGE NAME=VALUE ...`; `"json"`: an object on each line. */
 export const LOG_FORMATS = ["text", "json"] as const;
@@ -21,8 +22,8 @@ export function formatBody(
   fields: Fields = {},
 ): string {
   return format === "json"
-    ? toJson({ level, message, ...plainFields(fields) })
-    : `${level.padEnd(5)} ${oneLine(message)}${textFields(fields)}`;
+    ? printableJson({ level, message, ...plainFields(fields) })
+    : `${level.padEnd(5)} ${printable(message)}${textFields(fields)}`;
 }
 
 /** The line, without a newline at its end. */
@@ -57,22 +58,5 @@ function textFields(fields: Fields): string {
 /** Quotes values that would be ambiguous or break the line. */
 function textValue(value: unknown): string {
   const text = messageOf(value);
-  return /^[\x21-\x7e]+$/.test(text) && !/["=]/.test(text) ? text : toJson(text);
-}
-
-/** DEL and C1 control characters, line separators, and characters that change the direction of text. */
-const UNPRINTABLE = "\\x7f-\\x9f\\u061c\\u200e\\u200f\\u2028-\\u202e\\u2066-\\u2069";
-const UNPRINTABLE_ONE = new RegExp(`[${UNPRINTABLE}]`, "g");
-const UNPRINTABLE_OR_CONTROL = new RegExp(`[\\0-\\x1f${UNPRINTABLE}]+`, "g");
-
-/** As JSON, in which those characters are escaped too: peers choose some values, and logs are read on terminals. */
-function toJson(value: unknown): string {
-  return JSON.stringify(value).replace(
-    UNPRINTABLE_ONE,
-    (character) => `\\u${character.charCodeAt(0).toString(16).padStart(4, "0")}`,
-  );
-}
-
-function oneLine(message: string): string {
-  return message.replace(UNPRINTABLE_OR_CONTROL, " ");
+  return /^[\x21-\x7e]+$/.test(text) && !/["=]/.test(text) ? text : printableJson(text);
 }

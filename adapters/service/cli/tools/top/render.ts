@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { printable } from "../../../printable.ts";
 import { type Column, COLUMNS, type RatedRow, scaled } from "./columns.ts";
 import type { Query, Sample } from "./sampler.ts";
 
@@ -95,7 +96,9 @@ function summary(sample: Sample): string {
 
 function listening({ listen }: Sample): string {
   if (listen.length === 0) return "nothing";
-  return listen.map(({ where, plugins }) => `${where} ${plugins.join("+")}`).join("  ");
+  return printable(
+    listen.map(({ where, plugins }) => `${where} ${plugins.join("+")}`).join("  "),
+  );
 }
 
 function drops({ drops }: Sample): string {
@@ -122,7 +125,10 @@ function table(
 ): { head: string; lines: string[] } {
   const titleOf = ({ title, sort: own }: Column) =>
     own === sort ? `${title}${descending ? "v" : "^"}` : title;
-  const cells = COLUMNS.map((column) => [titleOf(column), ...rows.map(column.text)]);
+  const cells = COLUMNS.map((column) => [
+    titleOf(column),
+    ...rows.map((row) => printable(column.text(row))),
+  ]);
   const widths = cells.map((column, i) =>
     Math.max(COLUMNS[i]!.isNumber ? LEAST_NUMBER : 0, ...column.map(({ length }) => length))
   );

@@ -47,6 +47,16 @@ const view = (changes: Partial<View> = {}): View => ({
 const textOf = (columns: number, rows: number, changes: Partial<View> = {}) =>
   render(view(changes), columns, rows).map(({ text }) => text);
 
+// The name of a plugin, which another service may have sent.
+test("controls no terminal by what it shows", () => {
+  const plugin = "a\x1b[2J\nb\x9b31m";
+  const rows = [{ ...ROWS[0]!, plugin }];
+  const sample = { ...SAMPLE, rows, listen: [{ where: "7", plugins: [plugin] }] };
+  const lines = renderOnce(view({ sample })).split("\n");
+  expect(lines.filter((line) => line.includes("a [2J b 31m")).length).toBe(2);
+  expect(lines.every((line) => !/\p{Cc}/u.test(line))).toBe(true);
+});
+
 describe("render", () => {
   // The usual size of a terminal: everything that matters is there.
   test("fits 80 by 24", () => {
