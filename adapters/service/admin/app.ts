@@ -12,6 +12,7 @@ import type { LiveUpdates } from "../dashboard/live.ts";
 import { liveRoute } from "../dashboard/live_route.ts";
 import { dashboardRoutes } from "../dashboard/routes.ts";
 import { upstreamsRoute } from "../dashboard/upstreams.ts";
+import { printableJson } from "../printable.ts";
 import type { Service } from "../service.ts";
 import { selectionSchema } from "./connections.ts";
 import { captureRoutes } from "./capture_routes.ts";
@@ -333,7 +334,7 @@ function eventStream(follower: Follower): ReadableStream<Uint8Array> {
       if (next === undefined) return controller.close();
       const dropped = next.dropped > 0 ? `event: dropped\ndata: ${next.dropped}\n\n` : "";
       controller.enqueue(
-        encode(`${dropped}event: log\ndata: ${JSON.stringify(redact(next.event))}\n\n`),
+        encode(`${dropped}event: log\ndata: ${printableJson(redact(next.event))}\n\n`),
       );
     },
     cancel: () => follower.close(),

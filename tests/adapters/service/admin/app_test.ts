@@ -269,8 +269,9 @@ describe("/events", () => {
     const { body } = await app.request("http://localhost/events");
     const reader = body!.pipeThrough(new TextDecoderStream()).getReader();
     expect((await reader.read()).value).toBe(": the log from now on\n\n");
-    log.info("connection", { port: 80, token: TOKEN });
+    log.info("connection", { port: 80, token: TOKEN, reason: "a\x9b2J" });
     const { value } = await reader.read();
+    expect(value).toContain("a\\u009b2J");
     expect(value).toMatch(/^event: log\ndata: \{.*"message":"connection","fields":\{"port":80,/);
     expect(value).not.toContain(TOKEN);
     await reader.cancel();
