@@ -95,7 +95,7 @@ describe("connections with the Linux kernel as the peer", () => {
     await draining.ended;
     const { moved, stayed, lost } = JSON.parse(draining.out);
     expect(moved + stayed + lost).toBe(100);
-    expect(lost).toBeLessThanOrEqual(32);
+    expect(lost).toBeLessThanOrEqual(8);
     const before = (await reportOf(clients)).received;
     for (let working = 0; working < stayed;) {
       const { received } = await reportOf(clients);

@@ -11,12 +11,10 @@ import { messageLine } from "../errors.ts";
 import type { MoveMessage } from "./messages.ts";
 
 /**
- * Maximum number of connections frozen at the same time: they share the time for an answer, but each waits for the
- * others. After a batch that took longer than the limit there are half as many.
+ * Maximum number of connections frozen at the same time. Each waits for the others of its batch, and a round trip of
+ * the channel is shared by them.
  */
-const MAX_BATCH = 32;
-const MIN_BATCH = 8;
-const BATCH_LIMIT_MS = 10;
+const BATCH = 8;
 /**
  * How long failed moves are tried again after the last connection that has moved, and at which interval, in
  * milliseconds.
@@ -70,8 +68,6 @@ export class MoveOut {
   /** Connections of the receiver whose packets are passed on. */
   readonly #redirected = new Set<FrozenConnection>();
   readonly #reasons = new Map<string, number>();
-  /** Size of the next batch. */
-  #batch = MIN_BATCH;
   /** Number of the question that waits for an answer. */
   #question: number | undefined;
   /** When the receiver last answered in time. */
@@ -131,7 +127,7 @@ export class MoveOut {
     const connections = this.#stack.connections();
     for (let at = 0; at < connections.length && !this.#isOver;) {
       if (!await this.#answersInTime()) return;
-      await this.#moveBatch(connections.slice(at, at += this.#batch));
+      await this.#moveBatch(connections.slice(at, at += BATCH));
     }
   }
 
@@ -186,11 +182,8 @@ export class MoveOut {
     const count = this.#moving.size;
     await this.#until(() => this.#moving.size === 0, began + COMMIT_MS);
     for (const [id, moving] of this.#moving) this.#waitOn(id, moving);
-    const ms = clock.now() - began;
-    if (count > 0 && ms <= ANSWER_MS) this.#answeredAt = clock.now();
-    this.#batch = ms > BATCH_LIMIT_MS
-      ? Math.max(MIN_BATCH, this.#batch >> 1)
-      : Math.min(MAX_BATCH, 2 * this.#batch);
+    const isInTime = clock.now() - began <= ANSWER_MS;
+    if (count > 0 && isInTime) this.#answeredAt = clock.now();
   }
 
   /** Resolves when it is so, when the channel has ended, or at the deadline. */
