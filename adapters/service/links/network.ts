@@ -222,6 +222,8 @@ export function networkOn(
 ): Network {
   const wrapped = wrapLink(link, settings, log);
   const joined = peers === undefined ? wrapped.link : new PeerLink(wrapped.link, peers);
+  // The first packet may already belong to another instance, which would be answered with a RST here.
+  if (shared !== undefined && peers !== undefined) shared.onTakeOver = () => peers.resume();
   const stack = stackOn(joined, settings, log, identity);
   let [current, own] = [settings, ownAddresses(settings)];
   return {

@@ -52,6 +52,8 @@ type Counter =
 export class GenerationLink implements Link {
   readonly name: string;
   readonly features: LinkFeatures;
+  /** Called when this process takes over, before it receives packets of the device. */
+  onTakeOver: () => void = () => {};
   readonly #device: TunLink;
   readonly #sockets: NativeSockets;
   readonly #generations: Generations;
@@ -199,6 +201,7 @@ export class GenerationLink implements Link {
         for (const endpoint of readEndpoints(bytes)) this.#generations.learn(endpoint);
         return;
       case KIND.TAKE_OVER:
+        this.onTakeOver();
         for (const socket of this.#earlier.values()) socket.resume();
         this.#device.resume();
         return this.#waiter?.resolve(true);

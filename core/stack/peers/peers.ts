@@ -148,6 +148,13 @@ export class Peers {
       this.#hand(owner, [], ip, packet, segmentSize, now) === true;
   }
 
+  /** Whether a segment has the mark of another instance, which may be unreachable. */
+  isMarkedForOther(ip: IpHeader, segment: Segment, now: number): boolean {
+    const { hasTimestamps, sourcePort, destinationPort, tsEcr } = segment;
+    return hasTimestamps &&
+      this.#membership.isOther(this.#markOf(ip, sourcePort, destinationPort, tsEcr, now));
+  }
+
   /** Hands on an ICMP error about a segment that another instance has sent; false: it has not. */
   handError(quoted: QuotedPacket, ip: IpHeader, packet: Uint8Array, now: number): boolean {
     if (!this.#group.isActive) return false;

@@ -139,8 +139,16 @@ export class TcpInput {
     segmentSize: number,
     now: number,
   ): boolean {
-    const { peers, stats } = this.#tables;
+    const { peers, sharding: { generations }, stats } = this.#tables;
     if (peers === undefined || !MISPLACED.has(dropped)) return false;
+    if (generations?.isRetired) {
+      // Only the newest process of an instance sends to the others.
+      const { sourcePort, destinationPort } = this.#segment;
+      if (!peers.isMarkedForOther(ip, this.#segment, now)) return false;
+      if (!generations.forward(ip, sourcePort, destinationPort, packet, segmentSize)) return false;
+      stats.forwardedToGeneration++;
+      return true;
+    }
     if (!peers.handMisplaced(ip, this.#segment, packet, segmentSize, now)) return false;
     stats.handedToPeer++;
     return true;
