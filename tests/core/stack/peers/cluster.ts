@@ -256,7 +256,8 @@ function patternAt({ tcb }: Conversation, position: number): number {
   return (tcb.localPort * 31 + position * 7) & 255;
 }
 
-function packetsOf(core: CoreStack, now: number): Bytes[] {
+/** Everything that a stack has to send. */
+export function packetsOf(core: CoreStack, now: number): Bytes[] {
   const packets: Bytes[] = [];
   const out = new OutgoingPacket();
   while (core.pollTransmit(out, now)) {
