@@ -123,7 +123,7 @@ describe("the dashboard in Chromium", () => {
     await tab.until("document.querySelector('dialog[open]')");
     await tabTo(tab, "Reset");
     await tab.press("Enter");
-    await tab.until(`${TEXT}.includes("The connection is reset.")`);
+    await tab.until(`${TEXT}.includes("The connection was reset.")`);
     await tab.press("Escape");
     await tab.until("!document.querySelector('dialog')");
     await tabTo(tab, "All connections");

@@ -22,7 +22,7 @@ describe("examples/browser/network_page.ts", () => {
     const file = folder.write("network.html", await networkPage());
     const tab = await browser.visit(pathToFileURL(file).href);
     await tab.until(`/receives [1-9][\\d.]* Mbit/.test(${TEXT})`);
-    await tab.until(`/[1-9]\\d* segments sent again/.test(${TEXT})`);
+    await tab.until(`/[1-9]\\d* segments retransmitted/.test(${TEXT})`);
     await tab.evaluate("document.querySelector('input[type=range]').focus()");
     await tab.press("End");
     await tab.until(`${TEXT}.includes("250 ms")`);
