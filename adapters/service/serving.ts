@@ -4,44 +4,28 @@
  * @module
  */
 import { type Logger, systemClock } from "../../core/api/environment.ts";
-import { TcpError } from "../../core/api/errors.ts";
-import { formatHostPort } from "../../core/api/host_port.ts";
-import { parseListenAddress } from "../../core/api/listen_address.ts";
 import type { Metric } from "../../core/api/metrics/metric.ts";
-import type { EndOptions, OpenConnection, Plugin, PluginBinding } from "../../core/api/types.ts";
-import { IpAddress } from "../../core/wire/address.ts";
-import { logConnection, logFlow } from "../../plugins/shared/connection_log.ts";
+import type { EndOptions } from "../../core/api/types.ts";
 import type { LinkImpairments } from "../links/decorators/impair.ts";
-import { connectionSpans } from "../telemetry/connection_spans.ts";
-import { registeredTracer } from "../telemetry/tracer.ts";
 import { nativeSockets } from "../host/native/sockets.ts";
-import { limitLines } from "./log/flow_log.ts";
 import { ThreadMetrics } from "./metrics/process_metrics.ts";
-import {
-  type ConnectionPage,
-  type ConnectionRow,
-  idOf,
-  rowOf,
-  selectConnections,
-  type Selection,
-} from "./admin/connections.ts";
+import type { ConnectionPage, ConnectionRow, Selection } from "./admin/connections.ts";
 import { setServed } from "./demo/places.ts";
 import { messageLine, UsageError } from "./errors.ts";
 import { Captures } from "./inspection/captures.ts";
-import { streamEventLog } from "./inspection/event_log.ts";
+import { OpenConnections } from "./inspection/open_connections.ts";
 import type { OpenedStream, StreamSource } from "./inspection/stream_source.ts";
 import { checkAddresses, type Network } from "./links/network.ts";
-import { ownAddresses } from "./links/own_addresses.ts";
 import type { MoveReport } from "./moves/move_out.ts";
 import { ServiceMoves } from "./moves/service_moves.ts";
 import { Readiness, type ServingState, setReadiness } from "./readiness/readiness.ts";
-import { disposePlugins, type LoadedChain, type LoadedPlugin } from "./listen/plugin_loader.ts";
+import { BoundPlugins } from "./listen/bound_plugins.ts";
+import { disposePlugins, type LoadedPlugin } from "./listen/plugin_loader.ts";
 import { type LoadedPlugins, loadPlugins } from "./listen/plugins.ts";
-import { type Publication, publish, type PublishedPort } from "./publish/publish.ts";
-import { publishDatagrams } from "./publish/publish_datagrams.ts";
+import type { PublishedPort } from "./publish/publish.ts";
+import { closePorts, type Published, PublishedPorts } from "./publish/published_ports.ts";
 import { type Changes, differenceOf, otherChanges, requireChangeable } from "./reload/changes.ts";
-import type { ListenSetting } from "./settings/listen_setting.ts";
-import type { PublishSetting } from "./settings/publish_setting.ts";
+import { GraceTimes } from "./reload/grace_times.ts";
 import type { ShardInheritance, SharedShard } from "./upgrade/inheritance.ts";
 import type { Settings } from "./settings/settings.ts";
 
@@ -58,47 +42,21 @@ export interface PreparedChanges {
   discard(): Promise<void>;
 }
 
-/** The plugins in use at a listen address. */
-interface Place {
-  readonly chain: LoadedChain;
-  readonly binding: PluginBinding;
-}
-
-/** A published port, and the setting that it was opened for. */
-interface Published {
-  readonly setting: PublishSetting;
-  readonly publication: Publication;
-}
-
-/** Flows have no spans. */
-const SPANS = connectionSpans();
-const CONNECTION_SPANS: Plugin = {
-  ...SPANS,
-  freeze: () => null,
-  thaw: (c, _state, next) => SPANS.handle!(c, next),
-  flow: (_c, next) => next(),
-};
-
 /** A stack with plugins and published ports. */
 export class Serving {
   readonly #network: Network;
   readonly #captures: Captures | undefined;
   readonly #log: Logger;
-  readonly #flowLog: Logger;
   readonly #threadMetrics = new ThreadMetrics();
   #settings: Settings;
   readonly #readiness: Readiness;
-  readonly #places = new Map<string, Place>();
+  readonly #connections: OpenConnections;
+  readonly #plugins: BoundPlugins;
+  readonly #ports: PublishedPorts;
+  readonly #graceTimes = new GraceTimes();
   #hasStarted = false;
   /** Another process serves. */
   #isRetired = false;
-  #published: readonly Published[] = [];
-  /** Closed publications with connections that continue. */
-  readonly #closing = new Set<Publication>();
-  /** Functions that cancel the grace times of replaced plugins and publications. */
-  readonly #graces = new Set<() => void>();
-  /** The connection that was found last; a page requests one several times a second. */
-  #found: { readonly id: string; readonly connection: OpenConnection } | undefined;
   #moves: ServiceMoves | undefined;
 
   private constructor(network: Network, settings: Settings, log: Logger) {
@@ -106,7 +64,9 @@ export class Serving {
     this.#captures = network.controls && new Captures(network.controls.captured);
     this.#settings = settings;
     this.#log = log;
-    this.#flowLog = limitLines(log);
+    this.#connections = new OpenConnections(() => network.stack.connections());
+    this.#plugins = new BoundPlugins(network.stack, log);
+    this.#ports = new PublishedPorts(network, log);
     this.#readiness = new Readiness(
       systemClock,
       (state) => this.#onState(state),
@@ -135,9 +95,9 @@ export class Serving {
     const listeners = new Map(inheritance?.listeners);
     log.debug("host sockets", { by: nativeSockets() ? "foreign functions" : "node:net" });
     try {
-      for (const [where, chain] of plugins) serving.#use(where, chain);
-      serving.#published = await serving.#openPorts(settings.publish, settings, listeners);
-      if (inheritance !== undefined) serving.#pausePublishing();
+      serving.#plugins.add(plugins);
+      await serving.#ports.start(settings, listeners);
+      if (inheritance !== undefined) serving.#ports.pause();
       if (settings.moves !== undefined) {
         serving.#moves = new ServiceMoves(network.stack, settings.moves, log);
         if (inheritance === undefined) await serving.#moves.listen();
@@ -157,7 +117,7 @@ export class Serving {
 
   /** The open ports of the host. */
   get published(): readonly PublishedPort[] {
-    return this.#published.map(({ publication }) => publication);
+    return this.#ports.ports;
   }
 
   /** Resolves when the stack has closed; rejects when its link has failed. */
@@ -167,41 +127,29 @@ export class Serving {
 
   /** The open connections. */
   connections(): ConnectionRow[] {
-    return this.#network.stack.connections().map(rowOf);
+    return this.#connections.rows();
   }
 
   /** Some of them, in an order. */
   select(selection: Selection): Promise<ConnectionPage> {
-    return selectConnections(this.#network.stack.connections(), selection);
+    return this.#connections.select(selection);
   }
 
   /** One of them; `undefined` if there is none with this ID. */
   connection(id: string): ConnectionRow | undefined {
-    const found = this.#find(id);
-    return found && rowOf(found);
-  }
-
-  /** Finds a connection; without a search if it is the one that was found last. */
-  #find(id: string): OpenConnection | undefined {
-    if (this.#found?.id !== id || this.#found.connection.stats().state === "CLOSED") {
-      const connection = this.#network.stack.connections().find((one) => idOf(one) === id);
-      this.#found = connection && { id, connection };
-    }
-    return this.#found?.connection;
+    return this.#connections.row(id);
   }
 
   /** Resets a connection; false if there is none with this ID. */
   reset(id: string): boolean {
-    const found = this.#find(id);
-    found?.abort(new TcpError("CONNECTION_ABORTED", "Reset by the administrator"));
-    return found !== undefined;
+    return this.#connections.reset(id);
   }
 
   /** Opens a stream; `undefined` if it is not there. */
   open(source: StreamSource): OpenedStream | undefined {
-    if (source.type === "capture") return this.#captures?.open(source);
-    const connection = this.#find(source.id);
-    return connection && streamEventLog(connection, source, systemClock);
+    return source.type === "capture"
+      ? this.#captures?.open(source)
+      : this.#connections.openEventLog(source);
   }
 
   /** Ends a capture; false if there is none with this ID. */
@@ -256,8 +204,8 @@ export class Serving {
     if (this.#hasStarted && !this.#isRetired) {
       this.#log.info("draining: new connections are refused");
     }
-    for (const { publication } of this.#published) publication.stopListening();
-    for (const { binding } of this.#places.values()) void binding.remove({ graceMs: Infinity });
+    this.#ports.stopListening();
+    this.#plugins.stopAccepting();
   }
 
   /** Metrics of the stack, its plugins and the thread. */
@@ -268,18 +216,20 @@ export class Serving {
   /** What another process needs in order to take over. */
   share(): SharedShard {
     const { shared } = this.#network;
-    const listeners = this.#published.flatMap(({ setting, publication: { descriptor } }) =>
-      descriptor === undefined ? [] : [[keyOf(setting), descriptor] as const]
-    );
     const peers = this.#network.peers?.socket.descriptor;
-    return { queue: shared?.device, peers, earlier: shared?.earlier ?? [], listeners };
+    return {
+      queue: shared?.device,
+      peers,
+      earlier: shared?.earlier ?? [],
+      listeners: this.#ports.descriptors(),
+    };
   }
 
   /** Leaves the device's packets and the clients of published ports to another process. */
   pause(): void {
     this.#network.shared?.pause();
     this.#network.peers?.pause();
-    this.#pausePublishing();
+    this.#ports.pause();
     this.#moves?.stopListening();
   }
 
@@ -296,12 +246,7 @@ export class Serving {
 
   /** Closes published ports, by the name that {@link share} gives them. */
   drop(listeners: readonly string[]): void {
-    const isDropped = ({ setting }: Published) => listeners.includes(keyOf(setting));
-    for (const one of this.#published.filter(isDropped)) {
-      one.publication.stopListening();
-      this.#closing.add(one.publication);
-    }
-    this.#published = this.#published.filter((one) => !isDropped(one));
+    this.#ports.drop(listeners);
   }
 
   /** Resumes everything that was left to another process. */
@@ -314,7 +259,7 @@ export class Serving {
   /** Accepts clients at published ports, connections of other services and messages of other instances. */
   begin(): void {
     this.#network.peers?.resume();
-    for (const { publication } of this.#published) publication.resume();
+    this.#ports.resume();
     this.#moves?.listen().catch((error) => {
       this.#log.warn("connections of other services are not received", {
         reason: messageLine(error),
@@ -325,13 +270,8 @@ export class Serving {
   /** Whether no connection or flow is left. */
   get isIdle(): boolean {
     const { flows = 0, halfOpen = 0 } = this.stats();
-    const publications = [...this.#published.map(({ publication }) => publication)];
     return flows === 0 && halfOpen === 0 && this.#network.stack.connections().length === 0 &&
-      [...publications, ...this.#closing].every(({ running }) => running === 0);
-  }
-
-  #pausePublishing(): void {
-    for (const { publication } of this.#published) publication.pause();
+      this.#ports.isIdle;
   }
 
   /** Counters of the stack. */
@@ -352,22 +292,19 @@ export class Serving {
     }
     requireChangeable(this.#settings, next);
     checkAddresses(next, this.#log);
-    const now = this.#published;
-    const plugins = await loadPlugins(
-      next,
-      [...this.#places].map(([where, { chain }]) => [where, chain]),
-    );
-    const kept = this.#loadedPlugins();
-    const fresh = plugins.flatMap(([, { plugins }]) => plugins);
+    const running = this.#plugins.loaded;
+    const plugins = await loadPlugins(next, running);
+    const kept = pluginsOf(running);
+    const fresh = pluginsOf(plugins);
     let opened: Published[];
     try {
-      opened = await this.#openPorts(next.publish.filter((one) => !find(now, one)), next);
+      opened = await this.#ports.openNew(next);
     } catch (error) {
       await disposePlugins(fresh, kept);
       throw error;
     }
     const discard = async (used: readonly LoadedPlugin[] = []) => {
-      for (const { publication } of opened) publication.stopListening();
+      closePorts(opened);
       await disposePlugins(fresh, [...kept, ...used]);
     };
     return {
@@ -385,10 +322,6 @@ export class Serving {
     };
   }
 
-  #loadedPlugins(): LoadedPlugin[] {
-    return [...this.#places.values()].flatMap(({ chain }) => chain.plugins);
-  }
-
   #apply(
     next: Settings,
     plugins: LoadedPlugins,
@@ -396,41 +329,26 @@ export class Serving {
     used: LoadedPlugin[],
   ): Changes {
     const before = this.#settings;
-    const listening = differenceOf([...this.#places.keys()], plugins.map(([where]) => where));
+    const listening = differenceOf(
+      this.#plugins.loaded.map(([where]) => where),
+      plugins.map(([where]) => where),
+    );
     const addresses = differenceOf(before.addresses, next.addresses);
     this.#network.update({
       ...next,
       addresses: [...new Set([...before.addresses, ...next.addresses])],
     });
-    const added = plugins.filter(([where]) => listening.added.includes(where));
     try {
-      for (const [where, chain] of added) {
-        this.#use(where, chain);
-        used.push(...chain.plugins);
-      }
+      this.#plugins.add(plugins.filter(([where]) => listening.added.includes(where)), used);
     } catch (error) {
-      for (const where of listening.added) void this.#remove(where)?.remove();
       this.#network.update(before);
       throw error;
     }
     this.#settings = next;
-    let running = 0;
-    const changed: string[] = [];
-    for (const [where, chain] of plugins) {
-      const { binding, chain: old } = this.#places.get(where)!;
-      if (isSame(old, chain)) continue;
-      changed.push(where);
-      const retired = binding.replace(...this.#outermost(chain.name), ...chain.handlers);
-      running += retired.running;
-      this.#places.set(where, { binding, chain });
-      this.#limit((options) => retired.end(options), retired.finished);
-    }
-    for (const where of listening.removed) {
-      const binding = this.#remove(where)!;
-      running += binding.running;
-      this.#limit((options) => binding.remove(options), binding.remove({ graceMs: Infinity }));
-    }
-    const publish = this.#changePorts(next.publish, opened);
+    const limit = (end: (options: EndOptions) => Promise<void>, finished: Promise<void>) =>
+      this.#graceTimes.limit(next, end, finished);
+    const { changed, running } = this.#plugins.change(plugins, listening, limit);
+    const publish = this.#ports.change(next.publish, opened, limit);
     this.#network.update(next);
     return {
       listen: { ...listening, changed },
@@ -439,105 +357,6 @@ export class Serving {
       settings: otherChanges(before, next),
       running,
     };
-  }
-
-  #changePorts(next: readonly PublishSetting[], opened: readonly Published[]): Changes["publish"] {
-    const now = this.#published;
-    const changed: string[] = [];
-    this.#published = next.map((setting) => {
-      const found = find(now, setting) ?? find(opened, setting)!;
-      const { publication } = found;
-      if (formatHostPort(publication.to) !== formatHostPort(setting.to)) {
-        publication.redirect(setting.to);
-        changed.push(nameOf(setting));
-      }
-      return { setting, publication };
-    });
-    const closed = now.filter(({ setting }) => !find(this.#published, setting));
-    for (const { publication } of closed) {
-      publication.stopListening();
-      this.#closing.add(publication);
-      const finished = publication.finish(Infinity);
-      void finished.then(() => this.#closing.delete(publication));
-      this.#limit(({ graceMs = 0 }) => publication.finish(graceMs), finished);
-    }
-    const names = (list: readonly Published[]) => list.map(({ setting }) => nameOf(setting));
-    return { added: names(opened), removed: names(closed), changed };
-  }
-
-  /** Ends replaced handlers and publications when the grace time of reloads is over. */
-  #limit(end: (options: EndOptions) => Promise<void>, finished: Promise<void>): void {
-    const { reloadGraceMs, graceMs } = this.#settings;
-    if (reloadGraceMs === "never") return;
-    const cancel = systemClock.schedule(systemClock.now() + reloadGraceMs, () => {
-      this.#graces.delete(cancel);
-      void end({ graceMs });
-    });
-    this.#graces.add(cancel);
-    void finished.then(() => {
-      this.#graces.delete(cancel);
-      cancel();
-    });
-  }
-
-  #use(where: string, chain: LoadedChain): void {
-    const { name, handlers } = chain;
-    const binding = this.#network.stack.use(where, ...this.#outermost(name), ...handlers);
-    this.#places.set(where, { chain, binding });
-  }
-
-  /** Middleware in front of a port's plugins. */
-  #outermost(name: string): [Plugin, ...Plugin[]] {
-    const log = this.#connectionLog(name);
-    return registeredTracer() === undefined ? [log] : [log, CONNECTION_SPANS];
-  }
-
-  /** Logs a line for each connection and flow that has ended. */
-  #connectionLog(plugin: string): Plugin {
-    return {
-      // Other log lines name the port's plugin alone.
-      name: "",
-      handle: (c, next) => logConnection(c, next, this.#log, "info", { plugin }),
-      freeze: () => null,
-      thaw: (c, _state, next) => logConnection(c, next, this.#log, "info", { plugin }),
-      flow: (c, next) => logFlow(c, next, this.#flowLog, "info", { plugin }),
-    };
-  }
-
-  #remove(where: string): PluginBinding | undefined {
-    const place = this.#places.get(where);
-    this.#places.delete(where);
-    return place?.binding;
-  }
-
-  /** Opens all ports or none; those in `listeners` are open already. */
-  async #openPorts(
-    list: readonly PublishSetting[],
-    settings: Settings,
-    listeners: ReadonlyMap<string, number> = new Map(),
-  ): Promise<Published[]> {
-    const opened: Published[] = [];
-    try {
-      for (const setting of list) {
-        warnIfUnserved(setting, settings, this.#log);
-        opened.push({
-          setting,
-          publication: await this.#openPort(setting, listeners.get(keyOf(setting))),
-        });
-      }
-    } catch (error) {
-      for (const { publication } of opened) publication.stopListening();
-      throw error;
-    }
-    return opened;
-  }
-
-  #openPort(setting: PublishSetting, descriptor?: number): Promise<Publication> {
-    const { connect, dialDatagrams } = this.#network;
-    const { keepAliveMs } = this.#settings;
-    return setting.transport === "udp"
-      ? publishDatagrams(setting, dialDatagrams, this.#log, { descriptor })
-      : publish(setting, connect, this.#log, { keepAliveMs, descriptor });
   }
 
   /** Ends at once because the start has failed. */
@@ -553,60 +372,19 @@ export class Serving {
     await this.#readiness.withdraw(this.#settings.lameDuckMs);
     const { stack, close } = this.#network;
     const { graceMs } = this.#settings;
-    for (const cancel of this.#graces) cancel();
+    this.#graceTimes.cancel();
     this.#captures?.close();
-    const publications = [
-      ...this.#published.map(({ publication }) => publication),
-      ...this.#closing,
-    ];
-    for (const publication of publications) publication.stopListening();
+    this.#ports.stopListening();
     await Promise.all([
       this.#moves?.stopListening(),
       stack.close(whenDrained === undefined ? { graceMs } : { graceMs, whenDrained }),
-      ...publications.map((publication) => publication.finish(graceMs)),
+      this.#ports.finish(graceMs),
     ]);
     this.#moves?.close();
     await close();
   }
 }
 
-function isSame(one: LoadedChain, other: LoadedChain): boolean {
-  return one.plugins.length === other.plugins.length &&
-    one.plugins.every((plugin, index) => plugin === other.plugins[index]);
-}
-
-/** The publication of the same port of the host. */
-function find(among: readonly Published[], setting: PublishSetting): Published | undefined {
-  return among.find((one) => keyOf(one.setting) === keyOf(setting));
-}
-
-/** Port 0 stands for any free port, and identifies none. */
-function keyOf(setting: PublishSetting): string {
-  return setting.port === 0 ? `${nameOf(setting)}=${formatHostPort(setting.to)}` : nameOf(setting);
-}
-
-function nameOf(setting: PublishSetting): string {
-  const port = formatHostPort(setting);
-  return setting.transport === "udp" ? `udp/${port}` : port;
-}
-
-/** Warns about published ports without a listener. Not an error, since a plugin may open ports itself. */
-export function warnIfUnserved(
-  { transport, to }: PublishSetting,
-  settings: Settings,
-  log: Logger,
-): void {
-  const address = IpAddress.parse(to.hostname);
-  if (address === undefined || !ownAddresses(settings).has(address)) return;
-  const serves = ({ where }: ListenSetting) => {
-    const { transport: its, subnet, firstPort, lastPort } = parseListenAddress(where);
-    return its === (transport ?? "tcp") && (subnet?.contains(address) ?? true) &&
-      firstPort <= to.port && to.port <= lastPort;
-  };
-  if (settings.listen.some(serves)) return;
-  const listen = `${transport === "udp" ? "udp/" : ""}${to.port}=PLUGIN`;
-  log.warn("no plugin listens on the target of --publish", {
-    to: formatHostPort(to),
-    hint: `--listen ${listen}`,
-  });
+function pluginsOf(loaded: LoadedPlugins): LoadedPlugin[] {
+  return loaded.flatMap(([, { plugins }]) => plugins);
 }
