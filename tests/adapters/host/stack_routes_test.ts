@@ -1,5 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { addDevice, addPort, routeIntoStack } from "../../../adapters/host/stack_routes.ts";
+import {
+  addDevice,
+  addPort,
+  MAX_KEPT,
+  routeIntoStack,
+} from "../../../adapters/host/stack_routes.ts";
 import { Subnet } from "../../../core/wire/address.ts";
 
 describe("routeIntoStack", () => {
@@ -15,6 +20,41 @@ describe("routeIntoStack", () => {
     expect(routeIntoStack("tcp", { hostname: "name", port: 80 })).toBe(undefined);
     forget();
     expect(routeIntoStack("tcp", target)).toBe(undefined);
+  });
+
+  // Asking the kernel costs as much as opening a connection, and every connection needs the answer.
+  test("asks about the route to an address once a second", () => {
+    let asked = 0;
+    let isRouted = false;
+    const forget = addDevice(() => {
+      asked++;
+      return isRouted;
+    });
+    const target = { hostname: "10.92.0.7", port: 80 };
+    const ask = (now: number) => routeIntoStack("tcp", target, now) !== undefined;
+    expect([ask(5000), ask(5001), ask(5999), asked]).toEqual([false, false, false, 1]);
+    isRouted = true;
+    expect([ask(5999), ask(6000), asked]).toEqual([false, true, 2]);
+    forget();
+    expect(ask(6001)).toBe(false);
+  });
+
+  // A client of `egress` chooses the addresses.
+  test("keeps a bounded number of routes", () => {
+    let asked = 0;
+    const forget = addDevice(() => {
+      asked++;
+      return false;
+    });
+    const ask = (number: number) =>
+      routeIntoStack("tcp", { hostname: `10.${number >> 8}.${number & 255}.1`, port: 80 }, 0);
+    for (let number = 0; number < MAX_KEPT; number++) ask(number);
+    ask(0);
+    expect(asked).toBe(MAX_KEPT);
+    ask(MAX_KEPT);
+    ask(0);
+    expect(asked).toBe(MAX_KEPT + 2);
+    forget();
   });
 
   // A published port leads to another address; one on all addresses applies to each of the host's.
