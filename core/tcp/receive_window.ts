@@ -7,8 +7,14 @@ import { seqDiff, seqLt, seqMax } from "../wire/seq.ts";
 import { growReceiveBuffer } from "./autotune.ts";
 import { ownReordering } from "./reordering.ts";
 import type { Tcb } from "./tcb.ts";
-import { ACK_NOW, FIN_RECEIVED, RELEASED } from "./tcb_flags.ts";
+import { ACK_NOW, DELAYS_ACKS, FIN_RECEIVED, RELEASED } from "./tcb_flags.ts";
 import { isRunning, setTimer, TIMER, wholeMs } from "./timers/timers.ts";
+
+/**
+ * How long an acknowledgement waits for the answer of an application that has asked for it, in
+ * milliseconds: a peer with Nagle's algorithm may wait for it with its next bytes.
+ */
+const ANSWER_MS = 10;
 
 /** Bytes before this count as consumed. */
 function consumedSeq(tcb: Tcb): number {
@@ -98,13 +104,27 @@ export function acknowledgeText(tcb: Tcb, owed: number, now: number): void {
   if (tcb.reordering.quickAcks > 0) {
     ownReordering(tcb).quickAcks--;
     tcb.set(ACK_NOW);
-  } else if (
-    tcb.config.delayedAckMs === 0 || owed >= 2 * tcb.localMss || tcb.has(FIN_RECEIVED)
-  ) {
+  } else if (owed >= 2 * tcb.localMss || (tcb.has(FIN_RECEIVED) && !tcb.has(DELAYS_ACKS))) {
     tcb.set(ACK_NOW);
-  } else if (!isRunning(tcb, TIMER.DELAYED_ACK)) {
-    setTimer(tcb, TIMER.DELAYED_ACK, now + tcb.config.delayedAckMs);
+  } else {
+    delayAck(tcb, now);
   }
+}
+
+/**
+ * Acknowledges the peer's FIN, which counts as received: at once, unless the application expects to
+ * answer it with its own.
+ */
+export function acknowledgeFin(tcb: Tcb, now: number): void {
+  if (tcb.has(DELAYS_ACKS) && tcb.state === "ESTABLISHED") delayAck(tcb, now);
+  else tcb.set(ACK_NOW);
+}
+
+function delayAck(tcb: Tcb, now: number): void {
+  const { delayedAckMs } = tcb.config;
+  const delay = tcb.has(DELAYS_ACKS) ? Math.max(delayedAckMs, ANSWER_MS) : delayedAckMs;
+  if (delay === 0) tcb.set(ACK_NOW);
+  else if (!isRunning(tcb, TIMER.DELAYED_ACK)) setTimer(tcb, TIMER.DELAYED_ACK, now + delay);
 }
 
 /** Starts the timer after which unread text is acknowledged. */

@@ -67,3 +67,5 @@ export const NO_DELAY = 0x10000000;
 export const KEEP_ALIVE = 0x20000000;
 /** Our SYN was retransmitted (RFC 6298 5.7). */
 export const SYN_RETRANSMITTED = 0x40000000;
+/** The application expects to answer what it reads: acknowledgements wait for the answer. */
+export const DELAYS_ACKS = -0x80000000;

@@ -11,6 +11,7 @@ import { type EndReason, STATES, transition } from "./state.ts";
 import type { Tcb } from "./tcb.ts";
 import {
   CORKED,
+  DELAYS_ACKS,
   FIN_QUEUED,
   FIN_RECEIVED,
   KEEP_ALIVE,
@@ -142,6 +143,11 @@ export function setLinger(tcb: Tcb, ms: number | undefined): void {
 /** Turns Nagle's algorithm off or on (RFC 9293 3.7.4). */
 export function setNoDelay(tcb: Tcb, on: boolean): void {
   tcb.set(NO_DELAY, on);
+}
+
+/** The application expects to answer what it reads (RFC 9293 3.8.6.3). */
+export function delayAcks(tcb: Tcb): void {
+  tcb.set(DELAYS_ACKS);
 }
 
 /** While on, only full segments are sent. */

@@ -14,6 +14,8 @@ export type Duplex =
   & {
     /** Number of bytes that `tryWrite` would accept now. */
     readonly room?: number;
+    /** Acknowledgements wait, for some milliseconds, for the answer of whoever the bytes are for. */
+    delayAcks?(): void;
     /** Calls back when `closed` settles, with the error if it rejects: takes less memory than a promise. */
     onClosed?(callback: (error: unknown) => void): void;
     /** Calls back at the end of the connection with its smoothed round-trip time, if it has one. */
@@ -152,6 +154,7 @@ class Direction {
   /** Runs until `from` has ended or failed, or until `to` accepts no more bytes. */
   start(): void {
     const from = this.#from;
+    from.delayAcks?.();
     whenClosed(from, (error) => error !== undefined && this.#break(error));
     if (isNonBlocking(from)) this.#carryAvailable(from);
     else if (from.views !== undefined) void this.#carryViews(from.views());

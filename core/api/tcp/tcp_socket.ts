@@ -5,7 +5,7 @@
  */
 import { type EndReason, STATES, type TcpState } from "../../tcp/state.ts";
 import { type Tcb, TCB_EVENT } from "../../tcp/tcb.ts";
-import { FIN_RECEIVED, RELEASED, RESET_AFTER_ACK } from "../../tcp/tcb_flags.ts";
+import { DELAYS_ACKS, FIN_RECEIVED, RELEASED, RESET_AFTER_ACK } from "../../tcp/tcb_flags.ts";
 import { type WaitReason, waitReason } from "../../tcp/wait_reason.ts";
 import { isAtEnd } from "../../tcp/user_calls.ts";
 import { netAddr } from "../addresses.ts";
@@ -277,7 +277,8 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     if (count === 0) return;
     this.#driver.core.tcp.consume(this.#tcb, count, this.#driver.now());
     if (this.#environment !== undefined) this.#environment.counts.bytesIn += count;
-    this.#driver.touchAfterRead(count);
+    if (this.#tcb.has(DELAYS_ACKS)) this.#driver.touch();
+    else this.#driver.touchAfterRead(count);
     this.#closeWhenAcknowledged();
   }
 
@@ -522,6 +523,14 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   setNoDelay(noDelay = true): void {
     this.#driver.core.tcp.setNoDelay(this.#tcb, noDelay);
     this.#driver.touch();
+  }
+
+  /**
+   * The reader passes the bytes on, so that their answer comes later than in this turn: until then,
+   * for some milliseconds, acknowledgements wait for it.
+   */
+  delayAcks(): void {
+    this.#driver.core.tcp.delayAcks(this.#tcb);
   }
 
   setUserTimeout(ms: number): void {

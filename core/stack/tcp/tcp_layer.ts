@@ -233,6 +233,11 @@ export class TcpLayer {
     this.#connections.apply(calls.setNoDelay, tcb, on);
   }
 
+  /** Acknowledgements wait, for a limited time, for the answer to what was read. */
+  delayAcks(tcb: Tcb): void {
+    this.#connections.apply(calls.delayAcks, tcb);
+  }
+
   /** How long close() waits for delivery; 0 sends RST at once, `undefined` waits without limit. */
   setLinger(tcb: Tcb, ms: number | undefined): void {
     this.#connections.apply(calls.setLinger, tcb, ms);

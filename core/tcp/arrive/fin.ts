@@ -1,5 +1,5 @@
 import { FLAG, type Segment } from "../../wire/tcp.ts";
-import { watchForStall } from "../receive_window.ts";
+import { acknowledgeFin, watchForStall } from "../receive_window.ts";
 import { ownReordering } from "../reordering.ts";
 import { transition } from "../state.ts";
 import { type Tcb, TCB_EVENT } from "../tcb.ts";
@@ -25,7 +25,7 @@ export function takeFin(tcb: Tcb, segment: Segment, now: number): Verdict {
   tcb.rcvNxt = (tcb.rcvNxt + 1) | 0;
   // Nothing follows a FIN: text beyond it would never be read.
   tcb.receive.dropOutOfOrder();
-  tcb.set(ACK_NOW);
+  acknowledgeFin(tcb, now);
   if (tcb.rcvNxt !== tcb.rcvAcked) watchForStall(tcb, now);
   tcb.notify(TCB_EVENT.READABLE);
   advanceState(tcb, now);

@@ -196,6 +196,11 @@ export class Trace {
     this.wire.step((stack) => stack.tcp.markProcessed(this.tcb, this.wire.now));
   }
 
+  /** The application expects to answer what it reads. */
+  delayAcks(): void {
+    this.wire.step((stack) => stack.tcp.delayAcks(this.tcb));
+  }
+
   closeWrite(): void {
     this.wire.step((stack) => stack.tcp.closeWrite(this.tcb));
   }
