@@ -4,7 +4,7 @@
  * @module
  */
 import { createRequire } from "node:module";
-import { runtimeName } from "./runtime.ts";
+import { type RuntimeName, runtimeName } from "./runtime.ts";
 
 /** An address: an object on Deno, a number on Bun. Opaque; it can only be passed to a function. */
 export type Pointer = object | number;
@@ -52,7 +52,8 @@ export function openLibrary<Functions>(
   names: readonly string[],
   signatures: Readonly<Record<keyof Functions & string, Signature>>,
 ): ForeignLibrary<Functions> | undefined {
-  const open = runtimeName() === "deno" ? denoOpener() : bunOpener();
+  const open = OPENERS[runtimeName()]?.();
+  if (open === undefined) return undefined;
   for (const name of names) {
     try {
       const library = open<Functions>(name, signatures);
@@ -68,6 +69,9 @@ type Opener = <Functions>(
   name: string,
   signatures: Readonly<Record<string, Signature>>,
 ) => ForeignLibrary<Functions> | undefined;
+
+/** On Node.js, whose foreign functions are experimental, only devices use them. */
+const OPENERS: Partial<Record<RuntimeName, () => Opener>> = { deno: denoOpener, bun: bunOpener };
 
 interface DenoFfi {
   dlopen(name: string, signatures: Readonly<Record<string, Signature>>): { symbols: unknown };

@@ -1,17 +1,22 @@
 /** Whether this is a single program that Bun compiled, whose modules are not on disk. */
 export const isCompiled: boolean = import.meta.url.startsWith("file:///$bunfs/");
 
-/** The supported runtimes. */
-export type RuntimeName = "deno" | "bun";
+/** The runtimes: two that run everything, and Node.js, which runs the library. */
+export type RuntimeName = "deno" | "bun" | "node";
 
 /**
  * The current runtime.
  *
- * @throws {Error} The runtime is neither Deno nor Bun.
+ * @throws {Error} It is none of them.
  */
 export function runtimeName(): RuntimeName {
-  // Deno does not define `Bun`.
-  if ("Bun" in globalThis) return "bun";
-  if ("Deno" in globalThis) return "deno";
+  const { Bun, Deno, process } = globalThis as {
+    Bun?: unknown;
+    Deno?: unknown;
+    process?: { versions?: { node?: string } };
+  };
+  if (Bun !== undefined) return "bun";
+  if (Deno !== undefined) return "deno";
+  if (process?.versions?.node !== undefined) return "node";
   throw new Error("this needs Deno or Bun: start the program with one of them");
 }

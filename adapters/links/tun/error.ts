@@ -7,7 +7,7 @@ export type TunErrorCode =
   | "NAME_TAKEN" // the name is used by another program or another kind of device
   | "BAD_NAME" // not a valid interface name in Linux
   | "BAD_OPTION" // invalid address, MTU or queue length
-  | "UNSUPPORTED_PLATFORM" // not Linux on x86-64 or arm64
+  | "UNSUPPORTED_PLATFORM" // not Linux on x86-64 or arm64, or Node.js without node:ffi
   | "DEVICE_GONE" // the device was removed while it was in use
   | "SYSTEM"; // any other failure of a system call
 

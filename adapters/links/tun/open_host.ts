@@ -1,6 +1,7 @@
 import process from "node:process";
 import { messageOf } from "../../../core/api/error_text.ts";
 import type { LibcHost } from "../../runtime/libc/host.ts";
+import { NoForeignFunctionsError } from "../../runtime/libc/host_node.ts";
 import { isSupported, libcHost } from "../../runtime/libc/open.ts";
 import { TunError } from "./error.ts";
 
@@ -24,6 +25,16 @@ export function openHost(): LibcHost {
       throw new TunError("NO_PRIVILEGE", "Deno needs --allow-ffi (or -A) for a TUN device", {
         cause,
       });
+    }
+    if (cause instanceof NoForeignFunctionsError) {
+      throw new TunError(
+        "UNSUPPORTED_PLATFORM",
+        `A TUN or TAP device needs Deno, Bun, or Node.js 26.6 or later without --no-experimental-ffi; this is Node.js ${process.versions.node}`,
+        { cause },
+      );
+    }
+    if ((cause as { code?: unknown })?.code === "ERR_ACCESS_DENIED") {
+      throw new TunError("NO_PRIVILEGE", "Node.js needs --allow-ffi for a TUN device", { cause });
     }
     throw new TunError("SYSTEM", `The C library cannot be loaded: ${messageOf(cause)}`, { cause });
   }
