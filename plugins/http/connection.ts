@@ -16,6 +16,7 @@ import {
 } from "../shared/http/application_response.ts";
 import { bytesOf, textOf } from "../shared/http/characters.ts";
 import { ConnectionTimeouts, type Wait } from "../shared/http/connection_timeouts.ts";
+import { type BurstClock, burstClockOf } from "../shared/http/burst_clock.ts";
 import type { DateField } from "../shared/http/date.ts";
 import { envOf } from "../shared/http/env.ts";
 import type { FetchApp } from "../shared/http/fetch_app.ts";
@@ -70,6 +71,7 @@ const CONTINUE = bytesOf("HTTP/1.1 100 Continue\r\n\r\n");
 /** Serves the requests of one connection one by one, in the order of arrival. */
 export class HttpConnection {
   readonly #c: Context;
+  readonly #clock: BurstClock;
   readonly #app: FetchApp;
   readonly #options: CheckedHttpOptions;
   readonly #shared: SharedState;
@@ -99,8 +101,6 @@ export class HttpConnection {
   #isRepeating = false;
   /** When the current request began, if it is observed and has not been reported. */
   #beganAt: number | undefined;
-  /** When the Date field of the last response was made. */
-  #dateAt = 0;
   /** The status of its response; 0: there is none yet. */
   #status = 0;
 
@@ -113,11 +113,12 @@ export class HttpConnection {
     moved?: MovedHttp,
   ) {
     this.#c = c;
+    this.#clock = burstClockOf(c.clock);
     this.#app = app;
     this.#options = options;
     this.#shared = shared;
     this.#input = new Input(c.socket);
-    this.#deadlines = new ConnectionTimeouts(c.clock, (wait) => this.#expire(wait));
+    this.#deadlines = new ConnectionTimeouts(this.#clock, (wait) => this.#expire(wait));
     this.#watch = new ClientWatch(this.#input, this.#deadlines, {
       left: () => this.#leave(),
       broke: (error) => this.#lose(error),
@@ -216,7 +217,7 @@ export class HttpConnection {
 
   /** Serves one request. */
   #serve(request: ParsedRequest | HttpRefusal): Reusable {
-    if (this.#shared.observer.isOn) this.#beganAt = this.#c.clock.now();
+    if (this.#shared.observer.isOn) this.#beganAt = this.#clock.now();
     if (request instanceof HttpRefusal) return this.#refuse(request);
     const exchange = prepareExchange(request, this.#setting);
     if (exchange instanceof HttpRefusal) return this.#refuse(exchange);
@@ -291,7 +292,7 @@ export class HttpConnection {
     const reusable = this.#send(exchange, response, plan);
     if (typeof reusable !== "boolean") this.#keepWatching();
     if (reusable !== true || body) return this.#finish(exchange, reusable);
-    this.#endExchange(this.#dateAt);
+    this.#endExchange();
     return true;
   }
 
@@ -313,24 +314,25 @@ export class HttpConnection {
     return reusable;
   }
 
-  /** `now`: the time, if it was read a moment ago. */
-  #endExchange(now?: number): void {
-    this.#report(now);
+  #endExchange(): void {
+    this.#report();
     this.#exchange = undefined;
     this.#watch.stop();
   }
 
   /** The current request has ended. */
-  #report(now?: number): void {
+  #report(): void {
     const status = this.#status;
     this.#status = 0;
     if (this.#beganAt === undefined) return;
+    const { observer } = this.#shared;
+    observer.ended(this.#clock, this.#beganAt, status);
+    this.#beganAt = undefined;
+    if (!observer.isLogging) return;
     const head = this.#exchange?.head;
     const protocol = head?.http11 === false ? "HTTP/1.0" : "HTTP/1.1";
-    const request = { head, status, bytes: status === 0 ? 0 : this.#writer.contentBytes, protocol };
-    const ended = now ?? this.#c.clock.now();
-    this.#shared.observer.ended(this.#c, request, ended - this.#beganAt);
-    this.#beganAt = undefined;
+    const bytes = status === 0 ? 0 : this.#writer.contentBytes;
+    observer.log(this.#c, { head, status, bytes, protocol });
   }
 
   #keepWatching(): void {
@@ -374,7 +376,7 @@ export class HttpConnection {
     this.#status = 101;
     // The stack that has frozen the connection has sent the 101 response already.
     if (!this.#isRepeating) {
-      await this.#writer.switchProtocols(response, this.#shared.date.at(this.#c.clock.now()));
+      await this.#writer.switchProtocols(response, this.#dateNow());
     }
     this.#isRepeating = false;
     this.#endExchange();
@@ -446,8 +448,7 @@ export class HttpConnection {
   }
 
   #dateNow(): string {
-    this.#dateAt = this.#c.clock.now();
-    return this.#shared.date.at(this.#dateAt);
+    return this.#shared.date.at(this.#clock.now());
   }
 
   async #fillBody(): Promise<boolean> {

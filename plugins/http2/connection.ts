@@ -7,6 +7,7 @@ import { stackOf } from "../../core/api/error_text.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
 import type { Context } from "../../core/api/types.ts";
+import { type BurstClock, burstClockOf } from "../shared/http/burst_clock.ts";
 import { ConnectionTimeouts, type Wait } from "../shared/http/connection_timeouts.ts";
 import type { DateField } from "../shared/http/date.ts";
 import { envOf } from "../shared/http/env.ts";
@@ -50,6 +51,7 @@ const MAX_DRAINED_BYTES = 262_144;
 /** Serves the requests of one connection. */
 export class Http2Connection {
   readonly #c: Context;
+  readonly #clock: BurstClock;
   readonly #options: CheckedHttp2Options;
   readonly #shared: SharedState;
   readonly #input: Input;
@@ -81,7 +83,8 @@ export class Http2Connection {
     this.#options = options;
     this.#shared = shared;
     this.#input = new Input(c.socket);
-    this.#timeouts = new ConnectionTimeouts(c.clock, (wait) => this.#expire(wait));
+    this.#clock = burstClockOf(c.clock);
+    this.#timeouts = new ConnectionTimeouts(this.#clock, (wait) => this.#expire(wait));
     this.#deadlines = new ExchangeDeadlines(c.clock, () => this.#exchanges.values());
     this.#host = this.#makeHost(app);
     const setting = {
@@ -156,7 +159,7 @@ export class Http2Connection {
         input.bytes,
         input.start,
         input.end,
-        this.#c.clock.now(),
+        this.#clock.now(),
       );
       this.#writer.isCorked = false;
       if (this.#session.isShutdownAcknowledged) this.#session.goAway(ERROR.noError, "");
@@ -224,7 +227,9 @@ export class Http2Connection {
   }
 
   #makeHost(app: FetchApp): ExchangeHost {
-    const { clock, log, signal, socket } = this.#c;
+    const c = this.#c;
+    const burst = this.#clock;
+    const { clock, log, signal, socket } = c;
     const { maxBodyBytes, bodyTimeoutMs, writeTimeoutMs } = this.#options;
     const { date, turns, observer } = this.#shared;
     const envFor = envOf(socket, log);
@@ -232,14 +237,17 @@ export class Http2Connection {
       get isObserved() {
         return observer.isOn;
       },
-      ended: (request, milliseconds) => observer.ended(this.#c, request, milliseconds),
+      ended(request, beganAt) {
+        observer.ended(burst, beganAt, request.status);
+        observer.log(c, request);
+      },
       maxBodyBytes,
       bodyTimeoutMs,
       writeTimeoutMs,
       fetch: (request, upgrade) => app.fetch(request, envFor(upgrade)),
       count: (change) => void (this.#running += change),
-      date: () => date.at(clock.now()),
-      now: () => clock.now(),
+      date: () => date.at(burst.now()),
+      now: () => burst.now(),
       watch: (at) => this.#deadlines.watch(at),
       spend: (bytes) => turns.spend(bytes),
       sendHead: (stream, status, fields, endsStream) => {

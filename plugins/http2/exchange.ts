@@ -52,8 +52,8 @@ export interface ExchangeHost extends ResponseHost {
   logFailure(head: Pick<RequestHead, "method" | "target">, error: unknown): void;
   /** Whether {@link ended} is to be called. */
   readonly isObserved: boolean;
-  /** A request has ended. */
-  ended(request: ServedRequest, milliseconds: number): void;
+  /** A request has ended that began at a time of {@link ResponseHost.now}. */
+  ended(request: ServedRequest, beganAt: number): void;
 }
 
 /** Serves the request of one stream. */
@@ -247,7 +247,7 @@ export class Exchange implements StreamHandler {
       status: this.#status,
       bytes: this.#writer.contentBytes,
       protocol: "HTTP/2.0",
-    }, this.#host.now() - this.#beganAt);
+    }, this.#beganAt);
     this.#beganAt = undefined;
   }
 

@@ -1,0 +1,67 @@
+/**
+ * A clock that is read once for a burst: what runs in the microtask queue until it is empty. After a batch of packets
+ * the handlers of many connections run in one burst, and a reading takes as long as some other steps of a request.
+ *
+ * @module
+ */
+import type { Clock } from "../../../core/api/types.ts";
+
+const CLOCKS = new WeakMap<Clock, BurstClock>();
+const RESOLVED = Promise.resolve();
+
+/** The burst clock of a clock; all plugins of a stack share one. */
+export function burstClockOf(clock: Clock): BurstClock {
+  let found = CLOCKS.get(clock);
+  if (found === undefined) {
+    found = new BurstClock(clock);
+    CLOCKS.set(clock, found);
+  }
+  return found;
+}
+
+/** Times within a burst are the time of its first reading. */
+export class BurstClock implements Clock {
+  readonly #clock: Clock;
+  /** NaN: not read in this burst. */
+  #reading = NaN;
+  #isEndScheduled = false;
+  #atEnd: ((now: number) => void)[] = [];
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+  }
+
+  now(): number {
+    if (Number.isNaN(this.#reading)) {
+      this.#reading = this.#clock.now();
+      this.#scheduleEnd();
+    }
+    return this.#reading;
+  }
+
+  schedule(at: number, wake: () => void): () => void {
+    return this.#clock.schedule(at, wake);
+  }
+
+  /** Calls `callback` once, after what waits in the microtask queue at present, with a reading of that time. */
+  atEnd(callback: (now: number) => void): void {
+    this.#atEnd.push(callback);
+    this.#scheduleEnd();
+  }
+
+  #scheduleEnd(): void {
+    if (this.#isEndScheduled) return;
+    this.#isEndScheduled = true;
+    void RESOLVED.then(this.#end);
+  }
+
+  readonly #end = (): void => {
+    this.#reading = NaN;
+    this.#isEndScheduled = false;
+    if (this.#atEnd.length === 0) return;
+    const callbacks = this.#atEnd;
+    this.#atEnd = [];
+    const now = this.#clock.now();
+    for (const callback of callbacks) callback(now);
+  };
+}
