@@ -8,14 +8,14 @@
  */
 import process from "node:process";
 import { linkPair } from "../../adapters/links/memory.ts";
-import { PrometheusText } from "../../adapters/service/metrics/prometheus.ts";
 import { processMetrics } from "../../adapters/service/metrics/process_metrics.ts";
-import { SERVICE_METRICS } from "../../adapters/service/metrics/service_metrics.ts";
+import { exportMetrics } from "../../adapters/service/metrics/service_metrics.ts";
 import { createStack } from "../../core/api/stack.ts";
 import { systemClock } from "../../core/api/environment.ts";
-import type { Context, Stack, TcpSocket } from "../../core/api/types.ts";
+import type { Stack, TcpSocket } from "../../core/api/types.ts";
 import { echo } from "../../plugins/echo.ts";
 import { http } from "../../plugins/http.ts";
+import { burstClockOf } from "../../plugins/shared/http/burst_clock.ts";
 import { RequestObserver } from "../../plugins/shared/http/request_observer.ts";
 import { median, report } from "./report.ts";
 
@@ -28,14 +28,14 @@ const ROUND_MS = 100;
 /** Rounds between two scrapes. */
 const SCRAPE_EVERY = 10;
 const CLIENTS = 16;
-/** Rounds that warm up the compilers. */
-const WARM_UP = 20;
+/** Seconds that warm up the compilers. */
+const WARM_UP = 2;
 const REQUESTS_ALONE = 500_000;
 const ROUNDS_ALONE = 9;
 
 async function main(): Promise<void> {
   const connections = Number(process.argv[2] ?? 100_000);
-  const rounds = Number(process.argv[3] ?? 60);
+  const rounds = Number(process.argv[3] ?? 90);
   report("scrape", { connections, ...await measureScrapes(connections) });
   report("metrics", await measureThroughput(rounds));
 }
@@ -49,9 +49,8 @@ function stackPair(): { client: Stack; server: Stack } {
 }
 
 function scraper(server: Stack): () => Promise<string> {
-  const source = () => [...server.metrics(), ...processMetrics()];
-  const prometheus = new PrometheusText(SERVICE_METRICS, source);
-  return () => prometheus.text();
+  const metrics = () => Promise.resolve([...server.metrics(), ...processMetrics()]);
+  return exportMetrics({ metrics }, () => []);
 }
 
 async function measureScrapes(connections: number): Promise<Readonly<Record<string, number>>> {
@@ -90,47 +89,50 @@ async function measureThroughput(rounds: number): Promise<Readonly<Record<string
   const measured = await startClients();
   const scrape = scraper(measured.server);
   await scrape();
-  const off = { requests: 0, seconds: 0 };
-  const on = { requests: 0, seconds: 0 };
-  for (let round = -WARM_UP; round < rounds; round++) {
-    const isScraped = round % SCRAPE_EVERY === 0;
-    const runs = [
-      { clients: plain, total: off, scrape: undefined },
-      { clients: measured, total: on, scrape: isScraped ? scrape : undefined },
-    ];
-    for (const { clients, total, scrape } of round % 2 === 0 ? runs : runs.reverse()) {
-      const before = process.cpuUsage();
-      const requests = await clients.run(scrape);
-      const { user, system } = process.cpuUsage(before);
-      if (round < 0) continue;
-      total.requests += requests;
-      total.seconds += (user + system) / 1e6;
+  /** Of each second, which has one scrape. */
+  const seconds: { off: number; on: number }[] = [];
+  for (let second = -WARM_UP; second < rounds / SCRAPE_EVERY; second++) {
+    const off = { requests: 0, seconds: 0 };
+    const on = { requests: 0, seconds: 0 };
+    for (let round = 0; round < SCRAPE_EVERY; round++) {
+      const runs = [
+        { clients: plain, total: off, scrape: undefined },
+        { clients: measured, total: on, scrape: round === 0 ? scrape : undefined },
+      ];
+      for (const { clients, total, scrape } of round % 2 === 0 ? runs : runs.reverse()) {
+        const before = process.cpuUsage();
+        total.requests += await clients.run(scrape);
+        const { user, system } = process.cpuUsage(before);
+        total.seconds += (user + system) / 1e6;
+      }
     }
+    if (second < 0) continue;
+    seconds.push({ off: off.requests / off.seconds, on: on.requests / on.seconds });
   }
-  const [rateOff, rateOn] = [off.requests / off.seconds, on.requests / on.seconds];
+  const rateOff = median(seconds.map(({ off }) => off));
   return {
     requestsPerCpuSecondOff: Math.round(rateOff),
-    requestsPerCpuSecondOn: Math.round(rateOn),
-    costPercent: Math.round(10_000 * (1 - rateOn / rateOff)) / 100,
-    ...observed(rateOff),
+    requestsPerCpuSecondOn: Math.round(median(seconds.map(({ on }) => on))),
+    costPercent: Math.round(10_000 * median(seconds.map(({ off, on }) => 1 - on / off))) / 100,
+    ...await observed(rateOff),
   };
 }
 
-/** What measuring adds to a request, alone: on a busy machine the difference of two runs is mostly noise. */
-function observed(rate: number): Readonly<Record<string, number>> {
+/**
+ * What measuring adds to a request in turns of {@link CLIENTS}, alone: on a busy machine the difference of two runs is
+ * mostly noise.
+ */
+async function observed(rate: number): Promise<Readonly<Record<string, number>>> {
   const observer = new RequestObserver(undefined);
   const read = () => observer.metrics;
   read();
-  const c = undefined as unknown as Context;
-  const head = { method: "GET", target: "/" };
+  const clock = burstClockOf(systemClock);
   const figures: number[] = [];
   for (let round = 0; round < ROUNDS_ALONE; round++) {
     const before = process.cpuUsage();
-    for (let i = 0; i < REQUESTS_ALONE; i++) {
-      // The end of a short response is the time of its Date field.
-      const began = systemClock.now();
-      const request = { head, status: 200, bytes: i, protocol: "HTTP/1.1" };
-      observer.ended(c, request, began - i);
+    for (let turn = 0; turn < REQUESTS_ALONE / CLIENTS; turn++) {
+      for (let i = 0; i < CLIENTS; i++) observer.ended(clock, turn, 200);
+      await undefined;
     }
     const { user, system } = process.cpuUsage(before);
     figures.push((user + system) * 1000 / REQUESTS_ALONE);

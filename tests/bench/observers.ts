@@ -1,12 +1,16 @@
 /**
- * The cost of being observed: requests per second of a service that nobody observes, with a dashboard
- * open, and with metrics on and scraped every second. Prints a line of JSON with medians, and each as a
- * share of the first.
+ * The cost of being observed: requests per second, and processor time per request, of a service that nobody
+ * observes ("alone"), with a dashboard open, with metrics that are on but not scraped any more ("counted"), and
+ * with metrics that are scraped every second. Prints a line of JSON with medians, and each as a share of "alone",
+ * by pairs of the same round. Processor time is the better measure, since it includes what other cores do and
+ * changes less on a busy machine; that of two processes of the same kind differs by a few percent, so that a
+ * run can start several pairs of them. Needs wrk, and Linux for the processor time.
  *
- *     bun tests/bench/observers.ts [Deno|Bun] [ROUNDS] [SECONDS]
+ *     bun tests/bench/observers.ts [Deno|Bun] [ROUNDS] [SECONDS] [PROCESSES]
  *
  * @module
  */
+import { readdirSync, readFileSync } from "node:fs";
 import { request } from "node:http";
 import { join } from "node:path";
 import process from "node:process";
@@ -16,7 +20,7 @@ import { ROOT } from "../support/source_files.ts";
 import { TemporaryFolder } from "../support/temporary_folder.ts";
 import { median, report } from "./report.ts";
 
-const [name = "Bun", rounds = "9", seconds = "3"] = process.argv.slice(2);
+const [name = "Bun", rounds = "9", seconds = "3", pairs = "1"] = process.argv.slice(2);
 const APP = join(ROOT, "tests/bench/programs/reload_app.ts");
 
 interface Service {
@@ -57,38 +61,80 @@ async function observed<T>(
   return result;
 }
 
-async function load({ url }: Service): Promise<number> {
+/** What one run has cost. */
+interface Figures {
+  readonly requestsPerSecond: number;
+  /** Processor time of the service, in microseconds. */
+  readonly cpuPerRequest: number;
+}
+
+async function load({ url, program }: Service): Promise<Figures> {
+  const before = cpuNanoseconds(program.pid);
   const { out } = await new Program(["wrk", "-t1", "-c16", `-d${seconds}s`, url], ROOT).ended;
-  return Number(/Requests\/sec:\s*([\d.]+)/.exec(out)?.[1]);
+  const spent = cpuNanoseconds(program.pid) - before;
+  const requests = Number(/(\d+) requests in/.exec(out)?.[1]);
+  return {
+    requestsPerSecond: Number(/Requests\/sec:\s*([\d.]+)/.exec(out)?.[1]),
+    cpuPerRequest: spent / requests / 1000,
+  };
+}
+
+/** Processor time of all threads of a process. */
+function cpuNanoseconds(pid: number): number {
+  const folder = `/proc/${pid}/task`;
+  return readdirSync(folder)
+    .map((task) => Number(readFileSync(`${folder}/${task}/schedstat`, "utf8").split(" ")[0]))
+    .reduce((sum, each) => sum + each, 0);
+}
+
+const CASES = ["alone", "dashboard", "counted", "scraped"] as const;
+type Case = typeof CASES[number];
+
+const figures = new Map<Case, Figures[]>(CASES.map((each) => [each, []]));
+
+/** Runs all rounds against one pair of processes. */
+async function measurePair(folder: TemporaryFolder): Promise<void> {
+  const [plain, measured] = [await start(folder, "off"), await start(folder, "on")];
+  const run: Readonly<Record<Case, () => Promise<Figures>>> = {
+    alone: () => load(plain),
+    dashboard: () => observed(plain, "/live?limit=25&sort=-age", undefined, () => load(plain)),
+    counted: () => load(measured),
+    scraped: () => observed(measured, "/metrics", 1000, () => load(measured)),
+  };
+  // The first round is a warm-up, and its scrape begins the counting.
+  for (let round = 0; round <= Number(rounds); round++) {
+    for (const each of round % 2 === 1 ? CASES.toReversed() : CASES) {
+      const result = await run[each]();
+      if (round > 0) figures.get(each)!.push(result);
+    }
+  }
+  for (const { program } of [plain, measured]) {
+    program.signal("SIGTERM");
+    await program.finish(10_000).catch(() => {});
+  }
 }
 
 using folder = new TemporaryFolder();
-const [plain, measured] = [await start(folder, "off"), await start(folder, "on")];
-const cases: Readonly<Record<string, () => Promise<number>>> = {
-  alone: () => load(plain),
-  dashboard: () => observed(plain, "/live?limit=25&sort=-age", undefined, () => load(plain)),
-  metrics: () => observed(measured, "/metrics", 1000, () => load(measured)),
-};
-const rates = new Map(Object.keys(cases).map((each) => [each, [] as number[]]));
-for (let round = 0; round <= Number(rounds); round++) {
-  const order = Object.entries(cases);
-  if (round % 2 === 1) order.reverse();
-  for (const [each, measure] of order) {
-    const rate = await measure();
-    // The first round is a warm-up.
-    if (round > 0) rates.get(each)!.push(rate);
-  }
-}
-const medians = Object.fromEntries([...rates].map(([each, all]) => [each, median(all)]));
-const shareOf = (each: string) => Math.round(medians[each]! / medians["alone"]! * 1000) / 1000;
+for (let pair = 0; pair < Number(pairs); pair++) await measurePair(folder);
+
+const rounded = (value: number) => Math.round(value * 1000) / 1000;
+const medians = (of: keyof Figures) =>
+  Object.fromEntries(CASES.map((each) => {
+    const all = figures.get(each)!.map((one) => one[of]);
+    return [each, rounded(median(all))];
+  }));
+const shares = (of: keyof Figures) =>
+  Object.fromEntries(
+    CASES.slice(1).map((each) => {
+      const all = figures.get(each)!.map((one, i) => one[of] / figures.get("alone")![i]![of]);
+      return [each, rounded(median(all))];
+    }),
+  );
 report("observers", {
   service: name,
-  requestsPerSecond: medians,
-  dashboard: shareOf("dashboard"),
-  metrics: shareOf("metrics"),
+  requestsPerSecond: medians("requestsPerSecond"),
+  requestsPerSecondShare: shares("requestsPerSecond"),
+  cpuPerRequest: medians("cpuPerRequest"),
+  cpuPerRequestShare: shares("cpuPerRequest"),
 });
-for (const { program } of [plain, measured]) {
-  program.signal("SIGTERM");
-  await program.finish(10_000).catch(() => {});
-}
 process.exit();
