@@ -1,115 +1,128 @@
 /**
- * Metrics as the text that Prometheus reads. Loaded only where metrics are on.
+ * Metrics as the text that Prometheus reads (the text format 0.0.4). Written without an SDK, whose aggregation of
+ * values that are sums already took most of the time of a scrape.
  *
  * @module
  */
-import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
-import {
-  AggregationTemporality,
-  DataPointType,
-  MeterProvider,
-  type MetricData,
-  MetricReader,
-  type ResourceMetrics,
-} from "@opentelemetry/sdk-metrics";
-import manifest from "../../../deno.json" with { type: "json" };
-import { totalsOf } from "../../../core/api/metrics/histogram.ts";
-import type { Metric, MetricDefinition } from "../../../core/api/metrics/metric.ts";
+import type {
+  HistogramValue,
+  Metric,
+  MetricAttributes,
+  MetricDefinition,
+} from "../../../core/api/metrics/metric.ts";
 import { NETSTAT_NAMES } from "../../../core/api/metrics/netstat.ts";
-import { type MetricSource, observeMetrics } from "../../telemetry/observe_metrics.ts";
 
 /** Prometheus names have the unit at their end. */
 const SUFFIXES: Readonly<Record<string, string>> = { s: "_seconds", By: "_bytes" };
 
 /** The name of a metric in the text, without the endings of a histogram's series. */
 export function prometheusName({ name, kind, unit }: MetricDefinition): string {
-  return name.replaceAll(".", "_") + (SUFFIXES[unit] ?? "") + (kind === "counter" ? "_total" : "");
+  return validName(name) + (SUFFIXES[unit] ?? "") + (kind === "counter" ? "_total" : "");
 }
 
-/** Collects on request. */
-class ManualReader extends MetricReader {
-  protected override onShutdown(): Promise<void> {
-    return Promise.resolve();
-  }
+/** Maximum number of metrics in the text; plugins can have their own. */
+export const MAX_FAMILIES = 500;
 
-  protected override onForceFlush(): Promise<void> {
-    return Promise.resolve();
+/**
+ * The text. With `"node_exporter"` the counters of TCP, IP, UDP and ICMP have the names of node_exporter
+ * (`node_netstat_Tcp_InSegs`), for dashboards that exist, and the other metrics are absent. Of metrics whose
+ * names differ only in characters that Prometheus does not permit, the first is in the text.
+ */
+export function prometheusText(
+  metrics: Iterable<Metric>,
+  names: "berth" | "node_exporter" = "berth",
+): string {
+  const families = new Map<string, string>();
+  for (const metric of metrics) {
+    if (families.size >= MAX_FAMILIES) break;
+    const mib = NETSTAT_NAMES.get(metric.name);
+    if (names === "node_exporter" && mib === undefined) continue;
+    const name = names === "berth" ? prometheusName(metric) : `node_netstat_${mib}`;
+    if (families.has(name) || metric.points.length === 0) continue;
+    families.set(
+      name,
+      names === "berth"
+        ? family(name, metric)
+        : family(name, { ...metric, kind: "gauge", description: `Statistic ${mib}.` }),
+    );
   }
+  return [...families.values()].join("");
 }
 
-/** Reads one source. */
-export class PrometheusText {
-  readonly #reader = new ManualReader();
-  readonly #serializer = new PrometheusSerializer(undefined, false, undefined, true, true);
-  #histograms: readonly Metric[] = [];
-  #collecting: Promise<ResourceMetrics> | undefined;
-
-  constructor(definitions: readonly MetricDefinition[], source: MetricSource) {
-    const provider = new MeterProvider({ readers: [this.#reader] });
-    const meter = provider.getMeter("berth", manifest.version);
-    observeMetrics(meter, definitions, source, (histograms) => {
-      this.#histograms = histograms;
-    });
+function family(name: string, { kind, description, points }: Metric): string {
+  let text = `# HELP ${name} ${escapedHelp(description)}\n# TYPE ${name} ${kind}\n`;
+  for (const { attributes, value } of points) {
+    const labels = labelsOf(attributes);
+    text += typeof value === "number"
+      ? `${name}${labels === "" ? "" : `{${labels}}`} ${numberText(value)}\n`
+      : histogramText(name, labels, value);
   }
-
-  /**
-   * The text. With `"node_exporter"` the counters of TCP, IP, UDP and ICMP have the names of node_exporter
-   * (`node_netstat_Tcp_InSegs`), for dashboards that exist, and the other metrics are absent.
-   */
-  async text(names: "berth" | "node_exporter" = "berth"): Promise<string> {
-    const collected = await this.#collect();
-    const scopeMetrics = collected.scopeMetrics.map(({ scope, metrics }) => ({
-      scope,
-      metrics: names === "berth"
-        ? [...metrics, ...this.#histograms.map(histogramData)].map(withUnit)
-        : metrics.flatMap(asNodeExporter),
-    }));
-    return `${this.#serializer.serialize({ ...collected, scopeMetrics }).trimEnd()}\n`;
-  }
-
-  /** Scrapes at the same time share one collection. */
-  #collect(): Promise<ResourceMetrics> {
-    this.#collecting ??= this.#reader.collect().then(({ resourceMetrics, errors }) => {
-      if (errors.length > 0) throw errors[0];
-      return resourceMetrics;
-    }).finally(() => this.#collecting = undefined);
-    return this.#collecting;
-  }
+  return text;
 }
 
-function withUnit(data: MetricData): MetricData {
-  const { name, unit } = data.descriptor;
-  return {
-    ...data,
-    descriptor: { ...data.descriptor, name: name + (SUFFIXES[unit] ?? ""), unit: "" },
-  };
+/** The buckets with all values up to their bounds, and the totals. */
+function histogramText(
+  name: string,
+  labels: string,
+  { bounds, counts, sums }: HistogramValue,
+): string {
+  const before = labels === "" ? "" : `${labels},`;
+  let text = "";
+  let count = 0;
+  let sum = 0;
+  for (let bucket = 0; bucket <= bounds.length; bucket++) {
+    count += counts[bucket] ?? 0;
+    sum += sums[bucket] ?? 0;
+    const bound = bucket < bounds.length ? numberText(bounds[bucket]!) : "+Inf";
+    text += `${name}_bucket{${before}le="${bound}"} ${numberText(count)}\n`;
+  }
+  const braces = labels === "" ? "" : `{${labels}}`;
+  return `${text}${name}_sum${braces} ${numberText(sum)}\n${name}_count${braces} ${
+    numberText(count)
+  }\n`;
 }
 
-function asNodeExporter(data: MetricData): MetricData[] {
-  const mib = NETSTAT_NAMES.get(data.descriptor.name);
-  if (mib === undefined || data.dataPointType === DataPointType.HISTOGRAM) return [];
-  const descriptor = {
-    ...data.descriptor,
-    name: `node_netstat_${mib}`,
-    description: `Statistic ${mib.replace("_", "")}.`,
-    unit: "",
-  };
-  return [{ ...data, descriptor, dataPointType: DataPointType.GAUGE } as MetricData];
+/** Names and values, with commas between them. Two of one name would make the whole text invalid. */
+function labelsOf(attributes: MetricAttributes): string {
+  const labels: string[] = [];
+  let text = "";
+  for (const name in attributes) {
+    const label = labelName(name);
+    if (labels.includes(label)) continue;
+    labels.push(label);
+    if (text !== "") text += ",";
+    text += `${label}="${escapedValue(attributes[name]!)}"`;
+  }
+  return text;
 }
 
-function histogramData({ name, unit, description, points }: Metric): MetricData {
-  return {
-    descriptor: { name, unit, description, valueType: 1 },
-    dataPointType: DataPointType.HISTOGRAM,
-    aggregationTemporality: AggregationTemporality.CUMULATIVE,
-    dataPoints: points.flatMap(({ attributes, value }) => {
-      if (typeof value === "number") return [];
-      const { bounds: boundaries, counts } = value;
-      const data = {
-        ...totalsOf(value),
-        buckets: { boundaries: [...boundaries], counts: [...counts] },
-      };
-      return [{ attributes, startTime: [0, 0], endTime: [0, 0], value: data }];
-    }),
-  };
+const LABEL_NAMES = new Map<string, string>();
+
+/** The names of labels are few, and the same at each scrape. */
+function labelName(name: string): string {
+  let known = LABEL_NAMES.get(name);
+  if (known === undefined) {
+    known = validName(name).replaceAll(":", "_");
+    if (LABEL_NAMES.size < MAX_FAMILIES) LABEL_NAMES.set(name, known);
+  }
+  return known;
+}
+
+/** A name of the characters that Prometheus permits. */
+function validName(name: string): string {
+  const valid = name.replace(/[^\w:]/g, "_");
+  return /^\d/.test(valid) || valid === "" ? `_${valid}` : valid;
+}
+
+function escapedValue(value: string): string {
+  return /[\\"\n]/.test(value) ? value.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n") : value;
+}
+
+function escapedHelp(text: string): string {
+  return /[\\\n]/.test(text) ? text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n") : text;
+}
+
+function numberText(value: number): string {
+  if (Number.isFinite(value)) return String(value);
+  return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
 }

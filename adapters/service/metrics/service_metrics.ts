@@ -9,8 +9,8 @@ import { DEFINITIONS } from "../../telemetry/definitions.ts";
 import { registerSource } from "../../telemetry/register_metrics.ts";
 import { LOG_METRICS } from "../log/service_log.ts";
 import type { Service } from "../service.ts";
-import type { PrometheusText } from "./prometheus.ts";
 import { PROCESS_METRICS } from "./process_metrics.ts";
+import { prometheusText } from "./prometheus.ts";
 
 /** In the order of the documentation. */
 export const SERVICE_METRICS: readonly MetricDefinition[] = [
@@ -31,12 +31,10 @@ export function exportMetrics(
     return sums.metrics;
   };
   registerSource(source, SERVICE_METRICS);
-  let prometheus: Promise<PrometheusText> | undefined;
+  let reading: Promise<readonly Metric[]> | undefined;
   return async (names) => {
-    // The SDK is loaded only by services that are scraped.
-    prometheus ??= import("./prometheus.ts").then(({ PrometheusText }) =>
-      new PrometheusText(SERVICE_METRICS, source)
-    );
-    return await (await prometheus).text(names);
+    // Scrapes at the same time share one reading.
+    reading ??= source().finally(() => reading = undefined);
+    return prometheusText(await reading, names);
   };
 }

@@ -26,27 +26,35 @@ interface Sum {
 export class MetricSums {
   readonly #sums = new Map<string, Sum>();
 
-  /** Adds metrics; each point gets `attributes` too. */
-  add(metrics: Iterable<Metric>, attributes: MetricAttributes = {}): void {
-    for (const { points, ...definition } of metrics) {
-      const sum = this.#sumOf(definition);
-      for (const point of points) {
-        addPoint(sum, { ...attributes, ...point.attributes }, point.value);
+  /**
+   * Adds metrics; each point gets `attributes` too.
+   *
+   * @throws {TypeError} They are not as their type says, such as those of a plugin in JavaScript.
+   */
+  add(metrics: Iterable<Metric>, attributes?: MetricAttributes): void {
+    for (const metric of metrics) {
+      const sum = this.#sumOf(metric);
+      for (const point of metric.points) {
+        const all = attributes === undefined
+          ? point.attributes
+          : { ...attributes, ...point.attributes };
+        addPoint(sum, all, point.value);
       }
     }
   }
 
   /** The sums, in the order of first appearance. */
   get metrics(): Metric[] {
-    return [...this.#sums.values()].map(({ definition, points }) => ({
+    return Array.from(this.#sums.values(), ({ definition, points }) => ({
       ...definition,
-      points: [...points.values()].map((point) => ({ ...point })),
+      points: Array.from(points.values(), ({ attributes, value }) => ({ attributes, value })),
     }));
   }
 
   #sumOf(definition: MetricDefinition): Sum {
     let sum = this.#sums.get(definition.name);
     if (sum === undefined) {
+      checkDefinition(definition);
       sum = { definition, points: new Map() };
       this.#sums.set(definition.name, sum);
     }
@@ -54,7 +62,22 @@ export class MetricSums {
   }
 }
 
+const KINDS: readonly unknown[] = [
+  "counter",
+  "gauge",
+  "histogram",
+] satisfies MetricDefinition["kind"][];
+
+function checkDefinition({ name, kind, unit, description }: MetricDefinition): void {
+  const isNamed = [name, unit, description].every((text) => typeof text === "string");
+  if (isNamed && KINDS.includes(kind)) return;
+  throw new TypeError(`${name}: expected a metric with name, kind, unit and description`);
+}
+
 function addPoint({ definition, points }: Sum, given: MetricAttributes, value: Value): void {
+  if (typeof value !== "number" && !Array.isArray(value?.counts)) {
+    throw new TypeError(`${definition.name}: ${value} is neither a number nor a histogram`);
+  }
   let attributes = withShortValues(given);
   let key = keyOf(attributes);
   if (!points.has(key) && points.size >= MAX_POINTS - 1) {
@@ -73,9 +96,14 @@ function keyOf(attributes: MetricAttributes): string {
 }
 
 function withShortValues(attributes: MetricAttributes): MetricAttributes {
-  if (Object.values(attributes).every((value) => value.length <= MAX_ATTRIBUTE_LENGTH)) {
-    return attributes;
+  for (const name in attributes) {
+    // Also where a value is not a text, which has no length.
+    if (!(attributes[name]!.length <= MAX_ATTRIBUTE_LENGTH)) return shortened(attributes);
   }
+  return attributes;
+}
+
+function shortened(attributes: MetricAttributes): MetricAttributes {
   const short = ([name, value]: [string, string]) => [name, value.slice(0, MAX_ATTRIBUTE_LENGTH)];
   return Object.fromEntries(Object.entries(attributes).map(short));
 }

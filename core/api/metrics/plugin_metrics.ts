@@ -7,12 +7,13 @@ import type { Plugin } from "../types.ts";
 import { type Metric, type MetricDefinition, metricOf } from "./metric.ts";
 import { MetricSums } from "./metric_sums.ts";
 
-/** Counts plugins that have thrown. */
+/** Counts plugins whose metrics cannot be read. */
 export const UNREADABLE: MetricDefinition = {
   name: "berth.plugin.metrics.errors",
   kind: "gauge",
   unit: "{error}",
-  description: "Plugins that have thrown instead of returning their metrics.",
+  description:
+    "Plugins that have thrown instead of returning their metrics, or returned invalid ones.",
 };
 
 /** The metrics of plugins in use, and the last ones of those that have been disposed. */
@@ -33,26 +34,26 @@ export class PluginMetrics {
     const listen = this.#plugins.get(plugin);
     if (listen === undefined) return;
     this.#plugins.delete(plugin);
-    const last = metricsOf(plugin).filter(({ kind }) => kind !== "gauge");
-    this.#disposed.add(last, { listen, plugin: plugin.name });
+    const last = new MetricSums();
+    addMetrics(last, plugin, listen);
+    this.#disposed.add(last.metrics.filter(({ kind }) => kind !== "gauge"));
   }
 
   /** A snapshot. */
   get metrics(): readonly Metric[] {
     const sums = new MetricSums();
     sums.add(this.#disposed.metrics);
-    for (const [plugin, listen] of this.#plugins) {
-      sums.add(metricsOf(plugin), { listen, plugin: plugin.name });
-    }
+    for (const [plugin, listen] of this.#plugins) addMetrics(sums, plugin, listen);
     return sums.metrics;
   }
 }
 
-/** A plugin that throws has no metrics, and does not affect those of other plugins. */
-function metricsOf(plugin: Plugin): readonly Metric[] {
+/** A plugin that throws, or returns something else, does not affect the metrics of other plugins. */
+function addMetrics(sums: MetricSums, plugin: Plugin, listen: string): void {
+  const attributes = { listen, plugin: plugin.name };
   try {
-    return plugin.metrics!();
+    sums.add(plugin.metrics!(), attributes);
   } catch {
-    return [metricOf(UNREADABLE, [[{}, 1]])];
+    sums.add([metricOf(UNREADABLE, [[{}, 1]])], attributes);
   }
 }

@@ -2,12 +2,19 @@ import { spawn } from "node:child_process";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "bun:test";
-import { prometheusName, PrometheusText } from "../../../../adapters/service/metrics/prometheus.ts";
+import {
+  MAX_FAMILIES,
+  prometheusName,
+  prometheusText,
+} from "../../../../adapters/service/metrics/prometheus.ts";
 import {
   processMetrics,
   ThreadMetrics,
 } from "../../../../adapters/service/metrics/process_metrics.ts";
-import { SERVICE_METRICS } from "../../../../adapters/service/metrics/service_metrics.ts";
+import {
+  exportMetrics,
+  SERVICE_METRICS,
+} from "../../../../adapters/service/metrics/service_metrics.ts";
 import { DurationHistogram } from "../../../../core/api/metrics/histogram.ts";
 import { type Metric, metricOf } from "../../../../core/api/metrics/metric.ts";
 import { MetricSums } from "../../../../core/api/metrics/metric_sums.ts";
@@ -52,19 +59,17 @@ async function check(program: string, args: readonly string[], text: string): Pr
   return `${code} ${out}`;
 }
 
-describe("PrometheusText", () => {
+describe("prometheusText", () => {
   // Prometheus's own checker accepts syntax, types and names.
   testRequiring(["program:promtool"], "passes promtool check metrics", async () => {
     const metrics = [...await metricsOfService(), others(1)];
-    const prometheus = new PrometheusText(SERVICE_METRICS, () => metrics);
-    await prometheus.text(); // learns of the plugin's metric
-    expect(await check("promtool", ["check", "metrics"], await prometheus.text())).toBe("0 ");
+    expect(await check("promtool", ["check", "metrics"], prometheusText(metrics))).toBe("0 ");
   });
 
   // A counter, a gauge and a histogram, with units in their names.
   test("names metrics as Prometheus does", async () => {
     const metrics = await metricsOfService();
-    const text = await new PrometheusText(SERVICE_METRICS, () => metrics).text();
+    const text = prometheusText(metrics);
     expect(text).toContain('\nberth_binding_connections_total{listen="7",plugin="echo"} 1\n');
     expect(text).toContain("\n# TYPE berth_tcp_curr_estab gauge\n");
     expect(text).toContain("\nberth_packets_dropped_total{reason=");
@@ -82,38 +87,57 @@ describe("PrometheusText", () => {
   // The names of node_exporter, for dashboards that exist.
   test("has the counters of the MIBs by other names too", async () => {
     const metrics = await metricsOfService();
-    const text = await new PrometheusText(SERVICE_METRICS, () => metrics).text("node_exporter");
+    const text = prometheusText(metrics, "node_exporter");
     expect(text).toMatch(/^node_netstat_Tcp_PassiveOpens 2$/m);
     expect(text).toMatch(/^node_netstat_Tcp_InSegs \d+$/m);
     expect(text).not.toContain("berth_");
   });
 
-  // A plugin's own metric appears one collection later; what was escaped can be read again.
-  test("shows the metrics of plugins", async () => {
-    let count = 0;
-    const prometheus = new PrometheusText(
-      SERVICE_METRICS,
-      () => [...processMetrics(), others(++count)],
+  // The values of labels may have any character; names get those that Prometheus permits.
+  test("escapes what plugins return", () => {
+    expect(prometheusText([others(2)])).toContain(
+      String.raw`my_jobs_total{kind="a \"quoted\"\nname\\"} 2`,
     );
-    expect(await prometheus.text()).not.toContain("my_jobs");
-    expect(await prometheus.text())
-      .toContain(String.raw`my_jobs_total{kind="a \"quoted\"\nname\\"} 2`);
+    const odd = metricOf(
+      { name: "0 jobs{}", kind: "gauge", unit: "1", description: "In\ntwo\\lines." },
+      [[{ "a.b": "1", "a b": "2", "7": "3" }, Infinity], [{}, NaN]],
+    );
+    expect(prometheusText([odd])).toBe(
+      [
+        String.raw`# HELP _0_jobs__ In\ntwo\\lines.`,
+        "# TYPE _0_jobs__ gauge",
+        '_0_jobs__{_7="3",a_b="1"} +Inf',
+        "_0_jobs__ NaN",
+        "",
+      ].join("\n"),
+    );
   });
 
-  // A hundred scrapes at once cause one collection; a source that fails fails them all, once.
-  test("collects once for scrapes at the same time", async () => {
-    let collections = 0;
-    const prometheus = new PrometheusText(SERVICE_METRICS, async () => {
-      await Promise.resolve();
-      if (++collections === 2) throw new Error("no metrics today");
-      return processMetrics();
-    });
-    const scrape = () => Promise.allSettled(Array.from({ length: 100 }, () => prometheus.text()));
-    expect((await scrape()).every(({ status }) => status === "fulfilled")).toBe(true);
-    expect(collections).toBe(1);
-    expect((await scrape()).every(({ status }) => status === "rejected")).toBe(true);
-    expect(collections).toBe(2);
-    expect(await prometheus.text()).toContain("berth_info");
+  // Each bucket includes those below it; the totals are those of the last.
+  test("accumulates the buckets of histograms", () => {
+    const histogram = new DurationHistogram([0.5, 2]);
+    for (const seconds of [0.25, 0.5, 1, 4]) histogram.record(seconds);
+    const definition = SERVICE_METRICS.find(({ name }) => name === "berth.tcp.rtt")!;
+    const text = prometheusText([metricOf(definition, [[{ listen: "7" }, histogram.value]])]);
+    expect(text.split("\n").slice(1)).toEqual([
+      "# TYPE berth_tcp_rtt_seconds histogram",
+      'berth_tcp_rtt_seconds_bucket{listen="7",le="0.5"} 2',
+      'berth_tcp_rtt_seconds_bucket{listen="7",le="2"} 3',
+      'berth_tcp_rtt_seconds_bucket{listen="7",le="+Inf"} 4',
+      'berth_tcp_rtt_seconds_sum{listen="7"} 5.75',
+      'berth_tcp_rtt_seconds_count{listen="7"} 4',
+      "",
+    ]);
+  });
+
+  // A second family of one name would make the whole text invalid.
+  test("has each name once, and a bounded number of them", () => {
+    const named = (name: string) =>
+      metricOf({ name, kind: "gauge", unit: "1", description: "A state." }, [[{}, 1]]);
+    expect(prometheusText([named("a.b"), named("a_b")]).match(/^# TYPE a_b gauge$/gm)!.length)
+      .toBe(1);
+    const many = Array.from({ length: 10_000 }, (_, i) => named(`state.${i}`));
+    expect(prometheusText(many).match(/^# TYPE/gm)!.length).toBe(MAX_FAMILIES);
   });
 
   // 100,000 names: the text has a thousand of them, and the sum of the others.
@@ -133,10 +157,31 @@ describe("PrometheusText", () => {
         ]]),
       ]);
     }
-    const text = await new PrometheusText(SERVICE_METRICS, () => sums.metrics).text();
+    const text = prometheusText(sums.metrics);
     expect(text.match(/^berth_udp_flows\{/gm)!.length).toBe(1000);
     expect(text.match(/^berth_tcp_rtt_seconds_count\{/gm)!.length).toBe(1000);
     expect(text).toContain('berth_tcp_rtt_seconds_count{name="other"} 99001\n');
+  });
+});
+
+describe("exportMetrics", () => {
+  // A hundred scrapes at once cause one reading; a source that fails fails them all, once.
+  test("reads once for scrapes at the same time", async () => {
+    let readings = 0;
+    const service = {
+      async metrics() {
+        await Promise.resolve();
+        if (++readings === 2) throw new Error("no metrics today");
+        return processMetrics();
+      },
+    };
+    const text = exportMetrics(service, () => []);
+    const scrape = () => Promise.allSettled(Array.from({ length: 100 }, () => text()));
+    expect((await scrape()).every(({ status }) => status === "fulfilled")).toBe(true);
+    expect(readings).toBe(1);
+    expect((await scrape()).every(({ status }) => status === "rejected")).toBe(true);
+    expect(readings).toBe(2);
+    expect(await text()).toContain("berth_info");
   });
 });
 

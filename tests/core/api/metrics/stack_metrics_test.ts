@@ -18,6 +18,14 @@ function valueOf(stack: Stack, name: string, attributes: MetricAttributes = {}):
     : totalsOf(point.value as HistogramValue).count;
 }
 
+const state = {
+  name: "faulty.state",
+  kind: "gauge",
+  unit: "1",
+  description: "A state.",
+  points: [{ attributes: {}, value: 1 }],
+};
+
 const counting = (calls: { count: number }): Plugin => ({
   name: "counting",
   handle: async ({ socket }) => void await readText(socket),
@@ -132,18 +140,30 @@ describe("stack.metrics()", () => {
     expect(valueOf(pair.server, "state")).toBe(NaN);
   });
 
-  // One faulty plugin does not hide the others.
-  test("survives a plugin that throws", async () => {
+  // One faulty plugin does not hide the others: it throws, or it is JavaScript and returns something else.
+  test.each([
+    ["throws", () => {
+      throw new Error("a fault");
+    }],
+    ["returns nothing", () => undefined],
+    ["returns a metric without a name", () => [{ points: [{ attributes: {}, value: 1 }] }]],
+    ["returns a metric without points", () => [{ ...state, points: undefined }]],
+    ["returns a bigint", () => [{ ...state, points: [{ attributes: {}, value: 1n }] }]],
+    [
+      "returns a number as attribute",
+      () => [{ ...state, points: [{ attributes: { a: 1 }, value: 1 }] }],
+    ],
+    ["returns an unknown kind", () => [{ ...state, kind: "sum" }]],
+  ])("survives a plugin that %s", async (_, metrics) => {
     await using pair = new StackPair();
-    pair.server.use(7, {
-      ...counting({ count: 1 }),
-      metrics: () => {
-        throw new Error("a fault");
-      },
-    });
+    const faulty = { ...counting({ count: 1 }), metrics } as unknown as Plugin;
+    const binding = pair.server.use(7, faulty);
     pair.server.use(8, counting({ count: 2 }));
     expect(valueOf(pair.server, "calls")).toBe(2);
     expect(valueOf(pair.server, "berth.plugin.metrics.errors")).toBe(1);
+    await pair.run(binding.remove());
+    await pair.clock.advance(1);
+    expect(valueOf(pair.server, "berth.plugin.metrics.errors")).toBe(NaN);
   });
 
   // 2000 listen addresses come and go: the table of counts stays bounded.
