@@ -63,7 +63,8 @@ export interface Flow {
 class RunningFlow implements Flow {
   readonly sender: Side;
   readonly tcb: Tcb;
-  readonly options: FlowOptions;
+  /** Bytes that the application writes per millisecond; `undefined`: unlimited. */
+  bytesPerMs: number | undefined;
   received = 0;
   longestSilence = 0;
   longestSilenceWithoutBackoff = 0;
@@ -79,7 +80,7 @@ class RunningFlow implements Flow {
   constructor(sender: Side, tcb: Tcb, options: FlowOptions, now: number) {
     this.sender = sender;
     this.tcb = tcb;
-    this.options = options;
+    this.bytesPerMs = options.bytesPerMs;
     this.#heardAt = this.#movedAt = now;
     this.#rto = this.#rtoWithoutBackoff = tcb.config.initialRtoMs;
   }
@@ -226,19 +227,33 @@ export class Path {
     if (!(tcb instanceof Tcb)) throw new Error(tcb);
     const flow = new RunningFlow(sender, tcb, options, this.now);
     this.#flows.push(flow);
-    if (options.bytesPerMs === undefined) this.#fill(flow);
-    else this.#write(flow, options.bytesPerMs * WRITE_MS);
-    this.#settle(sender);
+    this.#startWriting(flow);
+  }
+
+  /** Changes how much the application of a flow writes per millisecond; `undefined`: unlimited. */
+  limit(index: number, bytesPerMs: number | undefined): void {
+    const flow = this.#flows[index]!;
+    const wasUnlimited = flow.bytesPerMs === undefined;
+    flow.bytesPerMs = bytesPerMs;
+    if (wasUnlimited || bytesPerMs === undefined) this.#startWriting(flow);
+  }
+
+  #startWriting(flow: RunningFlow): void {
+    if (flow.bytesPerMs === undefined) this.#fill(flow);
+    else this.#write(flow);
+    this.#settle(flow.sender);
   }
 
   #fill({ sender, tcb }: RunningFlow): void {
     while (sender.core.tcp.send(tcb, CHUNK, 0, this.now) === CHUNK.length);
   }
 
-  #write(flow: RunningFlow, bytes: number): void {
-    const { sender, tcb } = flow;
-    if (bytes > 0) sender.core.tcp.send(tcb, CHUNK.subarray(0, bytes), 0, this.now);
-    this.#events.schedule(this.now + WRITE_MS, () => this.#write(flow, bytes));
+  #write(flow: RunningFlow): void {
+    const { sender, tcb, bytesPerMs } = flow;
+    if (bytesPerMs === undefined) return;
+    // Without bytes as well: then no writer waits for room any more.
+    sender.core.tcp.send(tcb, CHUNK.subarray(0, bytesPerMs * WRITE_MS), 0, this.now);
+    this.#events.schedule(this.now + WRITE_MS, () => this.#write(flow));
   }
 
   #settle(side: Side): void {
@@ -248,7 +263,7 @@ export class Path {
       tcb.events = 0;
       const flow = this.#flowOf(side, tcb);
       if (side === this.#receiver) this.#read(tcb, flow);
-      else if (flow && flow.options.bytesPerMs === undefined) this.#fill(flow);
+      else if (flow && flow.bytesPerMs === undefined) this.#fill(flow);
     }
     for (const flow of this.#flows) if (flow.sender === side) flow.noteProgress(this.now);
     while (core.pollTransmit(this.#out, this.now)) {

@@ -24,6 +24,8 @@ export class RateSampler implements DeliverySample {
   #applicationLimitedUntil = 0;
   #newestOrder = 0;
   #interval = 0;
+  /** Time since the newest acknowledged segment was sent. */
+  #age = 0;
 
   get applicationIsLimit(): boolean {
     return this.#applicationLimitedUntil > this.delivered;
@@ -77,12 +79,17 @@ export class RateSampler implements DeliverySample {
     const sendTime = range.sentAt - range.firstSentAt;
     // The slower of send rate and ACK rate is the estimate for the path.
     this.#interval = Math.max(sendTime, now - range.deliveredAt);
+    this.#age = now - range.sentAt;
     this.#firstSentAt = range.sentAt;
   }
 
-  /** Ends the acknowledgement. Intervals shorter than `minRtt` are not valid. */
+  /**
+   * Ends the acknowledgement. Intervals shorter than `minRtt` are not valid, and neither is a segment
+   * that was sent again later than that: its original has arrived.
+   */
   finish(minRtt: number): void {
-    if (this.#newestOrder < 0 || this.#interval <= 0 || this.#interval < minRtt) return;
+    if (this.#newestOrder < 0 || this.#interval <= 0) return;
+    if (this.#interval < minRtt || this.#age < minRtt) return;
     this.rate = (this.delivered - this.priorDelivered) / this.#interval;
   }
 

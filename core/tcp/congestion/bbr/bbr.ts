@@ -63,7 +63,10 @@ export class Bbr implements CongestionControl {
   #ackPhase: AckPhase = "init";
   /** In fast recovery, or after a timeout. */
   #recovering = false;
+  /** Kept after recovery: a D-SACK may show later that it was spurious. */
   #undo: UndoState | undefined = undefined;
+  /** {@link Bbr.#undo} is the state before the current loss episode. */
+  #isSaved = false;
   /** The window before recovery or ProbeRTT reduced it. */
   #priorCwnd = 0;
   #drainStartRound = 0;
@@ -94,6 +97,7 @@ export class Bbr implements CongestionControl {
       codec.part("undo", () => undo.visitFields(codec));
       return undo;
     });
+    this.#isSaved = codec.flag("isSaved", this.#isSaved);
     this.#priorCwnd = codec.real("priorCwnd", this.#priorCwnd);
     this.#drainStartRound = codec.count("drainStartRound", this.#drainStartRound);
     this.#idleRestart = codec.flag("idleRestart", this.#idleRestart);
@@ -156,7 +160,7 @@ export class Bbr implements CongestionControl {
 
   #leaveStartup(): void {
     const { full, longTerm, shortTerm } = this.model;
-    if (this.#undo !== undefined) this.#undo.left = "startup";
+    this.#noteLeft("startup");
     full.reached = full.now = true;
     longTerm.inflight = Math.max(this.model.bdp(1), shortTerm.latestInflight);
     this.#enterDrain();
@@ -168,7 +172,7 @@ export class Bbr implements CongestionControl {
   }
 
   #isDrained(inFlight: number): boolean {
-    return inFlight <= this.model.inflight(1, this.pacingRate ?? 0) ||
+    return inFlight <= this.model.inflight(this.pacingRate ?? 0) ||
       this.model.rounds.count > this.#drainStartRound + P.DRAIN_ROUNDS;
   }
 
@@ -262,8 +266,9 @@ export class Bbr implements CongestionControl {
   }
 
   #isTimeToCruise(inFlight: number): boolean {
-    return inFlight <= this.model.inflightWithHeadroom() &&
-      inFlight <= this.model.inflight(1, this.pacingRate ?? 0);
+    const { model } = this;
+    return inFlight <= model.inflightWithHeadroom() &&
+      inFlight <= model.inflight(this.pacingRate ?? 0, model.maxBandwidth.value);
   }
 
   #isTimeToGoDown(inFlight: number, rs: DeliverySample): boolean {
@@ -346,12 +351,18 @@ export class Bbr implements CongestionControl {
   #noteLoss(rs: DeliverySample): void {
     if (!this.model.shortTerm.noteLoss(rs.delivered)) return;
     // Undo restores the state before recovery, however many rounds it lasts.
-    if (!this.#recovering || this.#undo === undefined) this.#saveState();
+    if (!this.#recovering || !this.#isSaved) this.#saveState();
   }
 
   #saveState(): void {
     this.#saveCwnd();
     this.#undo = new UndoState(this.model);
+    this.#isSaved = true;
+  }
+
+  /** The loss episode ends this state. */
+  #noteLeft(state: "startup" | "up"): void {
+    if (this.#isSaved) this.#undo!.left = state;
   }
 
   #handleInflightTooHigh(
@@ -366,7 +377,7 @@ export class Bbr implements CongestionControl {
       this.model.longTerm.inflight = Math.max(inFlight, this.#targetInflight() * P.BETA);
     }
     if (this.state !== "up") return;
-    if (this.#undo !== undefined) this.#undo.left = "up";
+    this.#noteLeft("up");
     this.#startDown(rs, now);
   }
 
@@ -385,27 +396,27 @@ export class Bbr implements CongestionControl {
 
   /** 5.6.4.4. */
   onLoss(): void {
-    if (this.#undo === undefined) this.#saveState();
+    if (!this.#isSaved) this.#saveState();
     this.#saveCwnd();
     this.#recovering = true;
   }
 
   onTimeout(): void {
-    if (this.#undo === undefined) this.#saveState();
+    if (!this.#isSaved) this.#saveState();
     this.#saveCwnd();
     this.#recovering = true;
     this.cwnd = this.model.mss;
   }
 
   onRecovered(): void {
-    this.#recovering = false;
-    this.#undo = undefined;
+    this.#recovering = this.#isSaved = false;
     this.#restoreCwnd();
   }
 
   onSpuriousLoss(rs: DeliverySample): void {
     const undo = this.#undo;
     this.onRecovered();
+    this.#undo = undefined;
     if (undo === undefined) return;
     undo.restore(this.model);
     if (undo.left === "startup" && this.state !== "startup") {

@@ -65,14 +65,14 @@ export class PathModel {
   }
 
   /** `BDPMultiple` (5.6.4.2). */
-  bdp(gain: number): number {
+  bdp(gain: number, bandwidth: number = this.bandwidth): number {
     if (this.minRtt.value === Infinity) return initialWindow(this.mss);
-    return gain * this.bandwidth * this.minRtt.value;
+    return gain * bandwidth * this.minRtt.value;
   }
 
-  /** `Inflight`: the volume that keeps the path and both hosts busy. */
-  inflight(gain: number, pacingRate: number): number {
-    return this.#budget(this.bdp(gain), pacingRate);
+  /** `Inflight`: the volume that keeps the path and both hosts busy at a bandwidth. */
+  inflight(pacingRate: number, bandwidth: number = this.bandwidth): number {
+    return this.#budget(this.bdp(1, bandwidth), pacingRate);
   }
 
   /** `BBR.max_inflight`. */

@@ -17,8 +17,12 @@ export class Rounds {
     this.#ends = codec.count("ends", this.#ends);
   }
 
-  update({ priorDelivered, delivered }: DeliverySample): void {
-    this.starts = priorDelivered >= this.#ends;
+  /**
+   * A sample without a rate starts no round: it is shorter than a round trip, because the original of a
+   * retransmitted segment was acknowledged.
+   */
+  update({ priorDelivered, delivered, rate }: DeliverySample): void {
+    this.starts = rate > 0 && priorDelivered >= this.#ends;
     if (!this.starts) return;
     this.restart(delivered);
     this.count++;

@@ -37,10 +37,13 @@ describe("Rounds", () => {
   test("counts round trips by packets (BBR draft 5.5.1)", () => {
     const rounds = new Rounds();
     const starts = [[0, 10], [0, 20], [10, 30], [20, 40], [30, 50]].map(([prior, delivered]) => {
-      rounds.update(sample({ priorDelivered: prior!, delivered: delivered! }));
+      rounds.update(sample({ priorDelivered: prior!, delivered: delivered!, rate: 1 }));
       return rounds.starts;
     });
     expect(starts).toEqual([true, false, true, false, true]);
+    // The original of a retransmitted segment arrives: no round trip has passed.
+    rounds.update(sample({ priorDelivered: 50, delivered: 60, rate: 0 }));
+    expect(rounds.starts).toBe(false);
     expect(rounds.count).toBe(3);
   });
 });

@@ -164,6 +164,37 @@ describe("ProbeBW", () => {
     expect(flow.bbr.model.full.now).toBe(false);
   });
 
+  // The application is the limit, so that no plateau can be seen; losses still end the probe, and
+  // say nothing about how much the path carries.
+  test("leaves UP by losses while application-limited (BBR draft appendix, 5.5.10.2)", () => {
+    const flow = new Observed().runTo("up");
+    flow.path.limit(0, RATE / 2);
+    flow.run(100).change({ loss: 0.2 });
+    flow.runTo("down");
+    expect(flow.bbr.model.full.now).toBe(false);
+  });
+
+  // The path slows down when UP ends, and the flight stays above the target: 2 to 3 s later
+  // bandwidth is probed again, without CRUISE.
+  test("goes from DOWN to REFILL when the wait is over (BBR draft appendix, 5.3.3.6)", () => {
+    const flow = new Observed({ conditions: { queueBytes: 50 * BDP } }).runTo("down");
+    const began = flow.path.now;
+    flow.change({ bytesPerMs: RATE / 5 }).runTo("refill");
+    expect(flow.states.slice(-2)).toEqual(["down", "refill"]);
+    expect(flow.path.now - began).toBeGreaterThan(2000);
+  });
+
+  // After losses in DOWN the rate is bounded below the path's, but how far the queue has to be
+  // drained depends on the maximum bandwidth.
+  test("drains to the maximum bandwidth's share (BBR draft 5.3.3.9, IsTimeToCruise)", () => {
+    const flow = new Observed().runTo("cruise");
+    const { model } = flow.bbr;
+    model.shortTerm.bandwidth = model.maxBandwidth.value / 2;
+    model.boundBandwidth();
+    expect(model.inflight(0) / BDP).toBeCloseTo(0.5, 1);
+    expect(model.inflight(0, model.maxBandwidth.value) / BDP).toBeCloseTo(1, 1);
+  });
+
   // Application-limited samples say nothing about the path.
   test("keeps its bandwidth estimate while application-limited (BBR draft 5.5.4)", () => {
     const flow = new Observed({}, { bytesPerMs: 200 }).run(500);
@@ -203,6 +234,77 @@ describe("ProbeRTT", () => {
     const flow = new Observed({}, { bytesPerMs: 400 });
     flow.run(9000);
     expect(flow.states.slice(0, 3)).toEqual(["startup", "probe-rtt", "startup"]);
+  });
+});
+
+describe("Idle", () => {
+  // Six seconds without data: the queue has been empty for long enough to measure the round trip.
+  test("counts as a probe of the round-trip time (BBR draft appendix, 5.4.1)", () => {
+    const flow = new Observed({}, { sendBuffer: 2 ** 18 }).runTo("cruise");
+    flow.path.limit(0, 0);
+    flow.run(6000);
+    flow.path.limit(0, undefined);
+    flow.run(1000);
+    expect(flow.states).not.toContain("probe-rtt");
+  });
+});
+
+describe("Spurious losses", () => {
+  // Half of the packets of 10 ms are 80 ms late. UP ends, the originals arrive, and a probe begins
+  // again with a round of REFILL: the acknowledgements of originals are no round trips.
+  test("return to the probe that they have ended (BBR draft appendix, 5.5.11.2)", () => {
+    const flow = new Observed().runTo("up").run(30).change({ reorder: 0.5, reorderMs: 80 }).run(10);
+    const { longTerm } = flow.bbr.model;
+    const before = longTerm.inflight;
+    flow.change({ reorder: 0, reorderMs: 0 });
+    const at: Partial<Record<BbrState, number>> = {};
+    flow.watch = ({ state }) => void (at[state] ??= flow.path.now);
+    flow.run(300);
+    expect(flow.path.flows[0]!.tcb.loss.spurious).toBeGreaterThan(0);
+    expect(flow.states.slice(-4)).toEqual(["up", "down", "refill", "up"]);
+    expect(longTerm.inflight).toBeGreaterThanOrEqual(Math.min(before, BDP));
+    expect(longTerm.inflight).toBeGreaterThan(BDP);
+  });
+
+  // The path is silent for longer than the RTO, and delivers everything afterwards.
+  test("are undone after a timeout as well (BBR draft appendix, 5.5.11.2)", () => {
+    const flow = new Observed({ conditions: { queueBytes: 8 * BDP } }).runTo("cruise").run(200);
+    const { cwnd, model } = flow.bbr;
+    const before = model.longTerm.inflight;
+    flow.change({ delayMs: RTT_MS / 2 + 600 }).run(20).change({ delayMs: RTT_MS / 2 }).run(2000);
+    const { loss } = flow.path.flows[0]!.tcb;
+    expect(loss.spurious).toBeGreaterThan(0);
+    expect(model.longTerm.inflight).toBe(before);
+    expect(flow.bbr.cwnd).toBeGreaterThanOrEqual(Math.min(cwnd, BDP));
+  });
+
+  // A D-SACK arrives after the recovery: until then the retransmission seemed necessary.
+  test("are undone when recovery has already ended (BBR draft 5.5.11.2)", () => {
+    const flow = new Observed().runTo("up");
+    const { bbr } = flow;
+    const rs = flow.path.flows[0]!.tcb.rate!;
+    const before = bbr.model.longTerm.inflight;
+    const { delivered, lost } = rs;
+    bbr.onSegmentLost(
+      {
+        start: 0,
+        end: MSS,
+        txInFlight: MSS * 2,
+        lostBefore: lost - MSS,
+        applicationLimited: false,
+      },
+      rs,
+      flow.path.now,
+      true,
+    );
+    bbr.onLoss();
+    expect(bbr.state).toBe("down");
+    expect(bbr.model.longTerm.inflight).toBeLessThan(before);
+    bbr.onRecovered();
+    bbr.onSpuriousLoss(rs);
+    expect(bbr.state).toBe("refill");
+    expect(bbr.model.longTerm.inflight).toBe(before);
+    expect(rs.delivered).toBe(delivered);
   });
 });
 
