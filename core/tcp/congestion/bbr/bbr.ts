@@ -97,7 +97,7 @@ export class Bbr implements CongestionControl {
       codec.part("undo", () => undo.visitFields(codec));
       return undo;
     });
-    this.#isSaved = codec.flag("isSaved", this.#isSaved);
+    this.#isSaved = this.#recovering && this.#undo !== undefined;
     this.#priorCwnd = codec.real("priorCwnd", this.#priorCwnd);
     this.#drainStartRound = codec.count("drainStartRound", this.#drainStartRound);
     this.#idleRestart = codec.flag("idleRestart", this.#idleRestart);

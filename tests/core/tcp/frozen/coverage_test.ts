@@ -42,7 +42,7 @@ const PRIVATE: readonly (readonly [file: string, unmoved?: readonly string[]])[]
   ["congestion/hystart.ts"],
   ["congestion/max_filter.ts"],
   // Of one acknowledgement only.
-  ["congestion/rate_sampler.ts", ["#newestOrder", "#interval"]],
+  ["congestion/rate_sampler.ts", ["#newestOrder", "#interval", "#age"]],
   ["congestion/bbr/bbr.ts", ["reducesProportionally", "samplesRate"]],
   ["congestion/bbr/aggregation.ts"],
   ["congestion/bbr/full_bandwidth.ts"],
