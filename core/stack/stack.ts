@@ -97,7 +97,8 @@ export class CoreStack {
     const policy = this.icmpPolicy = new IcmpPolicy(options.icmp ?? [], this.#own);
     this.sharding = new Sharding(features.shard, this.#own, features.generations);
     const hash = new KeyedHash(features.peers?.connectionKey ?? secret);
-    const peers = this.peers = features.peers && new Peers(features.peers, hash);
+    const peers = this.peers = features.peers &&
+      new Peers(features.peers, hash, features.shard?.index);
     const demux = new Demux(readI32(secret, SIPHASH_KEY_LENGTH));
     const connections = new Connections({
       ...options,
@@ -160,15 +161,28 @@ export class CoreStack {
     if (dropped !== undefined) this.stats.drop(dropped);
   }
 
+  /**
+   * Processes a packet of a connection that was moved here, which has arrived where it was before. Its checksum has
+   * been verified.
+   */
+  receiveRedirected(packet: Uint8Array, segmentSize: number, now: number): void {
+    this.peers?.beginRedirected();
+    this.receive(packet, packet.length, "verified", segmentSize, now);
+    this.peers?.finish();
+  }
+
   /** Processes a message of another instance; `message` may be reused afterwards. */
   receiveFromPeer(message: Uint8Array, size: number, now: number): void {
     const received = this.peers?.receive(message, size, now);
     if (typeof received === "string") return this.stats.drop(received);
-    if (received === undefined) return;
+    // Every shard has to know the state of the other instances.
+    if (received === undefined) return this.sharding.relayMessage(message.subarray(0, size));
     this.stats.receivedFromPeer++;
     const { packet, segmentSize } = received;
+    this.sharding.setMessage(message.subarray(0, size));
     // The instance that has handed it on has verified its checksum.
     const dropped = this.#receiveIp(packet, packet.length, "verified", segmentSize, now);
+    this.sharding.setMessage(undefined);
     this.peers!.finish();
     if (dropped !== undefined) this.stats.drop(dropped);
   }

@@ -5,6 +5,7 @@ import { exchange, type Machine, ManyMachines, reportOf } from "./many_machines.
 import { NEEDS } from "./service.ts";
 
 const LIMIT_MS = 180_000;
+const CASES = [["local", 0, 2], ["internet", 1, 1]] as const;
 
 /** Sends a request to the admin API of a machine's instance. */
 async function ask(machine: Machine, ...command: string[]): Promise<string> {
@@ -15,10 +16,15 @@ async function ask(machine: Machine, ...command: string[]): Promise<string> {
 describe("many machines", () => {
   // Plain multipath routing moves most flows at each step. No client is affected, except for those of the machine
   // that dies.
-  for (const [profile, timestamps] of [["local", 0], ["internet", 1]] as const) {
-    const title = `keep the connections of clients, profile ${profile}, timestamps ${timestamps}`;
+  for (const [profile, timestamps, workers] of CASES) {
+    const title =
+      `keep the connections of clients, profile ${profile}, timestamps ${timestamps}, workers ${workers}`;
     testRequiring([...NEEDS, "program:curl"], title, async () => {
-      await using network = await ManyMachines.open({ machines: 4, profile });
+      await using network = await ManyMachines.open({
+        machines: 4,
+        profile,
+        settings: { workers },
+      });
       const { machines } = network;
       await network.client.shell(`sysctl -qw net.ipv4.tcp_timestamps=${timestamps}`);
       const three = machines.slice(0, 3);

@@ -78,7 +78,7 @@ export class FrozenEpisode {
       return void this.faults.add((tcb.fault ?? tcb.refusal)!.slice(0, 12));
     }
     this.accepted++;
-    core.tcp.enterThawed(tcb);
+    core.tcp.enterThawed(tcb, 50);
     this.#exercise(core, tcb);
   }
 

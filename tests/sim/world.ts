@@ -346,7 +346,7 @@ export class World {
     if (!reader.isAtEnd) throw new Error("the record is longer than what was read");
     owner?.moveTo(tcb);
     this.#connections.add(tcb);
-    core.tcp.enterThawed(tcb);
+    core.tcp.enterThawed(tcb, this.#timeOf(index));
     this.moved++;
   }
 

@@ -90,14 +90,14 @@ export class MoveOut {
     this.#clock = clock;
   }
 
-  /** Moves all connections that can move; failed moves are tried again for some time. */
-  async moveAll(): Promise<MoveReport> {
+  /** Moves up to `limit` connections that can move; failed moves are tried again for some time. */
+  async move(limit: number = Infinity): Promise<MoveReport> {
     const clock = this.#clock;
     for (let deadline = clock.now() + RETRY_MS;;) {
       const before = this.#moved;
-      await this.#moveRound();
+      await this.#moveRound(limit);
       if (this.#moved > before) deadline = clock.now() + RETRY_MS;
-      const isDone = this.#stack.connections().length === 0;
+      const isDone = this.#moved >= limit || this.#stack.connections().length === 0;
       if (isDone || this.#isOver || clock.now() >= deadline) break;
       await sleepUntil(clock, clock.now() + PAUSE_MS);
     }
@@ -110,10 +110,17 @@ export class MoveOut {
     };
   }
 
-  /** Packets reach the receiver directly: forgets the connections that have moved. */
-  release(): void {
-    for (const frozen of this.#redirected) frozen.release();
-    this.#redirected.clear();
+  /**
+   * Packets reach the receiver directly: forgets the connections that have moved, or those of them for which `isKnown`
+   * returns true. Returns how many remain.
+   */
+  release(isKnown: (frozen: FrozenConnection) => boolean = () => true): number {
+    for (const frozen of this.#redirected) {
+      if (frozen.isAway && !isKnown(frozen)) continue;
+      frozen.release();
+      this.#redirected.delete(frozen);
+    }
+    return this.#redirected.size;
   }
 
   /** Whether more cannot be moved. */
@@ -121,13 +128,13 @@ export class MoveOut {
     return this.#hasEnded || this.#isSilent;
   }
 
-  /** Tries to move each connection once. */
-  async #moveRound(): Promise<void> {
+  /** Tries to move each connection once, until `limit` have moved in all. */
+  async #moveRound(limit: number): Promise<void> {
     this.#reasons.clear();
     const connections = this.#stack.connections();
-    for (let at = 0; at < connections.length && !this.#isOver;) {
+    for (let at = 0; at < connections.length && this.#moved < limit && !this.#isOver;) {
       if (!await this.#answersInTime()) return;
-      await this.#moveBatch(connections.slice(at, at += BATCH));
+      await this.#moveBatch(connections.slice(at, at += Math.min(BATCH, limit - this.#moved)));
     }
   }
 

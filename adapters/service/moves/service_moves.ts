@@ -8,6 +8,9 @@ import { rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
 import { type Logger, systemClock } from "../../../core/api/environment.ts";
 import { formatHostPort } from "../../../core/api/host_port.ts";
+import type { FrozenConnection } from "../../../core/api/moves/types.ts";
+import type { PeerGroup } from "../../../core/stack/peers/peer_group.ts";
+import { IpAddress } from "../../../core/wire/address.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { readSecret } from "../peers/secret.ts";
 import {
@@ -25,6 +28,8 @@ import { SealedChannel } from "./sealed_channel.ts";
 const MAX_SESSIONS = 16;
 /** Packets are dropped while this many bytes wait for the channel. */
 const MAX_WAITING_BYTES: number = 16 * 1024 * 1024;
+/** Interval at which packets are no longer passed on that reach the new owner through the peers, in milliseconds. */
+const RELEASE_MS = 10_000;
 
 /** One side of a move. */
 interface MessageHandler {
@@ -46,13 +51,25 @@ export class ServiceMoves {
   readonly #outgoing = new Map<SealedChannel, MoveOut>();
   #server: Server | undefined;
   #path: string | undefined;
+  readonly #releasing: ReturnType<typeof setInterval> | undefined;
 
-  /** @throws {UsageError} The secret cannot be used. */
-  constructor(stack: SendingStack & ReceivingStack, setting: MovesSetting, log: Logger) {
+  /**
+   * `peers`: other instances that may have announced that they have a connection.
+   *
+   * @throws {UsageError} The secret cannot be used. */
+  constructor(
+    stack: SendingStack & ReceivingStack,
+    setting: MovesSetting,
+    log: Logger,
+    peers?: PeerGroup,
+  ) {
     this.#stack = stack;
     this.#place = setting.listen;
     this.#secret = readSecret(setting.secretFile, "moves.secretFile", log);
     this.#log = log;
+    if (peers === undefined) return;
+    this.#releasing = setInterval(() => this.#releaseAnnounced(peers), RELEASE_MS);
+    this.#releasing.unref();
   }
 
   /**
@@ -78,13 +95,18 @@ export class ServiceMoves {
   }
 
   /**
-   * Moves all connections that can move to another service, and passes on the packets that still
-   * arrive for them until {@link endRedirects}. `joined` is called once the other service has answered.
+   * Moves up to `limit` connections that can move to another service, and passes on the packets that still
+   * arrive for them, until {@link endRedirects} or until the others hand them to that service themselves. `joined` is
+   * called once the other service has answered.
    *
    * @throws {UsageError} `text` is not an address.
    * @throws {Error} The other service cannot be reached, or has another secret or version.
    */
-  async moveTo(text: string, joined: () => void = () => {}): Promise<MoveReport> {
+  async moveTo(
+    text: string,
+    joined: () => void = () => {},
+    limit: number = Infinity,
+  ): Promise<MoveReport> {
     const place = parseMoveAddress(text);
     if (place === undefined) {
       throw new UsageError(`--to ${text}: expected unix:PATH or HOST:PORT such as 192.0.2.11:7947`);
@@ -93,7 +115,7 @@ export class ServiceMoves {
       throw new Error(`cannot move connections to ${text}: ${messageLine(error)}`);
     });
     joined();
-    const report = await handler.moveAll();
+    const report = await handler.move(limit);
     const { moved, stayed, lost, pauseMs: { p99, max }, reasons } = report;
     const pause = { pauseP99Ms: p99, pauseMaxMs: max };
     const fields = { to: text, moved, stayed, lost, ...pause, reasons: asText(reasons) };
@@ -112,6 +134,22 @@ export class ServiceMoves {
     this.#outgoing.clear();
   }
 
+  /** Forgets the connections whose new owner the other instances know. */
+  #releaseAnnounced(peers: PeerGroup): void {
+    const isKnown = ({ localAddr, remoteAddr }: FrozenConnection) =>
+      peers.hasMoved({
+        local: IpAddress.parse(localAddr.hostname)!,
+        localPort: localAddr.port,
+        remote: IpAddress.parse(remoteAddr.hostname)!,
+        remotePort: remoteAddr.port,
+      });
+    for (const [channel, out] of this.#outgoing) {
+      if (out.release(isKnown) > 0) continue;
+      channel.close();
+      this.#outgoing.delete(channel);
+    }
+  }
+
   /** Other services can no longer connect. */
   stopListening(): void {
     this.#server?.close();
@@ -122,6 +160,7 @@ export class ServiceMoves {
   /** Ends all sessions, and with them the passing on of packets. */
   close(): void {
     this.stopListening();
+    clearInterval(this.#releasing);
     for (const channel of this.#channels) channel.close();
     for (const socket of this.#sockets) socket.destroy();
   }

@@ -11,6 +11,7 @@ import { messageLine } from "../errors.ts";
 import type { PeersSetting } from "../settings/peers_setting.ts";
 import { findMembers, HOST_NAMES, type Members, type NameSource, usesDns } from "./members.ts";
 import type { PeerTransport } from "./peer_link.ts";
+import { RelayedDatagrams, type RelayedMessages } from "./relayed_datagrams.ts";
 import { readPeerKeys } from "./secret.ts";
 
 /** Interval at which DNS is queried again and the clock compared with the wall clock, in milliseconds. */
@@ -38,6 +39,8 @@ export interface OpenPeersOptions {
   readonly names?: NameSource;
   /** The socket of the process that this one replaces; messages are exchanged from {@link Peers.resume} on. */
   readonly descriptor?: number | undefined;
+  /** Messages that another thread receives and passes on; this one sends from a port of its own. */
+  readonly relayed?: RelayedMessages | undefined;
 }
 
 /**
@@ -49,14 +52,16 @@ export interface OpenPeersOptions {
 export async function openPeers(
   setting: PeersSetting,
   log: Logger,
-  { clock = systemClock, names = HOST_NAMES, descriptor }: OpenPeersOptions = {},
+  { clock = systemClock, names = HOST_NAMES, descriptor, relayed }: OpenPeersOptions = {},
 ): Promise<Peers> {
   const { self, secretFile, listen } = setting;
   const keys = readPeerKeys(secretFile, log);
   let wake = () => {};
-  const socket = await bindDatagrams(listen, () => wake(), descriptor).catch((error) => {
-    throw new Error(`peers.listen: cannot bind ${formatHostPort(listen)}: ${messageLine(error)}`);
+  const local = relayed === undefined ? listen : { ...listen, port: 0 };
+  const bound = await bindDatagrams(local, () => wake(), descriptor).catch((error) => {
+    throw new Error(`peers.listen: cannot bind ${formatHostPort(local)}: ${messageLine(error)}`);
   });
+  const socket = relayed === undefined ? bound : new RelayedDatagrams(bound, relayed, () => wake());
   const now = clock.now();
   const group = new PeerGroup({ self, ...keys, now, wallOffset: Date.now() - now });
   const peers = new OpenPeers(

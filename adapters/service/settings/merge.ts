@@ -102,22 +102,11 @@ function checkWorkers({ workers, tun, capture, impair }: Omit<Settings, "listen"
  * tell its instance.
  */
 function checkPeers(
-  { peers, tun, link, workers, moves, keepAliveMs }: Omit<Settings, "listen">,
+  { peers, tun, link, keepAliveMs }: Omit<Settings, "listen">,
 ): void {
   if (peers === undefined) return;
   if (tun === undefined && link === undefined) {
     throw new UsageError("peers: the memory link connects no other machines: use --tun or --link");
-  }
-  if (workers > 1) {
-    throw new UsageError(
-      `peers: exclude --workers ${workers}: run that many instances with one worker each`,
-    );
-  }
-  if (moves !== undefined) {
-    throw new UsageError(
-      "peers: exclude moves: the segments of a connection that has moved would go on to the instance " +
-        "that it came from; drain that one without --to",
-    );
   }
   if (keepAliveMs > 0 && keepAliveMs <= MAX_PEERS_KEEP_ALIVE) return;
   throw new UsageError(

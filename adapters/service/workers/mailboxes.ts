@@ -21,7 +21,7 @@ export interface MailboxEnds {
 }
 
 /** A packet on its way to another shard. */
-type MailboxPacket = Pick<ShardPacket, "packet" | "segmentSize">;
+type MailboxPacket = Omit<ShardPacket, "shard">;
 
 /** Connects each pair of `count` shards by a channel; returns the ends of each shard. */
 export function connectMailboxes(count: number): MailboxEnds[] {
@@ -43,6 +43,10 @@ export class Mailboxes {
   readonly #waiting: Int32Array<SharedArrayBuffer>;
   readonly #own: number;
   readonly #arrived = new Queue<MailboxPacket>();
+  /** Messages of other instances. */
+  readonly #messages = new Queue<MailboxPacket>();
+  /** Called for each message that {@link takeMessage} can return. */
+  onMessage: () => void = () => {};
 
   /** `onArrival` is called for each packet that {@link take} can return. */
   constructor(own: number, { ports, waiting }: MailboxEnds, onArrival: () => void) {
@@ -51,28 +55,43 @@ export class Mailboxes {
     this.#waiting = new Int32Array(waiting);
     for (const port of ports) {
       port?.on("message", (parcel: MailboxPacket) => {
-        this.#arrived.push(parcel);
-        onArrival();
+        (parcel.isMessage ? this.#messages : this.#arrived).push(parcel);
+        if (parcel.isMessage) this.onMessage();
+        else onArrival();
       });
     }
   }
 
   /** Sends a packet to its shard; false if too much waits there and it was dropped. */
-  send({ shard, packet, segmentSize }: ShardPacket): boolean {
+  send({ shard, isMessage, packet, segmentSize }: ShardPacket): boolean {
     const port = this.#ports[shard];
     if (port === undefined) return false;
     if (Atomics.add(this.#waiting, shard, packet.length) + packet.length > MAX_WAITING_BYTES) {
       Atomics.sub(this.#waiting, shard, packet.length);
       return false;
     }
-    const parcel: MailboxPacket = { packet, segmentSize };
+    const parcel: MailboxPacket = { isMessage, packet, segmentSize };
     port.postMessage(parcel, [packet.buffer]);
     return true;
   }
 
   /** The next packet that has arrived. */
   take(): MailboxPacket | undefined {
-    const parcel = this.#arrived.shift();
+    return this.#takeFrom(this.#arrived);
+  }
+
+  /** The next message of another instance that has arrived. */
+  takeMessage(): Uint8Array | undefined {
+    return this.#takeFrom(this.#messages)?.packet;
+  }
+
+  /** Whether {@link takeMessage} would return a message. */
+  get hasMessage(): boolean {
+    return this.#messages.count > 0;
+  }
+
+  #takeFrom(queue: Queue<MailboxPacket>): MailboxPacket | undefined {
+    const parcel = queue.shift();
     if (parcel !== undefined) Atomics.sub(this.#waiting, this.#own, parcel.packet.length);
     return parcel;
   }

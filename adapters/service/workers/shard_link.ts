@@ -13,7 +13,8 @@ export class ShardLink implements Link {
   readonly name: string;
   readonly features: LinkFeatures;
   readonly #queue: Link;
-  readonly #mailboxes: Mailboxes;
+  /** They also have the messages of other instances that the first shard has received. */
+  readonly mailboxes: Mailboxes;
   #isWaiting = false;
   #waiter: { resolve(isOpen: boolean): void; reject(error: unknown): void } | undefined;
 
@@ -22,17 +23,17 @@ export class ShardLink implements Link {
     this.name = queue.name;
     this.features = { ...queue.features, shard };
     this.#queue = queue;
-    this.#mailboxes = new Mailboxes(shard.index, ends, () => this.#waiter?.resolve(true));
+    this.mailboxes = new Mailboxes(shard.index, ends, () => this.#waiter?.resolve(true));
   }
 
   receive(batch: PacketBatch): number {
-    return this.#mailboxes.hasArrived ? this.#receiveHandedOver(batch) : this.#queue.receive(batch);
+    return this.mailboxes.hasArrived ? this.#receiveHandedOver(batch) : this.#queue.receive(batch);
   }
 
   ready(): Promise<boolean> {
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject };
-      if (this.#mailboxes.hasArrived) resolve(true);
+      if (this.mailboxes.hasArrived) resolve(true);
       this.#waitForQueue();
     });
   }
@@ -42,7 +43,7 @@ export class ShardLink implements Link {
   }
 
   forwardToShard(foreign: ShardPacket | GenerationPacket): boolean {
-    if ("shard" in foreign) return this.#mailboxes.send(foreign);
+    if ("shard" in foreign) return this.mailboxes.send(foreign);
     return this.#queue.forwardToShard?.(foreign) ?? false;
   }
 
@@ -51,7 +52,7 @@ export class ShardLink implements Link {
   }
 
   async close(): Promise<void> {
-    this.#mailboxes.close();
+    this.mailboxes.close();
     await this.#queue.close();
   }
 
@@ -61,7 +62,7 @@ export class ShardLink implements Link {
 
   #receiveHandedOver(batch: PacketBatch): number {
     for (let count = 0; count < batch.capacity; count++) {
-      const parcel = this.#mailboxes.take();
+      const parcel = this.mailboxes.take();
       if (parcel === undefined) return count;
       batch.packets[count] = parcel.packet;
       batch.sizes[count] = parcel.packet.length;

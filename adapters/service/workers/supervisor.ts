@@ -68,7 +68,15 @@ export async function startWorkers(
     // An answer does not say which request it is for.
     const requests = new SerialQueue();
     // Each worker has the same state: it gets the same requests.
-    const readiness = new Readiness(systemClock);
+    const joined = new Set<WorkerHandle>();
+    for (const worker of workers) {
+      worker.nextEvent("joined").then(() => joined.add(worker), () => {});
+    }
+    const readiness = new Readiness(
+      systemClock,
+      () => {},
+      () => joined.size === workers.length,
+    );
     return {
       place,
       addresses: settings.addresses,
@@ -148,6 +156,7 @@ export async function startWorkers(
         await Promise.all(workers.map((each) => each.ask({ type: "refuse" }, "refusing")));
       },
       moveTo: () => Promise.reject(new UsageError("moves: needs --workers 1")),
+      rebalance: () => Promise.reject(new UsageError("moves: needs --workers 1")),
       setLogLevel(level) {
         for (const worker of workers) worker.tell({ type: "log", level });
       },

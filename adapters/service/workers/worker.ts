@@ -4,21 +4,26 @@
  * @module
  */
 import { parentPort, workerData } from "node:worker_threads";
-import type { Logger } from "../../../core/api/environment.ts";
+import { type Logger, sleepUntil, systemClock } from "../../../core/api/environment.ts";
 import { divideSockets } from "../../host/socket_limits.ts";
 import { adoptQueue } from "../../links/tun/queues.ts";
 import { logUncaughtErrors } from "../cli/stray_errors.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { networkOn } from "../links/network.ts";
 import { type LoadedPlugins, loadPlugins } from "../listen/plugins.ts";
+import { openPeers } from "../peers/open_peers.ts";
 import type { PublishedPort } from "../publish/publish.ts";
 import { type PreparedChanges, Serving } from "../serving.ts";
 import type { Settings } from "../settings/settings.ts";
+import { environmentOf } from "../upgrade/identity.ts";
 import { shareDevice } from "../upgrade/share_device.ts";
 import type { Refused, WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
 import { ServedStreams } from "./streams.ts";
 import { ShardLink } from "./shard_link.ts";
 import { workerLogger } from "./worker_log.ts";
+
+/** Interval at which a worker checks whether its peers list it, in milliseconds. */
+const JOIN_POLL_MS = 50;
 
 const data: WorkerData = workerData;
 const { settings } = data;
@@ -109,10 +114,25 @@ async function serveQueue(
   const device = adoptQueue(queue);
   const shared = shareDevice(device, identity, inheritance);
   const link = new ShardLink(shared ?? device, shard, data.ends);
-  const network = networkOn(link, settings, log, { identity, shared });
+  const { peers: setting } = settings;
+  const { clock } = environmentOf(identity);
+  const peers = setting && await openPeers(setting, log, {
+    clock,
+    descriptor: inheritance?.peers,
+    relayed: data.index === 0 ? undefined : link.mailboxes,
+  });
+  const network = networkOn(link, settings, log, { identity, shared, peers });
   serving = await Serving.start(plugins, network, settings, log, inheritance);
   serving.finished.catch(fail);
   report({ type: "serving", published: published() });
+  void reportJoined();
+}
+
+/** The main thread asks nothing: it only has to know when all workers are ready. */
+async function reportJoined(): Promise<void> {
+  const clock = systemClock;
+  while (serving!.state === "joining") await sleepUntil(clock, clock.now() + JOIN_POLL_MS);
+  report({ type: "joined" });
 }
 
 /** The open ports, as a message can carry them. */

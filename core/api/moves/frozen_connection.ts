@@ -51,6 +51,10 @@ export class StackFrozenConnection implements FrozenConnection {
     return this.#home.plugin;
   }
 
+  get isAway(): boolean {
+    return this.#moved.isAway;
+  }
+
   get localAddr(): NetAddr {
     return netAddr(this.#moved.local, this.#moved.localPort);
   }

@@ -97,7 +97,7 @@ export class Moves {
   }
 
   #enter({ tcb, state, serve }: ReadConnection): TcpSocket {
-    this.#driver.core.tcp.enterThawed(tcb);
+    this.#driver.core.tcp.enterThawed(tcb, this.#driver.now());
     const socket = new StackSocket(tcb, this.#driver, { closesWithPeer: false, moved: state });
     serve?.(socket);
     this.#driver.touch();
@@ -168,7 +168,9 @@ const REFUSALS = {
   ADDRESS_IN_USE: "This stack has a connection between these addresses and ports",
   ADDRESS_NOT_AVAILABLE: "The local address of the frozen connection is not one of this stack",
   INVALID_ADDRESS: "The remote address of the frozen connection is not one of a host",
-  INSUFFICIENT_RESOURCES: "This stack has as many connections as maxConnections allows",
+  INSUFFICIENT_RESOURCES:
+    "This stack has as many connections as maxConnections allows, or has taken over as many " +
+    "from its peers as it can announce",
 } as const;
 
 function notMovable(socket: StackSocket, why: string): TcpError {

@@ -29,6 +29,8 @@ export interface FrozenConnection {
   readonly localAddr: NetAddr;
   /** The peer's address and port. */
   readonly remoteAddr: NetAddr;
+  /** Whether packets that arrive here belong to another stack; no longer after {@link release}, or once it has moved back. */
+  readonly isAway: boolean;
   /** The names of the plugins that served it; `undefined` for sockets of `connect()` and `accept()`. */
   readonly plugin: string | undefined;
   /**

@@ -132,7 +132,7 @@ export class Driver {
   /** Processes a packet that did not come from the link; its checksum has been verified. */
   inject(packet: Uint8Array, segmentSize: number): void {
     if (this.#stopped) return;
-    this.core.receive(packet, packet.length, "verified", segmentSize, this.now());
+    this.core.receiveRedirected(packet, segmentSize, this.now());
     this.touch();
   }
 

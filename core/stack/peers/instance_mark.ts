@@ -11,6 +11,8 @@
 
 /** Maximum number of instances, which are numbered from 0. */
 export const MAX_INSTANCES = 64;
+/** Instead of the number of an instance: the segments of the connection have no timestamps. */
+export const NO_MARK = 255;
 
 /** Marks of adjacent instances are 2^26 ms (18.6 hours) apart: an older TSecr would identify another instance. */
 const SPAN_BITS = 26;

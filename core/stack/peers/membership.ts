@@ -14,6 +14,9 @@ export const DEAD_MS = 3000;
 /** How long an instance waits at its start until all others list it as a member, in milliseconds. */
 export const JOIN_MS = 10_000;
 
+/** How long an instance asks the others for announcements after its start, in milliseconds. */
+const ASK_MS = 2000;
+
 interface Member {
   /** When a message of it arrived last; `-Infinity`: never. */
   heardAt: number;
@@ -49,6 +52,11 @@ export class Membership {
   continueAt(now: number): void {
     this.#startedAt = now;
     this.#isContinued = true;
+  }
+
+  /** Whether this instance cannot know yet what the others have announced before. */
+  isNew(now: number): boolean {
+    return now - this.#startedAt < ASK_MS;
   }
 
   /** Begins an epoch with these members, to which this instance always belongs. Equal members change nothing. */

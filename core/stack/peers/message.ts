@@ -1,14 +1,14 @@
 /**
- * Messages between the instances of a service, as payloads of UDP datagrams: a packet that is handed on, or only the
- * state of the sender.
+ * Messages between the instances of a service, as payloads of UDP datagrams: a packet that is handed on, a list of
+ * connections (`announcement.ts`), or only the state of the sender.
  *
  *     0  version   1  from      2  to        3  hops      4  second    5  third     6  segment size (16 bits)
- *     8  sequence (64 bits)    16  state     18  sent at (48 bits)     24  MAC of the packet (64 bits)
- *     32 MAC of the header (64 bits)         40  IP packet, if any
+ *     8  sequence (64 bits)    16  state     17  shard     18  sent at (48 bits)     24  MAC of the packet (64 bits)
+ *     32 MAC of the header (64 bits)         40  IP packet or list, if any
  *
- * Both MACs are SipHash-2-4. That of the header covers that of the packet, and is checked first: a forged message costs a
- * fraction of a microsecond, however long it is. `sequence` counts the messages of the sender and starts at its clock,
- * so that it is higher after a restart; `sent at` is the wall clock in milliseconds, which bounds how long a message can
+ * Both MACs are SipHash-2-4. That of the header covers that of the packet, and is checked first: a forged or repeated
+ * message costs a fraction of a microsecond, however long it is. `sequence` counts the messages of a shard of the sender and starts at
+ * its clock, so that it is higher after a restart; `sent at` is the wall clock in milliseconds, which bounds how long a message can
  * be replayed to a receiver that has restarted.
  *
  * @module
@@ -19,16 +19,21 @@ import { SipHash } from "../../wire/siphash.ts";
 import { MAX_INSTANCES } from "./instance_mark.ts";
 import type { Membership } from "./membership.ts";
 import { ReplayWindow } from "./replay_window.ts";
+import { MAX_CARRIED } from "./super_packet.ts";
 
 /** The first byte: the version of the format. */
 const VERSION = 0xb1;
 /** Length of a message without its packet, in bytes. */
 export const MESSAGE_HEADER = 40;
+/** Room for the largest message, in bytes; a longer one has no valid MAC. */
+export const MAX_MESSAGE: number = MESSAGE_HEADER + MAX_CARRIED;
 const PACKET_MAC_AT = 24;
 const HEADER_MAC_AT = 32;
 /** Instead of the number of an instance: there is none. */
 const NONE = 255;
+/** Bits of the state: the sender accepts new connections; it has to learn what others have announced before. */
 const ACCEPTS = 1;
+const ASKS = 2;
 
 /** A packet crosses at most this many instances after the one that received it. */
 export const MAX_HOPS = 3;
@@ -43,7 +48,7 @@ const PER_MS = 1024;
 /** What the sender decides about a message. */
 export interface Envelope {
   readonly to: number;
-  /** 1: the sender has received the packet from the network. 0: there is no packet. */
+  /** 1: the sender has received the packet from the network. 0: there is a list, or nothing. */
   readonly hops: number;
   /** The instances that the packet is passed on to, one after the other, until one has the connection; at most two. */
   readonly next: readonly number[];
@@ -62,13 +67,17 @@ export interface ReceivedMessage extends Envelope {
   readonly from: number;
   /** Whether the sender accepts new connections. */
   readonly isServing: boolean;
+  /** Whether the sender has to learn what this instance has announced before. */
+  readonly asks: boolean;
 }
 
 /** Seals and opens the messages of one instance. */
 export class Messages {
   readonly #self: number;
+  readonly #shard: number;
   readonly #hash: SipHash;
   readonly #membership: Membership;
+  /** By the sender and its shard. */
   readonly #windows = new Map<number, ReplayWindow>();
   #sequence = 0;
   readonly #received = {
@@ -78,17 +87,25 @@ export class Messages {
     next: [] as number[],
     segmentSize: 0,
     isServing: false,
+    asks: false,
   };
 
-  /** `key` has 16 bytes, which all instances share. */
-  constructor(self: number, key: Uint8Array, membership: Membership) {
+  /** `key` has 16 bytes, which all instances share; `shard`: the number of this one if the stack runs as several. */
+  constructor(self: number, key: Uint8Array, membership: Membership, shard = 0) {
     this.#self = self;
+    this.#shard = shard;
     this.#hash = new SipHash(key);
     this.#membership = membership;
   }
 
   /** A message with a copy of `packet[0, length)`; `wallNow` is in milliseconds. */
-  seal(envelope: Envelope, packet: Uint8Array, length: number, wallNow: number): PeerMessage {
+  seal(
+    envelope: Envelope,
+    packet: Uint8Array,
+    length: number,
+    wallNow: number,
+    asks = false,
+  ): PeerMessage {
     const bytes = new Uint8Array(MESSAGE_HEADER + length);
     this.#sequence = this.#sequence === 0 ? Math.floor(wallNow) * PER_MS : this.#sequence + 1;
     bytes[0] = VERSION;
@@ -101,7 +118,8 @@ export class Messages {
     writeU53(bytes, 8, this.#sequence);
     writeU53(bytes, 16, Math.floor(wallNow));
     // 48 bits of milliseconds last until the year 10889.
-    bytes[16] = this.#membership.isServing ? ACCEPTS : 0;
+    bytes[16] = (this.#membership.isServing ? ACCEPTS : 0) | (asks ? ASKS : 0);
+    bytes[17] = this.#shard;
     bytes.set(packet.subarray(0, length), MESSAGE_HEADER);
     this.#hash.hash(bytes, MESSAGE_HEADER, bytes.length);
     this.#writeMac(bytes, PACKET_MAC_AT);
@@ -127,9 +145,13 @@ export class Messages {
     if (!(Math.abs(sentAt - wallNow) <= MAX_MESSAGE_AGE)) return "peer-age";
     this.#hash.hash(message, 0, HEADER_MAC_AT);
     if (!this.#isMac(message, HEADER_MAC_AT)) return "peer-mac";
+    // The header is authentic. What was recorded is not worth the time that the MAC of a long packet takes.
+    const window = this.#windowOf(from, message[17]!);
+    const sequence = readU53(message, 8);
+    if (!window.isNew(sequence)) return "peer-replay";
     this.#hash.hash(message, MESSAGE_HEADER, length);
     if (!this.#isMac(message, PACKET_MAC_AT)) return "peer-mac";
-    if (!this.#windowOf(from).take(readU53(message, 8))) return "peer-replay";
+    window.take(sequence);
     const received = this.#received;
     received.from = from;
     received.to = this.#self;
@@ -137,6 +159,7 @@ export class Messages {
     received.next = [message[4]!, message[5]!].filter((instance) => instance < MAX_INSTANCES);
     received.segmentSize = readU16(message, 6);
     received.isServing = (message[16]! & ACCEPTS) !== 0;
+    received.asks = (message[16]! & ASKS) !== 0;
     this.#membership.heard(from, received.isServing, now);
     return received;
   }
@@ -152,9 +175,10 @@ export class Messages {
     return (high | low) === 0;
   }
 
-  #windowOf(from: number): ReplayWindow {
-    let window = this.#windows.get(from);
-    if (window === undefined) this.#windows.set(from, window = new ReplayWindow());
+  #windowOf(from: number, shard: number): ReplayWindow {
+    const key = from * 256 + shard;
+    let window = this.#windows.get(key);
+    if (window === undefined) this.#windows.set(key, window = new ReplayWindow());
     return window;
   }
 }

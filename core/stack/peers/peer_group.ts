@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { AnnouncedConnection } from "./announcement.ts";
 import { Membership } from "./membership.ts";
 
 /** The parameters of a {@link PeerGroup}. Times are in milliseconds. */
@@ -29,6 +30,10 @@ export class PeerGroup {
   isActive = true;
   /** The wall clock minus the clock of the stack, in milliseconds; may be corrected at any time. */
   wallOffset: number;
+  /** Number of messages that were dropped; counted by the stack. */
+  refused = 0;
+  /** Whether another instance has announced that it has a connection; set by the stack. */
+  hasMoved: (connection: Omit<AnnouncedConnection, "mark">) => boolean = () => false;
 
   constructor({ self, connectionKey, messageKey, now, wallOffset }: PeerGroupOptions) {
     this.self = self;

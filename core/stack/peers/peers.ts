@@ -2,14 +2,15 @@
  * Instances on several machines that serve the same addresses: a router sends the segments of a connection to any of
  * them, and the one that has no such connection hands them to the one that has it. That one answers the client itself.
  *
- * No instance keeps state about the connections of others. The peer's TSecr identifies the owner (`instance_mark.ts`).
- * A connection without timestamps belongs to the instance that rendezvous hashing chooses, to which its SYN is handed
- * too (`membership.ts`).
+ * No instance keeps state about the connections of others, except for those that have moved (`taken_over.ts`). The
+ * peer's TSecr identifies the owner (`instance_mark.ts`). A connection without timestamps belongs to the instance that
+ * rendezvous hashing chooses, to which its SYN is handed too (`membership.ts`).
  *
  * @module
  */
 import { Queue } from "../../buffers/queue.ts";
 import type { KeyedHash } from "../../tcp/isn.ts";
+import type { Tcb } from "../../tcp/tcb.ts";
 import type { IpAddress } from "../../wire/address.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
 import { type IpHeader, PROTOCOL } from "../../wire/ip.ts";
@@ -17,7 +18,7 @@ import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { QuotedPacket } from "../icmp/quoted.ts";
 import { destinationOf, sourceOf } from "../replies.ts";
 import { TokenBucket } from "../token_bucket.ts";
-import { instanceOf, markDifference, markOffset } from "./instance_mark.ts";
+import { instanceOf, markDifference, markOffset, NO_MARK } from "./instance_mark.ts";
 import type { Membership } from "./membership.ts";
 import {
   MAX_HOPS,
@@ -28,6 +29,7 @@ import {
 } from "./message.ts";
 import type { PeerGroup } from "./peer_group.ts";
 import { divideSuperPacket } from "./super_packet.ts";
+import { TakenOver } from "./taken_over.ts";
 
 /** Packets handed to others in a second, so that a flood of segments without a connection stays here. */
 export const HANDED_PER_SECOND = 20_000;
@@ -35,6 +37,11 @@ export const HANDED_PER_SECOND = 20_000;
 export const BROADCAST_PER_SECOND = 200;
 /** Interval at which the state is reported to each other instance, in milliseconds. */
 const REPORT_MS = 250;
+/** Minimum interval between announcements of connections that have moved, in milliseconds. */
+const ANNOUNCE_MS = 10;
+
+/** Of a packet that has not come from another instance in a message, but from one that its connection has left. */
+const REDIRECTED = { from: NO_MARK, hops: MAX_HOPS - 1, next: [] };
 
 /** Makes the hash for rendezvous hashing different from those that a peer sees parts of. */
 const RENDEZVOUS_DOMAIN = 0x70656572;
@@ -45,21 +52,27 @@ export class Peers {
   readonly #membership: Membership;
   readonly #messages: Messages;
   readonly #hash: KeyedHash;
+  readonly #takenOver: TakenOver;
+  /** If the stack runs as several shards, one of them reports to the other instances. */
+  readonly #reports: boolean;
   /** Bounded by the buckets and by the number of packets received since it was last drained. */
   readonly #queue = new Queue<PeerMessage>();
   readonly #handed = new TokenBucket(HANDED_PER_SECOND, HANDED_PER_SECOND, 0);
   readonly #broadcast = new TokenBucket(BROADCAST_PER_SECOND, BROADCAST_PER_SECOND, 0);
   #reportAt = -Infinity;
   #reportedServing = true;
+  #announcedAt = -Infinity;
   /** The message whose packet is being processed. */
-  #received: ReceivedMessage | undefined;
+  #received: Pick<ReceivedMessage, "from" | "hops" | "next"> | undefined;
 
-  /** `hash` has the group's `connectionKey`. */
-  constructor(group: PeerGroup, hash: KeyedHash) {
+  /** `hash` has the group's `connectionKey`; `shard`: the number of this one if the stack runs as several. */
+  constructor(group: PeerGroup, hash: KeyedHash, shard = 0) {
     this.#group = group;
     this.#membership = group.membership;
-    this.#messages = new Messages(group.self, group.messageKey, group.membership);
+    this.#messages = new Messages(group.self, group.messageKey, group.membership, shard);
+    this.#reports = shard === 0;
     this.#hash = hash;
+    this.#takenOver = new TakenOver(group, hash);
   }
 
   // ---------------------------------------------------------------- connections
@@ -80,13 +93,7 @@ export class Peers {
    */
   deadSender(ip: IpHeader, segment: Segment, now: number): number | undefined {
     if (!segment.hasTimestamps) return undefined;
-    const sender = this.#markOf(
-      ip,
-      segment.sourcePort,
-      segment.destinationPort,
-      segment.tsEcr,
-      now,
-    );
+    const sender = this.#markOfSegment(ip, segment, now);
     const isDead = this.#membership.isOther(sender) && !this.#membership.isReachable(sender, now);
     return isDead ? sender : undefined;
   }
@@ -94,6 +101,22 @@ export class Peers {
   /** What a connection that `sender` has begun adds to this instance's timestamps to continue its own. */
   markDifference(sender: number): number {
     return markDifference(this.#group.self, sender);
+  }
+
+  /** Whether this instance cannot take over more connections. */
+  get isFull(): boolean {
+    return this.#takenOver.isFull;
+  }
+
+  /** This instance has taken over a connection. */
+  adopt(tcb: Tcb, now: number): void {
+    const hash = this.#rendezvousOf(tcb.local, tcb.localPort, tcb.remote, tcb.remotePort);
+    this.#takenOver.adopt(tcb, this.#membership.ownerOfNew(hash, now) === this.#group.self, now);
+  }
+
+  /** A connection has left the tables. */
+  forget(tcb: Tcb): void {
+    this.#takenOver.forget(tcb);
   }
 
   // ---------------------------------------------------------------- packets to others
@@ -115,19 +138,31 @@ export class Peers {
       return this.#handSyn(ip, segment, packet, usesTimestamps, now);
     }
     const received = this.#received;
-    const hand = ([to, ...next]: readonly number[]) =>
-      to === undefined
-        ? false
-        : this.#hand(to, next.slice(0, MAX_HOPS - 1), ip, packet, segmentSize, now);
-    // The sender has chosen the next instances, since it may have members that this instance does not have.
-    if (received !== undefined) return hand(this.#nextOf(received, now));
-    if (segment.hasTimestamps) {
-      const owner = this.#ownerByMark(ip, segment, now);
-      return owner === undefined ? false : hand([owner]);
+    const hand = (instances: readonly (number | undefined)[]) => {
+      const [to, ...next] = new Set(instances.filter((each) => each !== undefined));
+      if (to === undefined) return false;
+      return this.#hand(to, next.slice(0, MAX_HOPS - 1), ip, packet, segmentSize, now);
+    };
+    const isBroadcast = segment.has(FLAG.RST) && !segment.hasTimestamps;
+    if (isBroadcast) return received === undefined && this.#handToAll(ip, packet, now);
+    const mark = segment.hasTimestamps ? this.#markOfSegment(ip, segment, now) : NO_MARK;
+    const newOwner = this.#takenOver.ownerOf(ip, segment, mark, now);
+    if (received !== undefined) {
+      if (received.hops >= MAX_HOPS) return false;
+      // The sender has chosen the next instances, since it may have members that this instance does not have.
+      const next = received.next.filter((each) => this.#membership.isReachable(each, now));
+      return hand([newOwner === received.from ? undefined : newOwner, ...next]);
     }
-    if (segment.has(FLAG.RST)) return this.#handToAll(ip, packet, now);
+    if (mark !== NO_MARK) {
+      return hand([newOwner, this.#membership.isReachable(mark, now) ? mark : undefined]);
+    }
     const hash = this.#rendezvousHash(ip, segment);
-    return hand(this.#membership.candidates(hash, now));
+    return hand([newOwner, ...this.#membership.candidates(hash, now)]);
+  }
+
+  /** Whether the packet being processed must not go to another instance. */
+  get isLastHop(): boolean {
+    return this.#received !== undefined && this.#received.hops >= MAX_HOPS;
   }
 
   /**
@@ -135,6 +170,7 @@ export class Peers {
    * the client has reused its port, or two instances have answered its SYN.
    */
   handMisplaced(
+    tcb: Tcb,
     ip: IpHeader,
     segment: Segment,
     packet: Uint8Array,
@@ -142,27 +178,30 @@ export class Peers {
     now: number,
   ): boolean {
     if (!this.#group.isActive) return false;
-    if (this.#received !== undefined || !segment.hasTimestamps) return false;
-    const owner = this.#ownerByMark(ip, segment, now);
-    return owner !== undefined &&
+    if (this.#received !== undefined || !this.isMarkedForOther(tcb, ip, segment, now)) return false;
+    const owner = this.#markOfSegment(ip, segment, now);
+    return this.#membership.isReachable(owner, now) &&
       this.#hand(owner, [], ip, packet, segmentSize, now) === true;
   }
 
-  /** Whether a segment has the mark of another instance, which may be unreachable. */
-  isMarkedForOther(ip: IpHeader, segment: Segment, now: number): boolean {
-    const { hasTimestamps, sourcePort, destinationPort, tsEcr } = segment;
-    return hasTimestamps &&
-      this.#membership.isOther(this.#markOf(ip, sourcePort, destinationPort, tsEcr, now));
+  /** Whether a segment has the mark of another instance, which may be unreachable, and not that of the connection. */
+  isMarkedForOther(tcb: Tcb, ip: IpHeader, segment: Segment, now: number): boolean {
+    if (!segment.hasTimestamps) return false;
+    const mark = this.#markOfSegment(ip, segment, now);
+    return this.#membership.isOther(mark) && mark !== this.#takenOver.markOf(tcb, now);
   }
 
   /** Hands on an ICMP error about a segment that another instance has sent; false: it has not. */
   handError(quoted: QuotedPacket, ip: IpHeader, packet: Uint8Array, now: number): boolean {
     if (!this.#group.isActive) return false;
-    if (this.#received !== undefined || quoted.protocol !== PROTOCOL.TCP) return false;
-    const { local, localPort, remote, remotePort, tsVal } = quoted;
-    if (tsVal === undefined) return this.#handToAll(ip, packet, now);
+    const { local, localPort, remote, remotePort, tsVal, protocol } = quoted;
+    if (protocol !== PROTOCOL.TCP || this.isLastHop) return false;
+    const isFirst = this.#received === undefined;
+    if (tsVal === undefined) return isFirst && this.#handToAll(ip, packet, now);
     const hash = this.#hash.connection(remote, remotePort, local, localPort);
-    const owner = instanceOf(tsVal, hash, this.wallNow(now));
+    const mark = instanceOf(tsVal, hash, this.wallNow(now));
+    const owner = this.#takenOver.ownerOfQuoted(quoted, mark, now) ?? (isFirst ? mark : undefined);
+    if (owner === undefined || owner === this.#received?.from) return false;
     if (!this.#membership.isReachable(owner, now) || !this.#handed.take(now)) return false;
     this.#send(owner, [], packet.subarray(0, ip.payloadEnd), 0, now);
     return true;
@@ -205,11 +244,6 @@ export class Peers {
     return true;
   }
 
-  #nextOf({ hops, next }: ReceivedMessage, now: number): number[] {
-    if (hops >= MAX_HOPS) return [];
-    return next.filter((instance) => this.#membership.isReachable(instance, now));
-  }
-
   /** RSTs and ICMP errors often have no timestamps. They are never handed on twice. */
   #handToAll(ip: IpHeader, packet: Uint8Array, now: number): boolean {
     const others = this.#membership.others()
@@ -231,22 +265,25 @@ export class Peers {
     this.#queue.push(this.#messages.seal(envelope, packet, packet.length, this.wallNow(now)));
   }
 
-  /** The reachable other instance whose mark a segment carries. */
-  #ownerByMark(ip: IpHeader, segment: Segment, now: number): number | undefined {
+  #markOfSegment(ip: IpHeader, segment: Segment, now: number): number {
     const { sourcePort, destinationPort, tsEcr } = segment;
-    const owner = this.#markOf(ip, sourcePort, destinationPort, tsEcr, now);
-    return this.#membership.isReachable(owner, now) ? owner : undefined;
-  }
-
-  #markOf(ip: IpHeader, remotePort: number, localPort: number, tsEcr: number, now: number): number {
     const [local, remote] = this.#endsOf(ip);
-    const hash = this.#hash.connection(remote, remotePort, local, localPort);
+    const hash = this.#hash.connection(remote, sourcePort, local, destinationPort);
     return instanceOf(tsEcr, hash, this.wallNow(now));
   }
 
   #rendezvousHash(ip: IpHeader, { sourcePort, destinationPort }: Segment): number {
     const [local, remote] = this.#endsOf(ip);
-    return this.#hash.connection(local, destinationPort, remote, sourcePort, RENDEZVOUS_DOMAIN, 0);
+    return this.#rendezvousOf(local, destinationPort, remote, sourcePort);
+  }
+
+  #rendezvousOf(
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+  ): number {
+    return this.#hash.connection(local, localPort, remote, remotePort, RENDEZVOUS_DOMAIN, 0);
   }
 
   #endsOf(ip: IpHeader): [local: IpAddress, remote: IpAddress] {
@@ -265,13 +302,26 @@ export class Peers {
     now: number,
   ): DropReason | { readonly packet: Uint8Array; readonly segmentSize: number } | undefined {
     const opened = this.#messages.open(message, length, now, this.wallNow(now));
-    if (typeof opened === "string") return opened;
-    if (opened.hops === 0) return undefined;
+    if (typeof opened === "string") {
+      this.#group.refused++;
+      return opened;
+    }
+    const packet = message.subarray(MESSAGE_HEADER, length);
+    if (opened.hops === 0) {
+      if (opened.asks) this.#takenOver.repeat(now);
+      this.#takenOver.learn(packet, opened.from, now);
+      return undefined;
+    }
     this.#received = opened;
-    return { packet: message.subarray(MESSAGE_HEADER, length), segmentSize: opened.segmentSize };
+    return { packet, segmentSize: opened.segmentSize };
   }
 
-  /** The packet of a message has been processed. */
+  /** Until {@link Peers.finish} the packets handled come from an instance that their connections have left. */
+  beginRedirected(): void {
+    this.#received = REDIRECTED;
+  }
+
+  /** The packet has been processed. */
   finish(): void {
     this.#received = undefined;
   }
@@ -280,22 +330,37 @@ export class Peers {
 
   /** When {@link Peers.handleTimeout} has to be called. */
   nextTimeout(): number {
-    if (!this.#group.isActive) return Infinity;
+    if (!this.#group.isActive || !this.#reports) return Infinity;
     // The sooner the others learn that this instance is draining, the fewer new connections they hand to it.
     const isReported = this.#reportedServing === this.#membership.isServing;
-    return isReported && this.#reportAt !== -Infinity ? this.#reportAt : 0;
+    if (!isReported || this.#reportAt === -Infinity) return 0;
+    if (!this.#takenOver.hasFresh) return this.#reportAt;
+    return Math.min(this.#reportAt, this.#announcedAt + ANNOUNCE_MS);
   }
 
-  /** Reports to the others that this instance is alive, and whether it accepts connections. */
+  /**
+   * Reports to the others that this instance is alive, whether it accepts connections, and which ones it has taken
+   * over.
+   */
   handleTimeout(now: number): void {
     if (now < this.nextTimeout()) return;
-    this.#reportedServing = this.#membership.isServing;
-    this.#reportAt = now + REPORT_MS;
+    const isServing = this.#membership.isServing;
+    if (now >= this.#reportAt || this.#reportedServing !== isServing) {
+      this.#reportedServing = isServing;
+      this.#reportAt = now + REPORT_MS;
+      this.#sendToOthers(NO_LIST, now);
+    }
+    this.#announcedAt = now;
+    for (const list of this.#takenOver.announcements(now)) this.#sendToOthers(list, now);
+  }
+
+  #sendToOthers(list: Uint8Array, now: number): void {
+    const asks = this.#membership.isNew(now);
     for (const to of this.#membership.others()) {
       const envelope = { to, hops: 0, next: [], segmentSize: 0 };
-      this.#queue.push(this.#messages.seal(envelope, NO_PACKET, 0, this.wallNow(now)));
+      this.#queue.push(this.#messages.seal(envelope, list, list.length, this.wallNow(now), asks));
     }
   }
 }
 
-const NO_PACKET = new Uint8Array(0);
+const NO_LIST = new Uint8Array(0);

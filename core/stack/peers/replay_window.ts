@@ -12,18 +12,25 @@ export class ReplayWindow {
   readonly #seen = new Uint32Array(REPLAY_WINDOW / 32);
   #highest = -1;
 
+  /** Whether a number has not been recorded, and is not too old to decide. */
+  isNew(sequence: number): boolean {
+    const ahead = sequence - this.#highest;
+    if (ahead > 0) return true;
+    if (ahead <= -REPLAY_WINDOW) return false;
+    const bit = sequence % REPLAY_WINDOW;
+    return (this.#seen[bit >>> 5]! & (1 << (bit & 31))) === 0;
+  }
+
   /** Records a number; false: it was recorded before, or is too old to decide. */
   take(sequence: number): boolean {
+    if (!this.isNew(sequence)) return false;
     const ahead = sequence - this.#highest;
-    if (ahead <= -REPLAY_WINDOW) return false;
     if (ahead > 0) {
       this.#advance(ahead);
       this.#highest = sequence;
     }
     const bit = sequence % REPLAY_WINDOW;
-    const mask = 1 << (bit & 31);
-    if ((this.#seen[bit >>> 5]! & mask) !== 0) return false;
-    this.#seen[bit >>> 5]! |= mask;
+    this.#seen[bit >>> 5]! |= 1 << (bit & 31);
     return true;
   }
 

@@ -26,7 +26,9 @@ export interface Shard {
 export interface ShardPacket {
   /** The shard that it belongs to. */
   readonly shard: number;
-  /** A whole IP packet in memory of its own. */
+  /** Whether it is a message of another instance, with a packet for that shard or for all. */
+  readonly isMessage: boolean;
+  /** A whole IP packet, or the message, in memory of its own. */
   readonly packet: Uint8Array<ArrayBuffer>;
   /** Payload bytes per segment if it is a super-packet; otherwise 0. */
   readonly segmentSize: number;
@@ -88,6 +90,8 @@ export class Sharding {
   readonly #own: OwnAddresses;
   /** Bounded by the number of packets received since it was last drained. */
   readonly #foreign = new Queue<ShardPacket>();
+  /** The message of another instance whose packet is being processed. */
+  #message: Uint8Array | undefined;
 
   /** Without `shard`, the stack is the only one. */
   constructor(shard: Shard | undefined, own: OwnAddresses, generations?: Generations) {
@@ -147,6 +151,19 @@ export class Sharding {
     return this.#keep(shard, ip, packet, 0);
   }
 
+  /** Until it is called again, packets that belong to other shards are passed on with their message. */
+  setMessage(message: Uint8Array | undefined): void {
+    this.#message = message;
+  }
+
+  /** Passes a message on to all other shards. One shard receives those of other instances. */
+  relayMessage(message: Uint8Array): void {
+    if (this.#shard?.index !== 0) return;
+    for (let shard = 1; shard < this.#shard.count; shard++) {
+      this.#foreign.push({ shard, isMessage: true, packet: message.slice(), segmentSize: 0 });
+    }
+  }
+
   /** Removes the next packet for another shard or process. */
   next(): ShardPacket | GenerationPacket | undefined {
     return this.#foreign.shift() ?? this.generations?.next();
@@ -157,7 +174,12 @@ export class Sharding {
     if (shard === this.#shard?.index || this.#own.hasWords(ip.s0, ip.s1, ip.s2, ip.s3)) {
       return false;
     }
-    this.#foreign.push({ shard, packet: packet.slice(0, ip.payloadEnd), segmentSize });
+    const message = this.#message?.slice();
+    this.#foreign.push(
+      message === undefined
+        ? { shard, isMessage: false, packet: packet.slice(0, ip.payloadEnd), segmentSize }
+        : { shard, isMessage: true, packet: message, segmentSize: 0 },
+    );
     return true;
   }
 }

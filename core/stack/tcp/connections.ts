@@ -315,6 +315,7 @@ export class Connections {
     if (!tcb.has(IN_TABLES)) return;
     tcb.clear(IN_TABLES);
     this.#timeWait.delete(tcb);
+    this.#options.peers?.forget(tcb);
     this.#options.demux.connections.remove(tcb);
     this.#options.stats.connectionsEnded++;
     if (tcb.error === "CONNECTION_RESET") this.#options.stats.connectionsReset++;

@@ -18,6 +18,8 @@ export class MovedConnection implements TableEntry<MovedConnection> {
   hashNext: MovedConnection | undefined = undefined;
   /** The owner's object; opaque to the core. */
   handle: unknown = undefined;
+  /** Whether packets for it are queued; it may have moved back. */
+  isAway = false;
 
   constructor(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number) {
     this.local = local;
@@ -52,10 +54,12 @@ export class MovedConnections {
   }
 
   add(connection: MovedConnection): void {
+    connection.isAway = true;
     this.#table.add(connection);
   }
 
   remove(connection: MovedConnection): void {
+    connection.isAway = false;
     this.#table.remove(connection);
   }
 
@@ -69,19 +73,9 @@ export class MovedConnections {
     return this.#table.get(local, localPort, remote, remotePort);
   }
 
-  /** Queues the segment if its connection has moved; returns false otherwise. */
-  redirect(
-    ip: IpHeader,
-    remotePort: number,
-    localPort: number,
-    packet: Uint8Array,
-    segmentSize: number,
-  ): boolean {
-    if (this.#table.count === 0) return false;
-    const connection = this.#table.find(ip, remotePort, localPort);
-    if (connection === undefined) return false;
-    this.keep(connection, packet.slice(0, ip.payloadEnd), segmentSize);
-    return true;
+  /** The entry for a received segment. */
+  find(ip: IpHeader, remotePort: number, localPort: number): MovedConnection | undefined {
+    return this.#table.count === 0 ? undefined : this.#table.find(ip, remotePort, localPort);
   }
 
   /** Queues a packet. */

@@ -70,11 +70,14 @@ export class TcpInput {
     if (refused !== undefined) return refused;
     segment.ecn = ip.trafficClass & 3;
     segment.wireSegments = segmentSize > 0 ? Math.ceil(segment.textLength / segmentSize) || 1 : 1;
-    const { demux, connections, moved, transmitQueue, sharding, stats } = this.#tables;
+    const { demux, connections, moved, transmitQueue, sharding, peers, stats } = this.#tables;
     const tcb = demux.connections.find(ip, segment.sourcePort, segment.destinationPort);
     if (tcb === undefined) {
       const { sourcePort, destinationPort } = segment;
-      if (moved.redirect(ip, sourcePort, destinationPort, packet, segmentSize)) {
+      const gone = moved.find(ip, sourcePort, destinationPort);
+      if (gone !== undefined) {
+        if (peers?.isLastHop) return "peer-hops";
+        moved.keep(gone, packet.slice(0, ip.payloadEnd), segmentSize);
         stats.redirected++;
         return undefined;
       }
@@ -103,7 +106,7 @@ export class TcpInput {
     }
     const state = tcb.state;
     const dropped = connections.apply(segmentArrives, tcb, segment, now);
-    if (dropped !== undefined && this.#handMisplaced(dropped, ip, packet, segmentSize, now)) {
+    if (dropped !== undefined && this.#handMisplaced(dropped, tcb, ip, packet, segmentSize, now)) {
       return undefined;
     }
     if (dropped === "tcp-ack-unsent" && (state === "SYN-SENT" || state === "SYN-RECEIVED")) {
@@ -134,6 +137,7 @@ export class TcpInput {
   /** Whether a segment that the connection has refused belongs to one of another instance. */
   #handMisplaced(
     dropped: DropReason,
+    tcb: Tcb,
     ip: IpHeader,
     packet: Uint8Array,
     segmentSize: number,
@@ -144,12 +148,12 @@ export class TcpInput {
     if (generations?.isRetired) {
       // Only the newest process of an instance sends to the others.
       const { sourcePort, destinationPort } = this.#segment;
-      if (!peers.isMarkedForOther(ip, this.#segment, now)) return false;
+      if (!peers.isMarkedForOther(tcb, ip, this.#segment, now)) return false;
       if (!generations.forward(ip, sourcePort, destinationPort, packet, segmentSize)) return false;
       stats.forwardedToGeneration++;
       return true;
     }
-    if (!peers.handMisplaced(ip, this.#segment, packet, segmentSize, now)) return false;
+    if (!peers.handMisplaced(tcb, ip, this.#segment, packet, segmentSize, now)) return false;
     stats.handedToPeer++;
     return true;
   }

@@ -23,6 +23,7 @@ import type { OwnAddresses } from "../ip/own_addresses.ts";
 import type { ChecksumState } from "../link.ts";
 import type { BindRefusal, ConnectRequest, ListenRequest, SynVerdict } from "../requests.ts";
 import type { QuotedPacket } from "../icmp/quoted.ts";
+import type { Peers } from "../peers/peers.ts";
 import type { Sharding } from "../sharding/shard.ts";
 import type { Stats } from "../stats.ts";
 import type { Connections, EventLogSource } from "./connections.ts";
@@ -47,6 +48,7 @@ export class TcpLayer {
   readonly #connections: Connections;
   readonly #moved: MovedConnections;
   readonly #sharding: Sharding;
+  readonly #peers: Peers | undefined;
   readonly #stats: Stats;
   readonly #input: TcpInput;
 
@@ -59,6 +61,7 @@ export class TcpLayer {
     this.#connections = connections;
     this.#moved = moved;
     this.#sharding = sharding;
+    this.#peers = peers;
     this.#stats = stats;
     this.#input = new TcpInput(
       tables,
@@ -82,6 +85,7 @@ export class TcpLayer {
   /** Queues an ICMP error about a connection that has moved away; returns false if it has not. */
   redirectError(ip: IpHeader, quoted: QuotedPacket, packet: Uint8Array): boolean {
     if (this.#moved.count === 0 || quoted.protocol !== PROTOCOL.TCP) return false;
+    if (this.#peers?.isLastHop) return false;
     const { local, localPort, remote, remotePort } = quoted;
     const moved = this.#moved.get(local, localPort, remote, remotePort);
     if (moved === undefined) return false;
@@ -305,7 +309,9 @@ export class TcpLayer {
     if (this.#demux.connections.get(local, localPort, remote, remotePort) !== undefined) {
       return { refusal: "ADDRESS_IN_USE" };
     }
-    if (this.#connections.isFull) return { refusal: "INSUFFICIENT_RESOURCES" };
+    if (this.#connections.isFull || this.#peers?.isFull) {
+      return { refusal: "INSUFFICIENT_RESOURCES" };
+    }
     const tcb = this.#connections.create(local, localPort, remote, remotePort);
     const fault = readTcb(tcb, reader);
     if (fault === undefined) return tcb;
@@ -320,11 +326,12 @@ export class TcpLayer {
   }
 
   /** Enters a thawed connection into the tables, and sends what it has to send. */
-  enterThawed(tcb: Tcb): void {
+  enterThawed(tcb: Tcb, now: number): void {
     const { local, localPort, remote, remotePort } = tcb;
     const moved = this.#moved.get(local, localPort, remote, remotePort);
     if (moved !== undefined) this.#moved.remove(moved);
     this.#connections.enter(tcb);
+    this.#peers?.adopt(tcb, now);
     this.#stats.connectionsThawed++;
     this.#connections.apply(() => {}, tcb);
   }

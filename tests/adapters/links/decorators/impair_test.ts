@@ -353,7 +353,7 @@ describe("impair", () => {
       [Symbol.asyncDispose]: () => left.close(),
     };
     const link = impair(sharded, { seed: 1, clock });
-    const foreign = { shard: 1, packet: pattern(40), segmentSize: 0 };
+    const foreign = { shard: 1, isMessage: false, packet: pattern(40), segmentSize: 0 };
     expect(link.features.shard).toEqual(shard);
     expect(link.forwardToShard?.(foreign)).toBe(true);
     expect(given).toEqual([foreign]);

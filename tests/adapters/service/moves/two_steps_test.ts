@@ -54,8 +54,8 @@ class TwoServices implements AsyncDisposable {
     };
   }
 
-  moveAll(): Promise<MoveReport> {
-    return this.net.run(this.out.moveAll());
+  move(): Promise<MoveReport> {
+    return this.net.run(this.out.move());
   }
 
   /** Numbers of connections of both. */
@@ -101,7 +101,7 @@ describe("a move in two steps", () => {
   test("hands all connections over", async () => {
     await using services = new TwoServices();
     const sockets = await services.connect(70);
-    expect(await services.moveAll()).toMatchObject({ moved: 70, stayed: 0, reasons: {}, lost: 0 });
+    expect(await services.move()).toMatchObject({ moved: 70, stayed: 0, reasons: {}, lost: 0 });
     expect(services.owned).toEqual([0, 70]);
     for (const socket of sockets) await services.net.run(exchange(socket));
     expect(services.sent.filter((type) => type === "packet").length).toBeGreaterThan(70);
@@ -121,7 +121,7 @@ describe("a move in two steps", () => {
       one === type && count === number ? when : undefined
     );
     const sockets = await services.connect(10);
-    const report = await services.moveAll();
+    const report = await services.move();
     const { moved, stayed, lost } = report;
     // The sender of a commit cannot know whether it arrived.
     if (type === "commit") expect(lost).toBeGreaterThan(0);
@@ -144,7 +144,7 @@ describe("a move in two steps", () => {
       type === "done" && count === 40 ? "before" : undefined
     );
     await services.connect(100);
-    const report = await services.moveAll();
+    const report = await services.move();
     expect(report.moved).toBe(39);
     expect(report.lost).toBeGreaterThan(0);
     expect(report.lost).toBeLessThanOrEqual(8);
@@ -156,7 +156,7 @@ describe("a move in two steps", () => {
     await using services = new TwoServices();
     const sockets = await services.connect(20);
     services.incoming.receive = () => true;
-    const moving = services.out.moveAll();
+    const moving = services.out.move();
     await services.net.clock.advance(100);
     expect(services.owned).toEqual([20, 0]);
     for (const socket of sockets) await services.net.run(exchange(socket));
@@ -176,7 +176,7 @@ describe("a move in two steps", () => {
     await using services = new TwoServices();
     const sockets = await services.connect(70);
     services.stall((one, count) => one === type && count === number ? 3000 : 0);
-    expect(await services.moveAll()).toMatchObject({ moved: 70, stayed: 0, reasons: {}, lost: 0 });
+    expect(await services.move()).toMatchObject({ moved: 70, stayed: 0, reasons: {}, lost: 0 });
     expect(services.owned).toEqual([0, 70]);
     for (const socket of sockets) await services.net.run(exchange(socket));
   });
@@ -186,7 +186,7 @@ describe("a move in two steps", () => {
     await using services = new TwoServices();
     const sockets = await services.connect(70);
     services.stall((type, count) => type === "commit" && count === 20 ? 20_000 : 0);
-    const moving = services.out.moveAll();
+    const moving = services.out.move();
     await services.net.clock.advance(16_000);
     expect(services.owned[1]).toBe(19);
     expect(await services.net.run(moving)).toMatchObject({ moved: 70, stayed: 0, lost: 0 });
@@ -197,7 +197,7 @@ describe("a move in two steps", () => {
     await using services = new TwoServices();
     await services.connect(70);
     services.stall((type, count) => type === "commit" && count === 20 ? 60_000 : 0);
-    const moving = services.out.moveAll();
+    const moving = services.out.move();
     await services.net.clock.advance(30_000);
     const { moved, stayed, lost } = await moving;
     expect(moved).toBe(19);
@@ -211,7 +211,7 @@ describe("a move in two steps", () => {
     await using services = new TwoServices();
     const sockets = await services.connect(70);
     services.stall((type) => type === "ask" ? 3000 : 0);
-    const report = await services.moveAll();
+    const report = await services.move();
     expect(report).toMatchObject({ moved: 0, stayed: 70, lost: 0 });
     expect(new Set(services.sent)).toEqual(new Set(["ask", "ready"]));
     for (const socket of sockets) await services.net.run(exchange(socket));
@@ -221,7 +221,7 @@ describe("a move in two steps", () => {
     await using services = new TwoServices();
     const sockets = await services.connect(20);
     services.stall((type, count) => type === "commit" && count === 10 ? 500 : 0);
-    const moving = services.out.moveAll();
+    const moving = services.out.move();
     await services.net.clock.advance(100);
     sockets.push(...await services.connect(1));
     expect(await services.net.run(moving)).toMatchObject({ moved: 21, stayed: 0, lost: 0 });
@@ -233,7 +233,7 @@ describe("a move in two steps", () => {
     await using services = new TwoServices();
     const [socket] = await services.connect(1);
     services.net.servers[1].removeAddress(SERVER);
-    const report = await services.moveAll();
+    const report = await services.move();
     expect(report.stayed).toBe(1);
     expect(Object.keys(report.reasons)[0]).toContain("is not one of this stack");
     await services.net.run(exchange(socket!));
@@ -246,7 +246,7 @@ describe("a move in two steps", () => {
     const socket = services.net.client.connect(`${SERVER}:8`);
     await services.net.run(exchange(socket));
     void binding.remove({ graceMs: Infinity });
-    const report = await services.moveAll();
+    const report = await services.move();
     expect(report).toMatchObject({ moved: 0, lost: 0, stayed: 1 });
     expect(Object.keys(report.reasons)[0]).toContain("port 8 is not served by echo here");
     await services.net.run(exchange(socket));

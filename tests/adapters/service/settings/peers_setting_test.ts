@@ -51,14 +51,21 @@ describe("peers", () => {
   });
 
   // What does not work together.
-  test("need a link, one worker and keep-alive", () => {
-    expect(() => settings(PEERS, { workers: 2 })).toThrow("peers: exclude --workers 2");
+  test("need a link and keep-alive", () => {
     expect(() => settings(PEERS, { keepAliveMs: 0 })).toThrow(
       "keepAliveMs: expected 1 to 43200000",
     );
-    const moves = { secretFile: "secret", listen: "192.0.2.10:7947" };
-    expect(() => settings(PEERS, { moves })).toThrow("peers: exclude moves");
     expect(() => settings(PEERS, { tun: undefined })).toThrow("peers: the memory link");
+  });
+
+  // With several workers, or with connections that move to other instances.
+  test("work with workers and with moves", () => {
+    const moves = { secretFile: "secret", listen: "192.0.2.10:7947" };
+    expect(settings(PEERS, { workers: 2 }).workers).toBe(2);
+    expect(settings(PEERS, { moves }).moves?.listen).toEqual({
+      hostname: "192.0.2.10",
+      port: 7947,
+    });
   });
 
   // Sequence numbers and timestamps depend on the rest.

@@ -29,10 +29,10 @@ describe("Mailboxes", () => {
     const { boxes: [zero, one, two], arrival, close } = open();
     const got: number[] = [];
     for (const first of [10, 11, 12]) {
-      zero.send({ shard: 1, packet: packet(40, first), segmentSize: 0 });
+      zero.send({ shard: 1, isMessage: false, packet: packet(40, first), segmentSize: 0 });
     }
     for (const first of [20, 21, 22]) {
-      two.send({ shard: 1, packet: packet(60, first), segmentSize: 1448 });
+      two.send({ shard: 1, isMessage: false, packet: packet(60, first), segmentSize: 1448 });
     }
     while (got.length < 6) {
       if (!one.hasArrived) await arrival();
@@ -47,16 +47,28 @@ describe("Mailboxes", () => {
     close();
   });
 
+  // Messages of other instances do not mix with packets, which may be captured or impaired on their way.
+  test("deliver messages separately", async () => {
+    const { boxes: [zero, one], close } = open();
+    const arrived = new Promise<void>((resolve) => one.onMessage = resolve);
+    zero.send({ shard: 1, isMessage: true, packet: packet(40, 7), segmentSize: 0 });
+    await arrived;
+    expect([one.hasArrived, one.hasMessage]).toEqual([false, true]);
+    expect(one.takeMessage()?.[0]).toBe(7);
+    expect([one.take(), one.takeMessage(), one.hasMessage]).toEqual([undefined, undefined, false]);
+    close();
+  });
+
   // The queue of a shard that does not receive is bounded for all senders together, and accepts
   // packets again once it receives.
   test("bound the bytes queued for a shard", async () => {
     const { boxes: [zero, one, two], arrival, close } = open();
     const half = MAX_WAITING_BYTES / 2;
     const send = (from: Mailboxes, size: number) =>
-      from.send({ shard: 1, packet: packet(size), segmentSize: 0 });
+      from.send({ shard: 1, isMessage: false, packet: packet(size), segmentSize: 0 });
     expect([send(zero, half), send(two, half), send(zero, 1), send(two, 1)])
       .toEqual([true, true, false, false]);
-    expect(one.send({ shard: 2, packet: packet(1), segmentSize: 0 })).toBe(true);
+    expect(one.send({ shard: 2, isMessage: false, packet: packet(1), segmentSize: 0 })).toBe(true);
     if (!one.hasArrived) await arrival();
     one.take();
     expect([send(zero, half), send(two, 1)]).toEqual([true, false]);

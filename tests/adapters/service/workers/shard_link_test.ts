@@ -30,6 +30,7 @@ function outgoing(first: number): OutgoingPacket {
 
 const shardPacket = (first: number) => ({
   shard: 1,
+  isMessage: false,
   packet: Uint8Array.of(first, 0, 0),
   segmentSize: 1000,
 });

@@ -6,11 +6,14 @@
  */
 import { bindingOf } from "../../../../core/api/listen_address.ts";
 import { OutgoingPacket } from "../../../../core/buffers/outgoing_packet.ts";
+import type { LinkFeatures } from "../../../../core/stack/link.ts";
 import { PeerGroup } from "../../../../core/stack/peers/peer_group.ts";
 import { CoreStack, SECRET_LENGTH } from "../../../../core/stack/stack.ts";
 import type { Listener } from "../../../../core/stack/tcp/listener.ts";
+import type { MovedConnection } from "../../../../core/stack/tcp/moved_connections.ts";
 import { PROFILES, type TcpConfig } from "../../../../core/tcp/config.ts";
-import type { Tcb } from "../../../../core/tcp/tcb.ts";
+import { frozenReader, frozenWriter, withHeader } from "../../../../core/tcp/frozen/format.ts";
+import { Tcb } from "../../../../core/tcp/tcb.ts";
 import { IpAddress, Subnet } from "../../../../core/wire/address.ts";
 import { IpHeader, parseIp } from "../../../../core/wire/ip.ts";
 
@@ -24,32 +27,61 @@ const DELAY = 1;
 
 interface Flight {
   readonly at: number;
-  deliver(): void;
+  deliver(): unknown;
 }
 
 /** An instance of the service, which echoes. */
 export class Instance {
-  readonly group: PeerGroup;
-  readonly core: CoreStack;
   readonly number: number;
-  readonly listener: Listener;
-  readonly #accepted = new Set<Tcb>();
+  readonly #shards: readonly { group: PeerGroup; core: CoreStack; listener: Listener }[];
+  readonly #accepted = new Map<Tcb, CoreStack>();
+  /** Connections that have moved away; their packets are passed on. */
+  readonly redirected = new Set<MovedConnection>();
   isAlive = true;
   /** The application does not accept or read. */
   isFrozen = false;
 
-  constructor(number: number, tcp: TcpConfig, now: number, backlog: number, wallOffset: number) {
+  constructor(
+    number: number,
+    tcp: TcpConfig,
+    now: number,
+    { backlog = 1000, shards = 1 }: Pick<ClusterOptions, "backlog" | "shards">,
+    wallOffset: number,
+  ) {
     this.number = number;
-    this.group = new PeerGroup({
-      self: number,
-      connectionKey: new Uint8Array(16).fill(3),
-      messageKey: new Uint8Array(16).fill(4),
-      now,
-      wallOffset,
+    this.#shards = Array.from({ length: shards }, (_, index) => {
+      const group = new PeerGroup({
+        self: number,
+        connectionKey: new Uint8Array(16).fill(3),
+        messageKey: new Uint8Array(16).fill(4),
+        now,
+        wallOffset,
+      });
+      const shard = { index, count: shards, seed: 5 };
+      const core = stack(SERVICE, tcp, number, { peers: group, ...shards > 1 && { shard } });
+      const request = { ...bindingOf(PORT), backlog, decides: false };
+      return { group, core, listener: core.tcp.listen(request) as Listener };
     });
-    this.core = stack(SERVICE, tcp, number, this.group);
-    const request = { ...bindingOf(PORT), backlog, decides: false };
-    this.listener = this.core.tcp.listen(request) as Listener;
+  }
+
+  /** That of the first shard. */
+  get group(): PeerGroup {
+    return this.#shards[0]!.group;
+  }
+
+  /** Those of all shards. */
+  get groups(): PeerGroup[] {
+    return this.#shards.map(({ group }) => group);
+  }
+
+  /** The first shard. */
+  get core(): CoreStack {
+    return this.#shards[0]!.core;
+  }
+
+  /** All shards. */
+  get cores(): CoreStack[] {
+    return this.#shards.map(({ core }) => core);
   }
 
   /** The next packet of a connection, which does not reach the network. */
@@ -58,18 +90,30 @@ export class Instance {
     return packetsOf(this.core, now)[0]!;
   }
 
+  /** Continues a connection that was frozen elsewhere. */
+  thaw(record: Bytes, now: number): void {
+    const reader = frozenReader(record, { now, elapsedMs: 0 });
+    if (typeof reader === "string") throw new Error(reader);
+    const tcb = this.core.tcp.thaw(reader);
+    if (!(tcb instanceof Tcb)) throw new Error(JSON.stringify(tcb));
+    this.core.tcp.enterThawed(tcb, now);
+    this.#accepted.set(tcb, this.core);
+  }
+
   /** Accepts connections and echoes. */
   work(now: number): void {
     if (this.isFrozen) return;
-    for (let tcb = this.listener.takeReady(); tcb; tcb = this.listener.takeReady()) {
-      this.#accepted.add(tcb);
+    for (const { core, listener } of this.#shards) {
+      for (let tcb = listener.takeReady(); tcb; tcb = listener.takeReady()) {
+        this.#accepted.set(tcb, core);
+      }
+      while (core.tcp.pollConnection() !== undefined) { /* their state is read below */ }
     }
-    while (this.core.tcp.pollConnection() !== undefined) { /* their state is read below */ }
     const buffer = new Uint8Array(4096);
-    for (const tcb of this.#accepted) {
+    for (const [tcb, core] of this.#accepted) {
       if (tcb.state === "CLOSED") this.#accepted.delete(tcb);
-      const size = this.core.tcp.read(tcb, buffer, now);
-      if (size > 0) this.core.tcp.send(tcb, buffer.subarray(0, size), 0, now);
+      const size = core.tcp.read(tcb, buffer, now);
+      if (size > 0) core.tcp.send(tcb, buffer.subarray(0, size), 0, now);
     }
   }
 }
@@ -89,6 +133,8 @@ export interface ClusterOptions {
   /** Whether the client offers timestamps. */
   readonly clientTimestamps: boolean;
   readonly backlog?: number;
+  /** Shards of each instance. Default: 1. */
+  readonly shards?: number;
 }
 
 /** Everything together. */
@@ -103,6 +149,7 @@ export class Cluster {
   onMessage: (bytes: Bytes, from: Instance) => Bytes[] = (bytes) => [bytes];
   readonly #options: ClusterOptions;
   #flights: Flight[] = [];
+  #delivered = 0;
 
   constructor(options: ClusterOptions) {
     this.#options = options;
@@ -116,11 +163,11 @@ export class Cluster {
 
   /** Starts an instance, which the router does not know yet. */
   start(number: number): Instance {
-    const { profile, backlog = 1000 } = this.#options;
+    const { profile } = this.#options;
     const tcp = { ...PROFILES[profile], timestamps: true };
     // Clocks of stacks start at different times, wall clocks agree to within 100 ms.
     const wallOffset = 1_796_000_000_000 + 37 * number;
-    const instance = new Instance(number, tcp, this.now, backlog, wallOffset);
+    const instance = new Instance(number, tcp, this.now, this.#options, wallOffset);
     this.instances.push(instance);
     return instance;
   }
@@ -128,13 +175,38 @@ export class Cluster {
   /** All instances learn of these members. */
   setMembers(members: readonly Instance[] = this.instances): void {
     const numbers = members.map(({ number }) => number);
-    for (const { group } of this.instances) group.membership.setMembers(numbers);
+    for (const { groups } of this.instances) {
+      for (const group of groups) group.membership.setMembers(numbers);
+    }
   }
 
   /** Ends an instance without a word; the router stops sending to it. */
   kill(instance: Instance): void {
     instance.isAlive = false;
     this.routed = this.routed.filter((one) => one !== instance);
+  }
+
+  /** Moves up to `count` connections from one instance to another; returns their number. */
+  move(from: Instance, to: Instance, count = Infinity): number {
+    const moving = from.core.tcp.connections().slice(0, count);
+    for (const tcb of moving) {
+      const writer = frozenWriter({ now: this.now, elapsedMs: 0 });
+      const moved = from.core.tcp.freeze(tcb, writer);
+      moved.handle = to;
+      from.redirected.add(moved);
+      to.thaw(withHeader(writer.take()), this.now);
+    }
+    return moving.length;
+  }
+
+  /** An instance stops passing on packets of connections that others know to have moved; returns how many remain. */
+  release(from: Instance): number {
+    for (const moved of from.redirected) {
+      if (moved.isAway && !from.group.hasMoved(moved)) continue;
+      from.core.tcp.forgetMoved(moved);
+      from.redirected.delete(moved);
+    }
+    return from.redirected.size;
   }
 
   /** Opens connections. */
@@ -178,12 +250,13 @@ export class Cluster {
   }
 
   /** The connections that an instance has. */
-  count(instance: Instance): number {
-    return instance.core.tcp.connectionCount;
+  count({ cores }: Instance): number {
+    return cores.reduce((sum, { tcp }) => sum + tcp.connectionCount, 0);
   }
 
   sum(counter: "handedToPeer" | "receivedFromPeer" | "resetsSent"): number {
-    return this.instances.reduce((sum, { core }) => sum + core.stats[counter], 0);
+    const all = this.instances.flatMap(({ cores }) => cores);
+    return all.reduce((sum, { stats }) => sum + stats[counter], 0);
   }
 
   /** The instance that the router sends a packet of the client to. */
@@ -202,7 +275,10 @@ export class Cluster {
 
   /** Delivers a packet to an instance at once. */
   deliver(packet: Bytes, to: Instance, segmentSize = 0): void {
-    if (to.isAlive) to.core.receive(packet, packet.length, "full", segmentSize, this.now);
+    if (!to.isAlive) return;
+    // The device may deliver a packet to any shard.
+    const core = to.cores[this.#delivered++ % to.cores.length]!;
+    core.receive(packet, packet.length, "full", segmentSize, this.now);
   }
 
   #step(): void {
@@ -219,11 +295,31 @@ export class Cluster {
   }
 
   #run(instance: Instance): void {
-    const { core } = instance;
-    core.handleTimeout(this.now);
+    for (const core of instance.cores) core.handleTimeout(this.now);
     instance.work(this.now);
+    for (const core of instance.cores) this.#send(instance, core);
+  }
+
+  /** Passes on everything that a shard has to send. */
+  #send(instance: Instance, core: CoreStack): void {
     for (const packet of packetsOf(core, this.now)) {
       this.#fly(() => this.client.receive(packet, packet.length, "full", 0, this.now));
+    }
+    for (let one = core.sharding.next(); one !== undefined; one = core.sharding.next()) {
+      const { packet, segmentSize } = one;
+      if (!("shard" in one)) continue;
+      const { isMessage } = one;
+      const to = instance.cores[one.shard]!;
+      this.#fly(() =>
+        isMessage
+          ? to.receiveFromPeer(packet, packet.length, this.now)
+          : to.receive(packet, packet.length, "verified", segmentSize, this.now)
+      );
+    }
+    for (let one = core.tcp.pollMoved(); one !== undefined; one = core.tcp.pollMoved()) {
+      const { packet, segmentSize, connection: { handle } } = one;
+      const to = handle as Instance;
+      this.#fly(() => to.isAlive && to.core.receiveRedirected(packet, segmentSize, this.now));
     }
     for (let one = core.peers!.next(); one !== undefined; one = core.peers!.next()) {
       const to = this.instances.find(({ number }) => number === one!.to);
@@ -247,7 +343,7 @@ export class Cluster {
     }
   }
 
-  #fly(deliver: () => void): void {
+  #fly(deliver: () => unknown): void {
     this.#flights.push({ at: this.now + DELAY, deliver });
   }
 }
@@ -272,11 +368,10 @@ function stack(
   subnets: readonly string[],
   tcp: TcpConfig,
   seed: number,
-  peers?: PeerGroup,
+  others: Pick<LinkFeatures, "peers" | "shard"> = {},
 ): CoreStack {
-  const features = { mtu: 1500, maxSuperPacket: 0, checksumOffload: false };
   return new CoreStack({
-    features: peers === undefined ? features : { ...features, peers },
+    features: { mtu: 1500, maxSuperPacket: 0, checksumOffload: false, ...others },
     subnets: subnets.map((text) => Subnet.parse(text)!),
     tcp,
     secret: new Uint8Array(SECRET_LENGTH).fill(7 + seed),

@@ -30,7 +30,12 @@ describe("Messages", () => {
     const { to, bytes } = messages(0).seal(envelope, PACKET, 100, WALL);
     expect(to).toBe(1);
     expect(bytes.subarray(MESSAGE_HEADER)).toEqual(PACKET);
-    expect(open(messages(1), bytes)).toEqual({ from: 0, isServing: true, ...envelope });
+    expect(open(messages(1), bytes)).toEqual({
+      from: 0,
+      isServing: true,
+      asks: false,
+      ...envelope,
+    });
   });
 
   // Every single bit is covered.

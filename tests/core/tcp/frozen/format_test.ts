@@ -38,7 +38,7 @@ function thaw(core: CoreStack, record: Uint8Array, now: number): Tcb {
   const tcb = core.tcp.thaw(reader);
   if (!(tcb instanceof Tcb)) throw new Error(JSON.stringify(tcb));
   expect(reader.isAtEnd).toBe(true);
-  core.tcp.enterThawed(tcb);
+  core.tcp.enterThawed(tcb, now);
   return tcb;
 }
 

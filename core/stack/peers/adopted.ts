@@ -1,0 +1,70 @@
+/**
+ * The connections that this instance has taken over, and when each has been announced to the others.
+ *
+ * @module
+ */
+import type { AnnouncedConnection } from "./announcement.ts";
+
+/** Maximum number of connections; further ones cannot move here. */
+export const MAX_ADOPTED = 65_536;
+/** How often a connection is announced, in milliseconds. */
+export const ANNOUNCE_MS = 10_000;
+/** Connections announced at a time. */
+export const ANNOUNCED_AT_ONCE = 1024;
+/** Maximum frequency at which everything is announced again on request, in milliseconds. */
+const REPEAT_MS = 1000;
+
+type Key = object;
+
+/** Connections by their record in the core. */
+export class AdoptedConnections {
+  /** Those that were never announced, or have to be again. */
+  #fresh = new Map<Key, AnnouncedConnection>();
+  /** The one that was announced longest ago first. */
+  readonly #announced = new Map<Key, { readonly connection: AnnouncedConnection; at: number }>();
+  #repeatedAt = -Infinity;
+
+  get count(): number {
+    return this.#fresh.size + this.#announced.size;
+  }
+
+  /** Whether connections wait to be announced for the first time. */
+  get hasFresh(): boolean {
+    return this.#fresh.size > 0;
+  }
+
+  add(key: Key, connection: AnnouncedConnection): void {
+    this.#fresh.set(key, connection);
+  }
+
+  /** The connection has ended, or moved on. */
+  remove(key: Key): void {
+    this.#fresh.delete(key);
+    this.#announced.delete(key);
+  }
+
+  /** Another instance does not know what was announced before. */
+  repeat(now: number): void {
+    if (now - this.#repeatedAt < REPEAT_MS) return;
+    this.#repeatedAt = now;
+    for (const [key, { connection }] of this.#announced) this.#fresh.set(key, connection);
+    this.#announced.clear();
+  }
+
+  /** Removes the next connections to announce at `now` from the queue, at most {@link ANNOUNCED_AT_ONCE}. */
+  take(now: number): AnnouncedConnection[] {
+    const taken: [Key, AnnouncedConnection][] = [];
+    for (const entry of this.#fresh) {
+      if (taken.push(entry) >= ANNOUNCED_AT_ONCE) break;
+    }
+    for (const [key, { connection, at }] of this.#announced) {
+      if (taken.length >= ANNOUNCED_AT_ONCE || now - at < ANNOUNCE_MS) break;
+      taken.push([key, connection]);
+    }
+    for (const [key, connection] of taken) {
+      this.remove(key);
+      this.#announced.set(key, { connection, at: now });
+    }
+    return taken.map(([, connection]) => connection);
+  }
+}

@@ -1,0 +1,115 @@
+/**
+ * Which connections other instances have taken over, as they have announced.
+ *
+ * @module
+ */
+import type { IpHeader } from "../../wire/ip.ts";
+import type { IpAddress } from "../../wire/address.ts";
+import { EndpointTable, type TableEntry } from "../endpoint_table.ts";
+import type { AnnouncedConnection } from "./announcement.ts";
+
+/** Maximum number of entries; the one that was announced longest ago is evicted. */
+export const MAX_OWNERS = 65_536;
+/** An entry that has not been announced again is removed after so long, in milliseconds. */
+export const OWNER_MS = 60_000;
+
+/** A connection that another instance has taken over. */
+class MovedEntry implements TableEntry<MovedEntry>, AnnouncedConnection {
+  readonly local: IpAddress;
+  readonly localPort: number;
+  readonly remote: IpAddress;
+  readonly remotePort: number;
+  mark: number;
+  owner: number;
+  at: number;
+  hash = 0;
+  hashNext: MovedEntry | undefined = undefined;
+
+  constructor(connection: AnnouncedConnection, owner: number, at: number) {
+    this.local = connection.local;
+    this.localPort = connection.localPort;
+    this.remote = connection.remote;
+    this.remotePort = connection.remotePort;
+    this.mark = connection.mark;
+    this.owner = owner;
+    this.at = at;
+  }
+}
+
+/** The connections that other instances have announced. */
+export class OwnerTable {
+  readonly #table: EndpointTable<MovedEntry>;
+  /** All entries, the one that was announced longest ago first. */
+  readonly #byAge = new Set<MovedEntry>();
+
+  /** `seed` keeps peers from predicting hash collisions. */
+  constructor(seed: number) {
+    this.#table = new EndpointTable(seed);
+  }
+
+  get count(): number {
+    return this.#table.count;
+  }
+
+  /** Records what `owner` has announced at `now`. */
+  learn(connection: AnnouncedConnection, owner: number, now: number): void {
+    const { local, localPort, remote, remotePort, mark } = connection;
+    let entry = this.#table.get(local, localPort, remote, remotePort);
+    if (entry === undefined) {
+      if (this.count >= MAX_OWNERS) this.#removeOldest();
+      entry = new MovedEntry(connection, owner, now);
+      this.#table.add(entry);
+    } else {
+      entry.mark = mark;
+      entry.owner = owner;
+      entry.at = now;
+      this.#byAge.delete(entry);
+    }
+    this.#byAge.add(entry);
+  }
+
+  /** The connection of a received segment. */
+  find(ip: IpHeader, remotePort: number, localPort: number): Readonly<MovedEntry> | undefined {
+    return this.count === 0 ? undefined : this.#table.find(ip, remotePort, localPort);
+  }
+
+  /** The connection with a 4-tuple. */
+  get(
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+  ): Readonly<MovedEntry> | undefined {
+    return this.count === 0 ? undefined : this.#table.get(local, localPort, remote, remotePort);
+  }
+
+  /** Forgets a connection; returns whether it was known. */
+  remove(
+    local: IpAddress,
+    localPort: number,
+    remote: IpAddress,
+    remotePort: number,
+  ): boolean {
+    const entry = this.#table.get(local, localPort, remote, remotePort);
+    if (entry !== undefined) this.#remove(entry);
+    return entry !== undefined;
+  }
+
+  /** Removes what has not been announced for {@link OWNER_MS}. */
+  expire(now: number): void {
+    for (const entry of this.#byAge) {
+      if (now - entry.at < OWNER_MS) return;
+      this.#remove(entry);
+    }
+  }
+
+  #removeOldest(): void {
+    const [oldest] = this.#byAge;
+    this.#remove(oldest!);
+  }
+
+  #remove(entry: MovedEntry): void {
+    this.#byAge.delete(entry);
+    this.#table.remove(entry);
+  }
+}

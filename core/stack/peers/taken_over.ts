@@ -1,0 +1,120 @@
+/**
+ * Connections that have moved from one instance to another. Their segments still identify the instance that they came
+ * from, so the new owner announces them to all others, again and again until they end.
+ *
+ * @module
+ */
+import type { KeyedHash } from "../../tcp/isn.ts";
+import type { Tcb } from "../../tcp/tcb.ts";
+import { TIMESTAMPS } from "../../tcp/tcb_flags.ts";
+import { timestamp } from "../../tcp/timestamps.ts";
+import { readI32 } from "../../wire/bytes.ts";
+import type { IpHeader } from "../../wire/ip.ts";
+import type { Segment } from "../../wire/tcp.ts";
+import type { QuotedPacket } from "../icmp/quoted.ts";
+import { AdoptedConnections, MAX_ADOPTED } from "./adopted.ts";
+import { announced, type AnnouncedConnection, announcements } from "./announcement.ts";
+import { instanceOf, NO_MARK } from "./instance_mark.ts";
+import type { Membership } from "./membership.ts";
+import { OwnerTable } from "./owner_table.ts";
+import type { PeerGroup } from "./peer_group.ts";
+
+/** What this instance has taken over, and what others have. */
+export class TakenOver {
+  readonly #group: PeerGroup;
+  readonly #membership: Membership;
+  readonly #hash: KeyedHash;
+  readonly #owners: OwnerTable;
+  readonly #adopted = new AdoptedConnections();
+
+  /** `hash` has the group's `connectionKey`. */
+  constructor(group: PeerGroup, hash: KeyedHash) {
+    this.#group = group;
+    this.#membership = group.membership;
+    this.#hash = hash;
+    this.#owners = new OwnerTable(readI32(group.messageKey, 0));
+    group.hasMoved = ({ local, localPort, remote, remotePort }) =>
+      this.#owners.get(local, localPort, remote, remotePort) !== undefined;
+  }
+
+  // ---------------------------------------------------------------- this instance
+
+  /** Whether no more connections can be taken over. */
+  get isFull(): boolean {
+    return this.#adopted.count >= MAX_ADOPTED;
+  }
+
+  /** Number of connections that others have announced. */
+  get ownerCount(): number {
+    return this.#owners.count;
+  }
+
+  /**
+   * This instance has a connection that was frozen elsewhere. It is announced if its segments identify another instance,
+   * or if the others know an earlier owner.
+   */
+  adopt(tcb: Tcb, isOwn: boolean, now: number): void {
+    const { local, localPort, remote, remotePort } = tcb;
+    const wasElsewhere = this.#owners.remove(local, localPort, remote, remotePort);
+    const mark = this.markOf(tcb, now);
+    if (!wasElsewhere && (mark === NO_MARK ? isOwn : mark === this.#group.self)) return;
+    this.#adopted.add(tcb, { local, localPort, remote, remotePort, mark });
+  }
+
+  /** The connection has ended, or moved on. */
+  forget(tcb: Tcb): void {
+    if (this.#adopted.count > 0) this.#adopted.remove(tcb);
+  }
+
+  /** The instance that segments of a connection of this one identify, or `NO_MARK`. */
+  markOf(tcb: Tcb, now: number): number {
+    if (!tcb.has(TIMESTAMPS)) return NO_MARK;
+    const hash = this.#hash.connection(tcb.remote, tcb.remotePort, tcb.local, tcb.localPort);
+    return instanceOf(timestamp(tcb, now), hash, now + this.#group.wallOffset);
+  }
+
+  /** Whether there is something to announce at once. */
+  get hasFresh(): boolean {
+    return this.#adopted.hasFresh;
+  }
+
+  /** The lists to send to all others at `now`. */
+  announcements(now: number): Iterable<Uint8Array> {
+    return announcements(this.#adopted.take(now));
+  }
+
+  /** Another instance asks for what was announced before. */
+  repeat(now: number): void {
+    this.#adopted.repeat(now);
+  }
+
+  // ---------------------------------------------------------------- other instances
+
+  /** Another instance has announced connections. */
+  learn(list: Uint8Array, from: number, now: number): void {
+    this.#owners.expire(now);
+    for (const connection of announced(list)) this.#owners.learn(connection, from, now);
+  }
+
+  /** The reachable instance that has taken over the connection of a segment with this mark, or `NO_MARK`. */
+  ownerOf(ip: IpHeader, segment: Segment, mark: number, now: number): number | undefined {
+    const entry = this.#owners.find(ip, segment.sourcePort, segment.destinationPort);
+    return this.#reachable(entry, mark, now);
+  }
+
+  /** {@link ownerOf} for a segment that an ICMP error quotes. */
+  ownerOfQuoted(quoted: QuotedPacket, mark: number, now: number): number | undefined {
+    const { local, localPort, remote, remotePort } = quoted;
+    return this.#reachable(this.#owners.get(local, localPort, remote, remotePort), mark, now);
+  }
+
+  /** A segment with another mark belongs to a later connection between the same ports. */
+  #reachable(
+    entry: AnnouncedConnection & { readonly owner: number } | undefined,
+    mark: number,
+    now: number,
+  ): number | undefined {
+    if (entry === undefined || entry.mark !== mark) return undefined;
+    return this.#membership.isReachable(entry.owner, now) ? entry.owner : undefined;
+  }
+}
