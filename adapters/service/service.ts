@@ -72,6 +72,14 @@ export interface Service {
    * @throws {Error} The other service cannot be reached, or has another secret or version.
    */
   moveTo(to: string): Promise<MoveReport>;
+  /**
+   * Moves up to `count` of the connections that can move to another instance, and continues to serve. Packets that still
+   * arrive here are passed on until the peers hand them to that instance.
+   *
+   * @throws {UsageError} The setting `moves` or `peers` is missing, or `to` is not an address.
+   * @throws {Error} The other instance cannot be reached, or has another secret or version.
+   */
+  rebalance(to: string, count: number): Promise<MoveReport>;
   /** Sets the level of the workers' logs; without workers `log` has it already. */
   setLogLevel(level: LogLevel): void;
   /** Metrics of the stack, its plugins and the process, or the sums of all workers'. */
@@ -151,6 +159,8 @@ export async function startService(
       drain: () => Promise.resolve(serving.drain()),
       // deno-lint-ignore require-await -- errors are rejections
       moveTo: async (to) => serving.moveTo(to),
+      // deno-lint-ignore require-await -- errors are rejections
+      rebalance: async (to, count) => serving.rebalance(to, count),
       setLogLevel() {},
       metrics: () => Promise.resolve([...processMetrics(), ...serving.metrics()]),
       stats: () => Promise.resolve(serving.stats()),

@@ -99,7 +99,8 @@ export class Serving {
       await serving.#ports.start(settings, listeners);
       if (inheritance !== undefined) serving.#ports.pause();
       if (settings.moves !== undefined) {
-        serving.#moves = new ServiceMoves(network.stack, settings.moves, log);
+        const peers = network.peers?.group;
+        serving.#moves = new ServiceMoves(network.stack, settings.moves, log, peers);
         if (inheritance === undefined) await serving.#moves.listen();
       }
     } catch (error) {
@@ -188,7 +189,27 @@ export class Serving {
    * @throws {Error} The other service cannot be reached, or has another secret or version.
    */
   moveTo(to: string): Promise<MoveReport> {
-    if (this.#moves !== undefined) return this.#moves.moveTo(to, () => this.drain());
+    return this.#requireMoves().moveTo(to, () => this.drain());
+  }
+
+  /**
+   * Moves up to `count` of the connections that can move to another instance.
+   *
+   * @throws {UsageError} The setting `moves` or `peers` is missing, or `to` is not an address.
+   * @throws {Error} The other instance cannot be reached, or has another secret or version.
+   */
+  rebalance(to: string, count: number): Promise<MoveReport> {
+    if (this.#network.peers !== undefined) {
+      return this.#requireMoves().moveTo(to, () => {}, count);
+    }
+    throw new UsageError(
+      "peers: without peers all packets of the connections would go through this instance for as long as " +
+        "they live: set peers, or move all connections with drain --to",
+    );
+  }
+
+  #requireMoves(): ServiceMoves {
+    if (this.#moves !== undefined) return this.#moves;
     throw new UsageError(
       'moves: connections can move only with a shared secret: set { "secretFile": FILE }',
     );

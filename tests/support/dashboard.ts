@@ -81,6 +81,7 @@ export class TestDashboard implements AsyncDisposable {
         impair: () => Promise.resolve({}),
         stats: () => Promise.resolve(stats()),
         moveTo: () => Promise.reject(new Error("not here")),
+        rebalance: () => Promise.reject(new Error("not here")),
         drain() {
           did.push("drain");
           state = "draining";

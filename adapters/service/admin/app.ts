@@ -42,6 +42,7 @@ export interface AdminTarget {
     | "state"
     | "drain"
     | "moveTo"
+    | "rebalance"
   >;
   /** Whether a reload is in progress. */
   readonly isReloading: () => boolean;
@@ -73,6 +74,14 @@ const selection = selectionSchema(MAX_ROWS, 100);
 const limit = z.string().regex(/^\d{1,6}$/).transform(Number)
   .refine((ms) => ms >= 1 && ms <= MAX_START_MS).optional();
 const drainQuery = z.strictObject({ to: z.string().min(1).optional() });
+const rebalanceQuery = z.strictObject({
+  to: z.string().min(1),
+  count: z.string().regex(/^\d{1,7}$/).transform(Number).refine((count) => count > 0).optional(),
+  share: z.string().regex(/^(0?\.\d{1,6}|1(\.0{1,6})?)$/).transform(Number)
+    .refine((share) => share > 0).optional(),
+}).refine(({ count, share }) => (count === undefined) !== (share === undefined), {
+  error: "expected either count or share",
+});
 const level = z.strictObject({
   level: z.enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(", ")}`),
 });
@@ -272,6 +281,25 @@ function routesOf(target: AdminTarget): Route[] {
         const moves = to === undefined ? await service.drain() : await service.moveTo(to);
         const { total } = await service.select({ limit: 0, offset: 0 });
         return c.json({ connections: total, ...moves });
+      },
+    },
+    {
+      method: "POST",
+      path: "/rebalance",
+      summary: "Moves some of the connections to a peer, and continues to serve",
+      query: {
+        to: "unix:PATH or HOST:PORT of the peer, its setting moves.listen",
+        count: "number of connections",
+        share: "instead of count: a part of all connections, more than 0, at most 1",
+      },
+      async handle(c) {
+        const checked = queryOf(c, rebalanceQuery);
+        if (checked instanceof Response) return checked;
+        const { to, count, share = 0 } = checked;
+        const { total } = await service.select({ limit: 0, offset: 0 });
+        const moves = await service.rebalance(to, count ?? Math.ceil(share * total));
+        const { total: left } = await service.select({ limit: 0, offset: 0 });
+        return c.json({ connections: left, ...moves });
       },
     },
     {

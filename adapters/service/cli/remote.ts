@@ -1,5 +1,6 @@
 /**
- * Commands for a running service, over its admin API: `status`, `connections`, `reload`, `drain`, `config`.
+ * Commands for a running service, over its admin API: `status`, `connections`, `reload`, `drain`, `rebalance`,
+ * `config`.
  *
  * @module
  */
@@ -25,6 +26,8 @@ export interface RemoteFlags {
   readonly limit?: string | undefined;
   readonly "limit-ms"?: string | undefined;
   readonly to?: string | undefined;
+  readonly count?: string | undefined;
+  readonly share?: string | undefined;
 }
 
 type Ask = (method: string, path: string) => Promise<Answer>;
@@ -49,6 +52,15 @@ interface Listeners {
 
 interface Drained extends Partial<MoveReport> {
   readonly connections: number;
+}
+
+/** What became of the connections that were to move. */
+function movesOf({ moved, lost, reasons = {} }: Drained): string[] {
+  return [
+    ...moved === undefined ? [] : [`moved: ${moved}`],
+    ...Object.entries(reasons).map(([reason, count]) => `stayed: ${count}: ${reason}`),
+    ...lost !== undefined && lost > 0 ? [`lost: ${lost}`] : [],
+  ];
 }
 
 interface Status extends Listeners {
@@ -151,11 +163,28 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
       (await ask("POST", to === undefined ? "/drain" : `/drain?${new URLSearchParams({ to })}`))
         .body,
     show(answer) {
-      const { connections, moved, lost, reasons = {} } = answer as Drained;
-      const lines = Object.entries(reasons).map(([reason, count]) => `stayed: ${count}: ${reason}`);
-      if (moved !== undefined) lines.unshift(`moved: ${moved}`);
-      if (lost !== undefined && lost > 0) lines.push(`lost: ${lost}`);
-      return [`draining; open connections: ${connections}`, ...lines].join("\n");
+      const drained = answer as Drained;
+      return [`draining; open connections: ${drained.connections}`, ...movesOf(drained)].join("\n");
+    },
+  },
+  rebalance: {
+    help:
+      "move --count N connections, or with --share 0.25 a part of them, to the peer --to HOST:PORT " +
+      "or --to unix:PATH; continue to serve",
+    async run(ask, { to, count, share }) {
+      const given = Object.entries({ to, count, share }).filter(([, value]) => value !== undefined);
+      if (to === undefined || (count === undefined) === (share === undefined)) {
+        throw new UsageError(
+          "rebalance: give the peer and how many connections to move: --to HOST:PORT --count 1000, " +
+            "or --to HOST:PORT --share 0.25",
+        );
+      }
+      const query = new URLSearchParams(given as [string, string][]);
+      return (await ask("POST", `/rebalance?${query}`)).body;
+    },
+    show(answer) {
+      const moves = answer as Drained;
+      return [`open connections: ${moves.connections}`, ...movesOf(moves)].join("\n");
     },
   },
   config: {
@@ -193,6 +222,8 @@ export function flagsOf(name: string, args: readonly string[]): RemoteFlags {
       ? { "limit-ms": text }
       : name === "drain"
       ? { to: text }
+      : name === "rebalance"
+      ? { to: text, count: text, share: text }
       : {};
     const options = { admin: text, config: text, json: { type: "boolean" }, ...own } as const;
     return parseArgs({ args: [...args], allowPositionals: false, options }).values as RemoteFlags;

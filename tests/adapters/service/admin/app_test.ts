@@ -27,6 +27,8 @@ const SETTINGS = {
 } as unknown as Settings;
 
 /** The API for a service that notes what it is asked to do. */
+const pauseMs = { p50: 1, p99: 2, max: 3 };
+
 function admin(options: Parameters<typeof adminApp>[1] = {}) {
   const did: string[] = [];
   const events = new EventHub();
@@ -54,8 +56,11 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
       drain: () => Promise.resolve(void did.push("drain")),
       moveTo(to) {
         did.push(`move to ${to}`);
-        const pauseMs = { p50: 1, p99: 2, max: 3 };
         return Promise.resolve({ moved: 2, stayed: 1, reasons: { "busy": 1 }, pauseMs, lost: 0 });
+      },
+      rebalance(to, count) {
+        did.push(`move ${count} to ${to}`);
+        return Promise.resolve({ moved: 2, stayed: 1, reasons: {}, pauseMs, lost: 0 });
       },
     },
     isReloading: () => isReloading,
@@ -131,6 +136,26 @@ describe("the admin API", () => {
     expect((await send("POST", "/drain?to=")).status).toBe(400);
     expect((await send("POST", "/drain?for=x")).status).toBe(400);
     expect(did.length).toBe(1);
+  });
+
+  // A number, or a share of the three connections, rounded up; nothing is drained.
+  test("moves some of the connections to a peer", async () => {
+    const { send, did } = admin();
+    const ask = (query: string) => send("POST", `/rebalance?to=10.2.0.11:7947${query}`);
+    const { status, body } = await ask("&count=2");
+    expect(status).toBe(200);
+    expect(body).toMatchObject({ connections: 3, moved: 2, stayed: 1, lost: 0 });
+    expect((await ask("&share=0.25")).status).toBe(200);
+    expect((await ask("&share=1")).status).toBe(200);
+    const [one, three] = [1, 3].map((count) => `move ${count} to 10.2.0.11:7947`);
+    expect(did).toEqual(["move 2 to 10.2.0.11:7947", one!, three!]);
+    for (
+      const query of ["", "&count=0", "&count=-1", "&share=0", "&share=1.5", "&count=1&share=1"]
+    ) {
+      expect((await ask(query)).status).toBe(400);
+    }
+    expect((await send("POST", "/rebalance?count=1")).status).toBe(400);
+    expect(did.length).toBe(3);
   });
 
   // Alive in any case; ready unless it is reloading or draining.
@@ -243,7 +268,7 @@ describe("the admin API", () => {
     const paths = body["paths"] as Record<string, Record<string, unknown>>;
     expect(Object.keys(paths)).toEqual(
       ("/livez /readyz /config /reload /upgrade /listeners /connections /live /upstreams /connections/{id} " +
-        "/connections/{id}/events /capture /capture/{id} /impair /stats /metrics /drain /reopen /log-level " +
+        "/connections/{id}/events /capture /capture/{id} /impair /stats /metrics /drain /rebalance /reopen /log-level " +
         "/events")
         .split(" "),
     );

@@ -86,6 +86,29 @@ describe("commands for a running service", () => {
     expect(await run.exit).toBe(0);
   });
 
+  // Some connections can move only where the peers find them.
+  test("rebalance only between peers", async () => {
+    const { run, config, client } = await echoService();
+    const rebalance = (...flags: string[]) =>
+      runRemote("rebalance", ["--config", config, ...flags]);
+    for (
+      const flags of [
+        ["--to", "unix:/nowhere"],
+        ["--count", "1"],
+        ["--to", "unix:/nowhere", "--count", "1", "--share", "1"],
+      ]
+    ) {
+      await expect(rebalance(...flags)).rejects.toThrow("rebalance: give the peer and how many");
+    }
+    await expect(rebalance("--to", "unix:/nowhere", "--count", "1")).rejects.toThrow(
+      "peers: without peers all packets of the connections would go through this instance",
+    );
+    await expect(rebalance("--to", "unix:/nowhere", "--share", "2")).rejects.toThrow("share");
+    client.abort();
+    run.kill("SIGTERM");
+    expect(await run.exit).toBe(0);
+  });
+
   // Each message says what to do.
   test("say what is missing", async () => {
     folder = new TemporaryFolder();
