@@ -15,14 +15,29 @@ const MAX_WAITING = 1024;
 /** Datagrams that the runtime is sending. */
 const MAX_SENDING = 1024;
 
+/** Buffers for several datagrams; the same object in each call. */
+export interface DatagramBatch {
+  readonly buffers: readonly Uint8Array<ArrayBuffer>[];
+  /** The length of the datagram in each buffer. */
+  readonly sizes: Uint32Array;
+}
+
+/** A batch for `count` datagrams of up to `size` bytes. */
+export function datagramBatch(count: number, size: number): DatagramBatch {
+  return {
+    buffers: Array.from({ length: count }, () => new Uint8Array(size)),
+    sizes: new Uint32Array(count),
+  };
+}
+
 /** An open socket. */
 export interface BoundDatagrams {
   /** The address that it is bound to. */
   readonly address: HostPort;
   /** Whether {@link BoundDatagrams.receive} may return a datagram. */
   readonly isReadable: boolean;
-  /** Writes the next datagram to `buffer`, cut to its length; returns its length, -1: there is none. */
-  receive(buffer: Uint8Array<ArrayBuffer>): number;
+  /** Writes the next datagrams to the buffers, cut to their length; returns how many. */
+  receive(batch: DatagramBatch): number;
   /** Sends without waiting; false: there was no room, or the kernel has refused. */
   send(datagram: Uint8Array<ArrayBuffer>, to: HostPort): boolean;
   /** Leaves datagrams to another process that has the socket. */
@@ -101,13 +116,17 @@ class RuntimeBoundDatagrams implements BoundDatagrams {
     return this.#waitingCount > 0 && !this.#isClosed && !this.#isPaused;
   }
 
-  receive(buffer: Uint8Array<ArrayBuffer>): number {
-    if (!this.isReadable) return -1;
-    const datagram = this.#waiting.shift()!;
-    this.#waitingCount--;
-    const length = Math.min(datagram.length, buffer.length);
-    buffer.set(datagram.subarray(0, length));
-    return length;
+  receive({ buffers, sizes }: DatagramBatch): number {
+    let count = 0;
+    while (count < buffers.length && this.isReadable) {
+      const datagram = this.#waiting.shift()!;
+      this.#waitingCount--;
+      const buffer = buffers[count]!;
+      const length = Math.min(datagram.length, buffer.length);
+      buffer.set(datagram.subarray(0, length));
+      sizes[count++] = length;
+    }
+    return count;
   }
 
   send(datagram: Uint8Array<ArrayBuffer>, { hostname, port }: HostPort): boolean {

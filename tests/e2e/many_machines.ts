@@ -14,7 +14,9 @@ import type { LongClientOptions, LongClientReport } from "./programs/long_client
 export const SERVICE = "10.53.0.1";
 export const SERVICE_V6 = "fd53::1";
 /** The UDP port of the instances for each other. */
-const PEERS_PORT = 7946;
+export const PEERS_PORT = 7946;
+/** What they share. */
+export const SECRET = "a secret of more than thirty-two characters";
 
 /** A machine, and the instance on it while it runs. */
 export interface Machine {
@@ -89,7 +91,7 @@ export class ManyMachines implements AsyncDisposable {
 
   /** Writes the configuration of a machine; resolves with its path. */
   configure(machine: Machine, members: readonly Machine[]): string {
-    this.#folder.write("secret", "a secret of more than thirty-two characters");
+    this.#folder.write("secret", SECRET);
     return this.#folder.write(
       `berth${machine.number}.json`,
       JSON.stringify({

@@ -9,6 +9,7 @@ import {
   type Bytes,
   EINTR,
   intBytes,
+  MessageHeaders,
   MSG_NOSIGNAL,
   POLLIN,
   SO_RCVBUF,
@@ -18,7 +19,7 @@ import {
   SOCK_DGRAM,
   SOL_SOCKET,
 } from "../../runtime/libc/linux.ts";
-import type { BoundDatagrams } from "../bound_datagrams.ts";
+import type { BoundDatagrams, DatagramBatch } from "../bound_datagrams.ts";
 import type { ReadyOwner } from "./event_set.ts";
 import { familyOf, hostPortOf, ipSocketAddress, MAX_IP_ADDRESS_SIZE } from "./socket_address.ts";
 import type { NativeSockets } from "./sockets.ts";
@@ -33,6 +34,9 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
   readonly #fd: number;
   readonly #onReadable: () => void;
   readonly #destinations = new Map<string, Bytes>();
+  /** The batch that the headers point to. */
+  #batch: DatagramBatch | undefined;
+  #headers: MessageHeaders | undefined;
   #isReadable = true;
   #isPaused = false;
   #isClosed = false;
@@ -55,11 +59,16 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
     if (!this.#isPaused) this.#onReadable();
   }
 
+  /** Otherwise each datagram would wake this process all the same. */
   pause(): void {
+    if (this.#isPaused) return;
     this.#isPaused = true;
+    this.#sockets.events.remove(this.#fd);
   }
 
   resume(): void {
+    if (this.#isClosed) return;
+    if (this.#isPaused) this.#sockets.events.add(this.#fd, this);
     this.#isPaused = false;
     this.#isReadable = true;
     this.#onReadable();
@@ -69,15 +78,22 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
     return this.#fd;
   }
 
-  receive(buffer: Bytes): number {
+  receive(batch: DatagramBatch): number {
     const { host } = this.#sockets;
+    const { buffers, sizes } = batch;
+    if (this.#batch !== batch) {
+      this.#batch = batch;
+      this.#headers = new MessageHeaders(buffers, (bytes) => host.addressOf(bytes));
+    }
+    const headers = this.#headers!;
     while (this.isReadable) {
-      const length = host.libc.recv(this.#fd, buffer, buffer.length, 0);
-      if (length >= 0) return length;
+      const count = host.libc.recvmmsg(this.#fd, headers.bytes, buffers.length, 0, null);
+      for (let i = 0; i < count; i++) sizes[i] = headers.lengthOf(i);
+      if (count >= 0) return count;
       // An error of a datagram sent before is reported once; the next call goes on.
       this.#isReadable = host.errno() === EINTR;
     }
-    return -1;
+    return 0;
   }
 
   send(datagram: Bytes, to: HostPort): boolean {

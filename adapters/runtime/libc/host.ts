@@ -42,6 +42,8 @@ export interface Libc {
   /** `message` is `struct msghdr`. */
   sendmsg(fd: number, message: Bytes, flags: number): number;
   recvmsg(fd: number, message: Bytes, flags: number): number;
+  /** `messages` is an array of `struct mmsghdr`; returns how many were received. */
+  recvmmsg(fd: number, messages: Bytes, count: number, flags: number, timeout: null): number;
   epoll_create1(flags: number): number;
   /** `event` is `struct epoll_event`. */
   epoll_ctl(set: number, operation: number, fd: number, event: Bytes): number;
@@ -83,6 +85,7 @@ export const LIBC_PARAMETERS = {
   socketpair: ["i32", "i32", "i32", "buffer"],
   sendmsg: ["i32", "buffer", "i32"],
   recvmsg: ["i32", "buffer", "i32"],
+  recvmmsg: ["i32", "buffer", "u32", "i32", "buffer"],
   epoll_create1: ["i32"],
   epoll_ctl: ["i32", "i32", "i32", "buffer"],
   epoll_wait: ["i32", "buffer", "i32", "i32"],

@@ -152,6 +152,40 @@ export class IoVectors {
   }
 }
 
+/** An array of `struct mmsghdr` for `recvmmsg`, with a buffer for each message. */
+export class MessageHeaders {
+  /** The array. */
+  readonly bytes: Bytes;
+  readonly #view: DataView<ArrayBuffer>;
+  readonly #vectors: IoVectors;
+
+  /** `addressOf` returns where bytes are in memory; the caller keeps `buffers` reachable. */
+  constructor(buffers: readonly Bytes[], addressOf: (bytes: Bytes) => number) {
+    this.bytes = new Uint8Array(MMSGHDR_SIZE * buffers.length);
+    this.#view = view(this.bytes);
+    this.#vectors = new IoVectors(buffers.length);
+    const vectorsAt = addressOf(this.#vectors.bytes);
+    for (const [i, buffer] of buffers.entries()) {
+      this.#vectors.set(i, addressOf(buffer), buffer.length);
+      const at = MMSGHDR_SIZE * i;
+      this.#view.setBigUint64(at + MSG_IOV, BigInt(vectorsAt + IOVEC_SIZE * i), true);
+      this.#view.setUint32(at + MSG_IOVLEN, 1, true);
+    }
+  }
+
+  /** Number of bytes received into buffer `index`. */
+  lengthOf(index: number): number {
+    return this.#view.getUint32(MMSGHDR_SIZE * index + MSG_LEN, true);
+  }
+}
+
+/** `struct mmsghdr` (recvmmsg(2)): `struct msghdr` with 56 bytes, and a length. */
+const MMSGHDR_SIZE = 64;
+const MSG_IOV = 16;
+const MSG_IOVLEN = 24;
+const MSG_LEN = 56;
+const IOVEC_SIZE = 16;
+
 function view(bytes: Bytes): DataView<ArrayBuffer> {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -5,15 +5,21 @@
  */
 import type { HostPort } from "../../../core/api/host_port.ts";
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
-import type { PeerMessage } from "../../../core/stack/peers/message.ts";
+import { MAX_MESSAGE, type PeerMessage } from "../../../core/stack/peers/message.ts";
 import type { PeerGroup } from "../../../core/stack/peers/peer_group.ts";
 import { NO_PROCESS_ASKED } from "../../../core/stack/sharding/generations.ts";
-import type { BoundDatagrams } from "../../host/bound_datagrams.ts";
+import { type BoundDatagrams, datagramBatch } from "../../host/bound_datagrams.ts";
 
-/** Messages received at a time, so that a flood of them leaves room for packets. */
-const MAX_MESSAGES = 8;
-/** Room for the largest datagram. */
-const BUFFER_SIZE = 65_536;
+/**
+ * Messages received at a time. A flood of them leaves room for packets, and a system call is shared: forged messages,
+ * which cost little else, are dropped faster than they arrive, so that those of other instances are not lost.
+ */
+const MAX_MESSAGES = 32;
+/**
+ * While most messages are dropped, those that arrive within this time are received together, in milliseconds: each wait
+ * costs more than many of them.
+ */
+const HOLD_MS = 2;
 
 /** The UDP socket and the addresses of the other instances. */
 export interface PeerTransport {
@@ -35,7 +41,11 @@ export class PeerLink implements Link {
   readonly forwardToShard?: NonNullable<Link["forwardToShard"]>;
   readonly #link: Link;
   readonly #transport: PeerTransport;
-  readonly #buffers = Array.from({ length: MAX_MESSAGES }, () => new Uint8Array(BUFFER_SIZE));
+  readonly #messages = datagramBatch(MAX_MESSAGES, MAX_MESSAGE);
+  /** Messages received, and those that the stack has dropped, before the last wait. */
+  #received = 0;
+  #refused = 0;
+  #hold: ReturnType<typeof setTimeout> | undefined;
   #isWaiting = false;
   #messagesFirst = false;
   #undelivered = 0;
@@ -49,7 +59,7 @@ export class PeerLink implements Link {
     if (link.forwardToShard) this.forwardToShard = (foreign) => link.forwardToShard!(foreign);
     this.#link = link;
     this.#transport = transport;
-    transport.onReadable(() => this.#waiter?.resolve(true));
+    transport.onReadable(() => this.#hold === undefined && this.#waiter?.resolve(true));
   }
 
   /** Packets and messages take turns. */
@@ -63,7 +73,8 @@ export class PeerLink implements Link {
   ready(): Promise<boolean> {
     return new Promise((resolve, reject) => {
       this.#waiter = { resolve, reject };
-      if (this.#transport.socket.isReadable) resolve(true);
+      this.#holdIfFlooded();
+      if (this.#hold === undefined && this.#transport.socket.isReadable) resolve(true);
       this.#waitForLink();
     });
   }
@@ -84,6 +95,7 @@ export class PeerLink implements Link {
   }
 
   async close(): Promise<void> {
+    clearTimeout(this.#hold);
     this.#transport.close();
     await this.#link.close();
   }
@@ -99,18 +111,35 @@ export class PeerLink implements Link {
   }
 
   #receiveMessages(batch: PacketBatch): number {
+    if (this.#hold !== undefined) return 0;
     const { generations } = this.features;
     if (generations !== undefined) generations.asked = NO_PROCESS_ASKED;
-    const room = Math.min(batch.capacity, MAX_MESSAGES);
-    for (let count = 0; count < room; count++) {
-      const buffer = this.#buffers[count]!;
-      const length = this.#transport.socket.receive(buffer);
-      if (length < 0) return count;
-      batch.packets[count] = buffer;
-      batch.sizes[count] = length;
-      batch.fromPeer[count] = 1;
+    const { buffers, sizes } = this.#messages;
+    const count = this.#transport.socket.receive(this.#messages);
+    this.#received += count;
+    for (let i = 0; i < count; i++) {
+      batch.packets[i] = buffers[i]!;
+      batch.sizes[i] = sizes[i]!;
+      batch.fromPeer[i] = 1;
     }
-    return room;
+    return count;
+  }
+
+  /** Messages wait in the host for a moment if at least half of the last ones were dropped. */
+  #holdIfFlooded(): void {
+    const { group, socket } = this.#transport;
+    const refused = group.refused - this.#refused;
+    const isFlooded = refused > 0 && 2 * refused >= this.#received;
+    this.#refused = group.refused;
+    this.#received = 0;
+    if (!isFlooded || this.#hold !== undefined) return;
+    socket.pause();
+    this.#hold = setTimeout(() => {
+      this.#hold = undefined;
+      // Another process of the instance may have the socket by now.
+      if (group.isActive) socket.resume();
+      this.#waiter?.resolve(true);
+    }, HOLD_MS);
   }
 
   /** At most one wait at a time; it may outlast the `ready()` that started it. */
