@@ -84,6 +84,10 @@ describe("exports", () => {
     expect(packagesOf("mod.ts", ...untraced)).toEqual([]);
     expect(packagesOf("exports/telemetry.ts")).toEqual(["@opentelemetry/api"]);
     expect(packagesOf("adapters/service/cli/command_line.ts")).toEqual(["@opentelemetry/api"]);
+    expect(packagesOf("adapters/service/metrics/prometheus.ts").sort()).toEqual([
+      "@opentelemetry/exporter-prometheus",
+      "@opentelemetry/sdk-metrics",
+    ]);
   });
 
   // Deno fetches these modules with the program; a thread that starts later may have no network.

@@ -1,23 +1,44 @@
 /**
- * Metrics as the text that Prometheus reads (the text format 0.0.4). Written without an SDK, whose aggregation of
- * values that are sums already took most of the time of a scrape.
+ * Metrics as the text that Prometheus reads, by OpenTelemetry's exporter. Loaded only where metrics are on.
  *
  * @module
  */
+import { PrometheusSerializer } from "@opentelemetry/exporter-prometheus";
+import {
+  AggregationTemporality,
+  type DataPoint,
+  DataPointType,
+  type Histogram,
+  type MetricData,
+  type ResourceMetrics,
+} from "@opentelemetry/sdk-metrics";
+import { totalsOf } from "../../../core/api/metrics/histogram.ts";
 import type {
   HistogramValue,
   Metric,
   MetricAttributes,
   MetricDefinition,
+  MetricPoint,
 } from "../../../core/api/metrics/metric.ts";
 import { NETSTAT_NAMES } from "../../../core/api/metrics/netstat.ts";
 
 /** Prometheus names have the unit at their end. */
 const SUFFIXES: Readonly<Record<string, string>> = { s: "_seconds", By: "_bytes" };
 
+/** Without timestamps, and without labels of the resource and the scope. */
+const SERIALIZER = new PrometheusSerializer(undefined, false, undefined, true, true);
+
+/** No label is taken from it. */
+const NO_RESOURCE: ResourceMetrics["resource"] = {
+  attributes: {},
+  merge: () => NO_RESOURCE,
+  getRawAttributes: () => [],
+};
+
 /** The name of a metric in the text, without the endings of a histogram's series. */
-export function prometheusName({ name, kind, unit }: MetricDefinition): string {
-  return validName(name) + (SUFFIXES[unit] ?? "") + (kind === "counter" ? "_total" : "");
+export function prometheusName(definition: MetricDefinition): string {
+  const name = validName(nameWithUnit(definition));
+  return definition.kind === "counter" && !name.endsWith("_total") ? `${name}_total` : name;
 }
 
 /** Maximum number of metrics in the text; plugins can have their own. */
@@ -32,97 +53,81 @@ export function prometheusText(
   metrics: Iterable<Metric>,
   names: "berth" | "node_exporter" = "berth",
 ): string {
-  const families = new Map<string, string>();
+  const families = new Map<string, MetricData>();
   for (const metric of metrics) {
     if (families.size >= MAX_FAMILIES) break;
     const mib = NETSTAT_NAMES.get(metric.name);
     if (names === "node_exporter" && mib === undefined) continue;
-    const name = names === "berth" ? prometheusName(metric) : `node_netstat_${mib}`;
-    if (families.has(name) || metric.points.length === 0) continue;
-    families.set(
-      name,
-      names === "berth"
-        ? family(name, metric)
-        : family(name, { ...metric, kind: "gauge", description: `Statistic ${mib}.` }),
-    );
+    const shown: Metric = names === "berth" ? metric : {
+      ...metric,
+      name: `node_netstat_${mib}`,
+      kind: "gauge",
+      unit: "",
+      description: `Statistic ${mib!.replace("_", "")}.`,
+    };
+    const name = prometheusName(shown);
+    if (!families.has(name) && shown.points.length > 0) families.set(name, dataOf(shown));
   }
-  return [...families.values()].join("");
+  const scopeMetrics = [{ scope: { name: "berth" }, metrics: [...families.values()] }];
+  return `${SERIALIZER.serialize({ resource: NO_RESOURCE, scopeMetrics }).trimEnd()}\n`;
 }
 
-function family(name: string, { kind, description, points }: Metric): string {
-  let text = `# HELP ${name} ${escapedHelp(description)}\n# TYPE ${name} ${kind}\n`;
-  for (const { attributes, value } of points) {
-    const labels = labelsOf(attributes);
-    text += typeof value === "number"
-      ? `${name}${labels === "" ? "" : `{${labels}}`} ${numberText(value)}\n`
-      : histogramText(name, labels, value);
-  }
-  return text;
-}
-
-/** The buckets with all values up to their bounds, and the totals. */
-function histogramText(
-  name: string,
-  labels: string,
-  { bounds, counts, sums }: HistogramValue,
-): string {
-  const before = labels === "" ? "" : `${labels},`;
-  let text = "";
-  let count = 0;
-  let sum = 0;
-  for (let bucket = 0; bucket <= bounds.length; bucket++) {
-    count += counts[bucket] ?? 0;
-    sum += sums[bucket] ?? 0;
-    const bound = bucket < bounds.length ? numberText(bounds[bucket]!) : "+Inf";
-    text += `${name}_bucket{${before}le="${bound}"} ${numberText(count)}\n`;
-  }
-  const braces = labels === "" ? "" : `{${labels}}`;
-  return `${text}${name}_sum${braces} ${numberText(sum)}\n${name}_count${braces} ${
-    numberText(count)
-  }\n`;
-}
-
-/** Names and values, with commas between them. Two of one name would make the whole text invalid. */
-function labelsOf(attributes: MetricAttributes): string {
-  const labels: string[] = [];
-  let text = "";
-  for (const name in attributes) {
-    const label = labelName(name);
-    if (labels.includes(label)) continue;
-    labels.push(label);
-    if (text !== "") text += ",";
-    text += `${label}="${escapedValue(attributes[name]!)}"`;
-  }
-  return text;
-}
-
-const LABEL_NAMES = new Map<string, string>();
-
-/** The names of labels are few, and the same at each scrape. */
-function labelName(name: string): string {
-  let known = LABEL_NAMES.get(name);
-  if (known === undefined) {
-    known = validName(name).replaceAll(":", "_");
-    if (LABEL_NAMES.size < MAX_FAMILIES) LABEL_NAMES.set(name, known);
-  }
-  return known;
-}
-
-/** A name of the characters that Prometheus permits. */
+/** A name as the exporter makes it, of the characters that Prometheus permits. */
 function validName(name: string): string {
-  const valid = name.replace(/[^\w:]/g, "_");
-  return /^\d/.test(valid) || valid === "" ? `_${valid}` : valid;
+  return name.replace(/[^a-z0-9_]/gi, "_").replace(/_{2,}/g, "_").replace(/^(?=\d|$)/, "_");
 }
 
-function escapedValue(value: string): string {
-  return /[\\"\n]/.test(value) ? value.replace(/[\\"]/g, "\\$&").replaceAll("\n", "\\n") : value;
+function nameWithUnit({ name, unit }: MetricDefinition): string {
+  return name + (SUFFIXES[unit] ?? "");
 }
 
-function escapedHelp(text: string): string {
-  return /[\\\n]/.test(text) ? text.replaceAll("\\", "\\\\").replaceAll("\n", "\\n") : text;
+/**
+ * A metric as the SDK's collections have it. Its values are sums already: they need none of the SDK's
+ * aggregation, which took three quarters of the time of a scrape.
+ */
+function dataOf(metric: Metric): MetricData {
+  const { kind, description, points } = metric;
+  const descriptor = { name: nameWithUnit(metric), unit: "", description, valueType: 1 };
+  const aggregationTemporality = AggregationTemporality.CUMULATIVE;
+  const common = { descriptor, aggregationTemporality };
+  if (kind === "histogram") {
+    const dataPoints = points.map((point) => dataPoint(point, histogramOf));
+    return { ...common, dataPointType: DataPointType.HISTOGRAM, dataPoints };
+  }
+  const dataPoints = points.map((point) => dataPoint(point, (value) => value as number));
+  return kind === "counter"
+    ? { ...common, dataPointType: DataPointType.SUM, isMonotonic: true, dataPoints }
+    : { ...common, dataPointType: DataPointType.GAUGE, dataPoints };
 }
 
-function numberText(value: number): string {
-  if (Number.isFinite(value)) return String(value);
-  return Number.isNaN(value) ? "NaN" : value > 0 ? "+Inf" : "-Inf";
+/** The text has no times. */
+const NO_TIME: [number, number] = [0, 0];
+
+function dataPoint<T>(
+  { attributes, value }: MetricPoint,
+  valueOf: (value: MetricPoint["value"]) => T,
+): DataPoint<T> {
+  return {
+    attributes: labelsOf(attributes),
+    startTime: NO_TIME,
+    endTime: NO_TIME,
+    value: valueOf(value),
+  };
+}
+
+function histogramOf(value: MetricPoint["value"]): Histogram {
+  const { bounds, counts } = value as HistogramValue;
+  const buckets = { boundaries: [...bounds], counts: [...counts] };
+  return { ...totalsOf(value as HistogramValue), buckets };
+}
+
+/** The exporter takes names as they are. Two of one name would make the whole text invalid. */
+function labelsOf(attributes: MetricAttributes): MetricAttributes {
+  const names = Object.keys(attributes);
+  if (names.every((name) => /^[a-z_][a-z0-9_]*$/i.test(name))) return attributes;
+  const labels: Record<string, string> = {};
+  for (const name of names) {
+    labels[validName(name)] ??= attributes[name]!;
+  }
+  return labels;
 }

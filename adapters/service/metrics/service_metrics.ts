@@ -10,7 +10,6 @@ import { registerSource } from "../../telemetry/register_metrics.ts";
 import { LOG_METRICS } from "../log/service_log.ts";
 import type { Service } from "../service.ts";
 import { PROCESS_METRICS } from "./process_metrics.ts";
-import { prometheusText } from "./prometheus.ts";
 
 /** In the order of the documentation. */
 export const SERVICE_METRICS: readonly MetricDefinition[] = [
@@ -33,6 +32,8 @@ export function exportMetrics(
   registerSource(source, SERVICE_METRICS);
   let reading: Promise<readonly Metric[]> | undefined;
   return async (names) => {
+    // The exporter is loaded only by services that are scraped.
+    const { prometheusText } = await import("./prometheus.ts");
     // Scrapes at the same time share one reading.
     reading ??= source().finally(() => reading = undefined);
     return prometheusText(await reading, names);

@@ -104,10 +104,10 @@ describe("prometheusText", () => {
     );
     expect(prometheusText([odd])).toBe(
       [
-        String.raw`# HELP _0_jobs__ In\ntwo\\lines.`,
-        "# TYPE _0_jobs__ gauge",
-        '_0_jobs__{_7="3",a_b="1"} +Inf',
-        "_0_jobs__ NaN",
+        String.raw`# HELP _0_jobs_ In\ntwo\\lines.`,
+        "# TYPE _0_jobs_ gauge",
+        '_0_jobs_{_7="3",a_b="1"} +Inf',
+        "_0_jobs_ NaN",
         "",
       ].join("\n"),
     );
@@ -121,11 +121,11 @@ describe("prometheusText", () => {
     const text = prometheusText([metricOf(definition, [[{ listen: "7" }, histogram.value]])]);
     expect(text.split("\n").slice(1)).toEqual([
       "# TYPE berth_tcp_rtt_seconds histogram",
+      'berth_tcp_rtt_seconds_count{listen="7"} 4',
+      'berth_tcp_rtt_seconds_sum{listen="7"} 5.75',
       'berth_tcp_rtt_seconds_bucket{listen="7",le="0.5"} 2',
       'berth_tcp_rtt_seconds_bucket{listen="7",le="2"} 3',
       'berth_tcp_rtt_seconds_bucket{listen="7",le="+Inf"} 4',
-      'berth_tcp_rtt_seconds_sum{listen="7"} 5.75',
-      'berth_tcp_rtt_seconds_count{listen="7"} 4',
       "",
     ]);
   });
