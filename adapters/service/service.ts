@@ -178,7 +178,7 @@ function handoverOf(serving: Serving, identity: StackIdentity): Handover {
   return {
     identity,
     // There is one shard.
-    seed: 0,
+    seed: [0, 0],
     share: () => Promise.resolve([serving.share()]),
     retire: ([channel]) =>
       Promise.try(() => {

@@ -1,4 +1,5 @@
 import type { Link } from "../../../core/stack/link.ts";
+import type { ShardSeed } from "../../../core/stack/sharding/shard.ts";
 import { type Device, openQueues } from "./device.ts";
 import { TunLink } from "./link.ts";
 import { reuseQueues } from "./inherited.ts";
@@ -24,7 +25,7 @@ export interface TunQueues {
 export async function openTunQueues(
   options: TunOptions,
   count: number,
-  seed: number,
+  seed: ShardSeed,
   kept: readonly number[] = [],
 ): Promise<TunQueues> {
   const wanted = parseTunOptions(options);

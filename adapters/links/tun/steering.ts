@@ -1,4 +1,5 @@
 import process from "node:process";
+import type { ShardSeed } from "../../../core/stack/sharding/shard.ts";
 import { configureError } from "./error.ts";
 import type { LibcHost } from "../../runtime/libc/host.ts";
 import * as linux from "./linux.ts";
@@ -16,7 +17,7 @@ const SYSCALL_NUMBERS: Partial<Record<string, number>> = { x64: 321, arm64: 280 
  *
  * @throws {TunError} The device does not accept the program.
  */
-export function steer(host: LibcHost, fd: number, count: number, seed: number): boolean {
+export function steer(host: LibcHost, fd: number, count: number, seed: ShardSeed): boolean {
   const program = load(host, steeringProgram(count, seed));
   try {
     // A persistent device may still have a program; -1 removes it.

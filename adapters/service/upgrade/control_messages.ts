@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ShardSeed } from "../../../core/stack/sharding/shard.ts";
 import { MAX_DESCRIPTORS } from "../../host/native/descriptor_messages.ts";
 import type { MessageSocket } from "../../host/native/message_socket.ts";
 import type { Device } from "../../links/tun/device.ts";
@@ -11,7 +12,7 @@ import type { StackIdentity } from "./identity.ts";
 import type { CommonSettings, Inheritance, ShardInheritance } from "./inheritance.ts";
 
 /** Increased whenever processes of different versions would not understand each other. */
-export const PROTOCOL = 1;
+export const PROTOCOL = 2;
 
 /** A process that still has connections. */
 export interface EarlierProcess {
@@ -22,7 +23,7 @@ export interface EarlierProcess {
 /** What a process hands over; the descriptors follow in the order of {@link descriptorsOf}. */
 export interface HandedState {
   readonly identity: Omit<StackIdentity, "secret"> & { readonly secret: readonly number[] };
-  readonly seed: number;
+  readonly seed: ShardSeed;
   readonly common: CommonSettings;
   readonly shards: readonly ShardInheritance[];
   readonly processes: readonly EarlierProcess[];

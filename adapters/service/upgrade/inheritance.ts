@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ShardSeed } from "../../../core/stack/sharding/shard.ts";
 import type { Device } from "../../links/tun/device.ts";
 import type { Settings } from "../settings/settings.ts";
 import type { EarlierChannel } from "./generation_link.ts";
@@ -32,7 +33,7 @@ export interface ShardInheritance extends SharedShard {
 export interface Inheritance {
   readonly identity: StackIdentity;
   /** The seed of the shards. */
-  readonly seed: number;
+  readonly seed: ShardSeed;
   readonly shards: readonly ShardInheritance[];
 }
 
@@ -40,7 +41,7 @@ export interface Inheritance {
 export interface Handover {
   readonly identity: StackIdentity;
   /** The seed of the shards. */
-  readonly seed: number;
+  readonly seed: ShardSeed;
   /** What the other process needs; one entry per shard. */
   share(): Promise<readonly SharedShard[]>;
   /**

@@ -4,6 +4,7 @@
  * @module
  */
 import type { Metric } from "../../../core/api/metrics/metric.ts";
+import type { ShardSeed } from "../../../core/stack/sharding/shard.ts";
 import type { ConnectionPage, ConnectionRow, Selection } from "../admin/connections.ts";
 import type { LinkImpairments } from "../../links/decorators/impair.ts";
 import type { Device } from "../../links/tun/device.ts";
@@ -41,7 +42,7 @@ export type WorkerRequest =
     readonly type: "serve";
     readonly queue: Device;
     readonly count: number;
-    readonly seed: number;
+    readonly seed: ShardSeed;
     readonly identity: StackIdentity;
     readonly inheritance?: ShardInheritance | undefined;
   }

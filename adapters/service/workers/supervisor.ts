@@ -8,6 +8,7 @@ import { existsSync } from "node:fs";
 import { type Logger, systemClock, systemRandom } from "../../../core/api/environment.ts";
 import { MetricSums } from "../../../core/api/metrics/metric_sums.ts";
 import { SerialQueue } from "../../../core/api/runtime/serial_queue.ts";
+import type { ShardSeed } from "../../../core/stack/sharding/shard.ts";
 import { readI32 } from "../../../core/wire/bytes.ts";
 import { checkImpairments } from "../../links/decorators/impair/impairments.ts";
 import { compileFilter } from "../../links/decorators/pcapng/packet_filter.ts";
@@ -221,7 +222,7 @@ async function serveQueues(
 
 async function openQueues(
   { tun: name, hostAddresses: addresses, mtu, workers: count }: Settings,
-  seed: number,
+  seed: ShardSeed,
   log: Logger,
 ): Promise<readonly Device[]> {
   const { queues, steered } = await openTunQueues(
@@ -239,7 +240,7 @@ async function openQueues(
 function handoverOf(
   workers: readonly WorkerHandle[],
   identity: StackIdentity,
-  seed: number,
+  seed: ShardSeed,
 ): Handover {
   const askAll = <Type extends WorkerEvent["type"]>(order: WorkerRequest, type: Type) =>
     Promise.all(workers.map((each) => each.ask(order, type)));
@@ -315,8 +316,8 @@ async function drainAndClose(
   await Promise.all(workers.map((worker) => worker.ask({ type: "close" }, "closed")));
 }
 
-function randomSeed(): number {
-  const bytes = new Uint8Array(4);
+function randomSeed(): ShardSeed {
+  const bytes = new Uint8Array(8);
   systemRandom.fill(bytes);
-  return readI32(bytes, 0);
+  return [readI32(bytes, 0), readI32(bytes, 4)];
 }

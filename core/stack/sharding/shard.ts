@@ -6,11 +6,15 @@
  */
 import { Queue } from "../../buffers/queue.ts";
 import type { IpAddress } from "../../wire/address.ts";
+import { halfSipHash, type HalfSipHashKey } from "../../wire/half_siphash.ts";
 import { type IpHeader, PROTOCOL } from "../../wire/ip.ts";
 import type { Segment } from "../../wire/tcp.ts";
 import type { QuotedPacket } from "../icmp/quoted.ts";
 import type { OwnAddresses } from "../ip/own_addresses.ts";
 import type { GenerationPacket, Generations } from "./generations.ts";
+
+/** The key of the hash that assigns connections to shards. */
+export type ShardSeed = HalfSipHashKey;
 
 /** Identifies one shard. All shards of a stack have the same `count` and `seed`. */
 export interface Shard {
@@ -18,8 +22,8 @@ export interface Shard {
   readonly index: number;
   /** Number of shards. */
   readonly count: number;
-  /** 32 random bits, which keep peers from choosing a shard. */
-  readonly seed: number;
+  /** Random, which keeps peers from choosing a shard. */
+  readonly seed: ShardSeed;
 }
 
 /** A packet that belongs to another shard. Its checksum has been verified. */
@@ -34,29 +38,40 @@ export interface ShardPacket {
   readonly segmentSize: number;
 }
 
-/** The multipliers of {@link shardOf}. */
-export const SHARD_MULTIPLIERS: readonly [number, number, number] = [
-  0x9e3779b1,
-  0x85ebca77,
-  0xc2b2ae3d,
-];
+/** What a shard depends on: the addresses and ports of a connection or flow, from its peer to this stack. */
+export interface ShardedFlow {
+  readonly remote: IpAddress;
+  readonly remotePort: number;
+  readonly local: IpAddress;
+  readonly localPort: number;
+}
 
 /**
- * The shard of a connection; `addresses` is the exclusive or of all words of both addresses. The
- * hash needs only 32-bit arithmetic and no table, so that a device or kernel program that
- * distributes packets over the shards can compute it too.
+ * The shard of a connection. The hash is keyed, so that peers cannot choose addresses and ports of one shard, and needs
+ * only 32-bit arithmetic and no table, so that a device or kernel program that distributes packets over the shards can
+ * compute it too.
  */
 export function shardOf(
-  { count, seed }: Shard,
-  addresses: number,
-  remotePort: number,
-  localPort: number,
+  shard: Shard,
+  { remote, remotePort, local, localPort }: ShardedFlow,
 ): number {
-  const [first, second, third] = SHARD_MULTIPLIERS;
-  let hash = seed ^ Math.imul(addresses, first);
-  hash = Math.imul(hash ^ (hash >>> 15), second) ^ ((remotePort << 16) | localPort);
-  hash = Math.imul(hash ^ (hash >>> 13), third);
-  return ((hash ^ (hash >>> 16)) >>> 0) % count;
+  const ports = (remotePort << 16) | localPort;
+  return remote.isV4 ? shardOfWords(shard, [remote.w3, local.w3, ports]) : shardOfWords(shard, [
+    ...[remote.w0, remote.w1, remote.w2, local.w0, local.w1, local.w2],
+    ...[remote.w3, local.w3, ports],
+  ]);
+}
+
+/** {@link shardOf} for a packet that was received. */
+function shardOfPacket(shard: Shard, ip: IpHeader, remotePort: number, localPort: number): number {
+  const ports = (remotePort << 16) | localPort;
+  return ip.version === 4
+    ? shardOfWords(shard, [ip.s3, ip.d3, ports])
+    : shardOfWords(shard, [ip.s0, ip.s1, ip.s2, ip.d0, ip.d1, ip.d2, ip.s3, ip.d3, ports]);
+}
+
+function shardOfWords({ count, seed }: Shard, words: readonly number[]): number {
+  return (halfSipHash(seed, words) >>> 0) % count;
 }
 
 /** From this local port on, the shard of a datagram is `port % count`. */
@@ -66,20 +81,9 @@ export const FIRST_SHARDED_PORT = 49_152;
  * The shard of a datagram. An ephemeral port is allocated before the peers are known, so each port
  * of that range (RFC 6335 6) belongs to one shard.
  */
-export function shardOfDatagram(
-  shard: Shard,
-  addresses: number,
-  remotePort: number,
-  localPort: number,
-): number {
-  return localPort >= FIRST_SHARDED_PORT
-    ? localPort % shard.count
-    : shardOf(shard, addresses, remotePort, localPort);
-}
-
-/** The exclusive or of the words of two addresses, for {@link shardOf}. */
-export function mixAddresses(one: IpAddress, other: IpAddress): number {
-  return one.w0 ^ one.w1 ^ one.w2 ^ one.w3 ^ other.w0 ^ other.w1 ^ other.w2 ^ other.w3;
+export function shardOfDatagram(shard: Shard, flow: ShardedFlow): number {
+  const { localPort } = flow;
+  return localPort >= FIRST_SHARDED_PORT ? localPort % shard.count : shardOf(shard, flow);
 }
 
 /** Decides what belongs to this shard, and queues packets for the others. */
@@ -105,14 +109,13 @@ export class Sharding {
     const shard = this.#shard;
     if (this.generations?.isOurs(local, localPort, remote, remotePort) === false) return false;
     return shard === undefined || this.#own.has(remote) ||
-      shardOf(shard, mixAddresses(local, remote), remotePort, localPort) === shard.index;
+      shardOf(shard, { remote, remotePort, local, localPort }) === shard.index;
   }
 
   /** Queues the segment for the shard that it belongs to; returns false if that is this one. */
   forwardSegment(ip: IpHeader, segment: Segment, packet: Uint8Array, segmentSize: number): boolean {
     if (this.#shard === undefined) return false;
-    const addresses = ip.s0 ^ ip.s1 ^ ip.s2 ^ ip.s3 ^ ip.d0 ^ ip.d1 ^ ip.d2 ^ ip.d3;
-    const shard = shardOf(this.#shard, addresses, segment.sourcePort, segment.destinationPort);
+    const shard = shardOfPacket(this.#shard, ip, segment.sourcePort, segment.destinationPort);
     return this.#keep(shard, ip, packet, segmentSize);
   }
 
@@ -120,7 +123,7 @@ export class Sharding {
   isOurFlow(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): boolean {
     const shard = this.#shard;
     return shard === undefined || this.#own.has(remote) ||
-      shardOfDatagram(shard, mixAddresses(local, remote), remotePort, localPort) === shard.index;
+      shardOfDatagram(shard, { remote, remotePort, local, localPort }) === shard.index;
   }
 
   /** Whether datagrams to an ephemeral port are received by this shard. */
@@ -137,17 +140,17 @@ export class Sharding {
     packet: Uint8Array,
   ): boolean {
     if (this.#shard === undefined) return false;
-    const addresses = ip.s0 ^ ip.s1 ^ ip.s2 ^ ip.s3 ^ ip.d0 ^ ip.d1 ^ ip.d2 ^ ip.d3;
-    const shard = shardOfDatagram(this.#shard, addresses, remotePort, localPort);
+    const shard = localPort >= FIRST_SHARDED_PORT
+      ? localPort % this.#shard.count
+      : shardOfPacket(this.#shard, ip, remotePort, localPort);
     return this.#keep(shard, ip, packet, 0);
   }
 
   /** {@link Sharding.forwardSegment} for an ICMP error that quotes `quoted`. */
   forwardError(ip: IpHeader, quoted: QuotedPacket, packet: Uint8Array): boolean {
     if (this.#shard === undefined) return false;
-    const { protocol, local, localPort, remote, remotePort } = quoted;
-    const choose = protocol === PROTOCOL.UDP ? shardOfDatagram : shardOf;
-    const shard = choose(this.#shard, mixAddresses(local, remote), remotePort, localPort);
+    const choose = quoted.protocol === PROTOCOL.UDP ? shardOfDatagram : shardOf;
+    const shard = choose(this.#shard, quoted);
     return this.#keep(shard, ip, packet, 0);
   }
 

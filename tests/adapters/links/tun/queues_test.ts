@@ -4,14 +4,19 @@ import process from "node:process";
 import { describe, expect, test } from "bun:test";
 import { adoptQueue, openTunQueues } from "../../../../adapters/links/tun/queues.ts";
 import { type Link, PacketBatch } from "../../../../core/stack/link.ts";
-import { shardOf, shardOfDatagram } from "../../../../core/stack/sharding/shard.ts";
+import {
+  type ShardedFlow,
+  shardOf,
+  shardOfDatagram,
+} from "../../../../core/stack/sharding/shard.ts";
+import { IpAddress } from "../../../../core/wire/address.ts";
 import { IpHeader, parseIp, PROTOCOL } from "../../../../core/wire/ip.ts";
 import { describeInNamespace } from "../../../support/describe_in_namespace.ts";
 import { makePersistentTun } from "../../../support/interfaces.ts";
 
 const HOSTS = ["10.83.0.2", "10.83.0.9", "fd83::2", "fd83::beef:9"];
 const FLOWS = 400;
-const SEED = 0x9d2c5680;
+const SEED = [0x9d2c5680, 0x2545f491] as const;
 const OPTIONS = { addresses: ["10.83.0.1/24", "fd83::1/64"] };
 /** Loading eBPF programs needs privilege in the initial user namespace. */
 const isRoot = process.getuid?.() === 0;
@@ -95,33 +100,25 @@ function startClients(): Socket[] {
   });
 }
 
-interface Flow {
-  readonly addresses: number;
-  readonly remotePort: number;
-  readonly localPort: number;
-}
-
-function shardsOf(flows: Map<string, Flow>, count: number, choose = shardOf): number[] {
+function shardsOf(flows: Map<string, ShardedFlow>, count: number, choose = shardOf): number[] {
   const shard = { index: 0, count, seed: SEED };
-  const all = [...flows.values()].map((flow) =>
-    choose(shard, flow.addresses, flow.remotePort, flow.localPort)
-  );
-  return [...new Set(all)];
+  return [...new Set([...flows.values()].map((flow) => choose(shard, flow)))];
 }
 
 /** Receives until `count` flows have been seen; returns the link of each. */
 async function takeFlows(links: readonly Link[], count: number, protocol: number) {
-  const flows = links.map(() => new Map<string, Flow>());
+  const flows = links.map(() => new Map<string, ShardedFlow>());
   const total = () => flows.reduce((sum, each) => sum + each.size, 0);
   await takeUntil(links, () => total() >= count, (packet, ip, link) => {
     if (ip.protocol !== protocol) return;
     const at = (place: number) => (packet[place]! << 8) | packet[place + 1]!;
-    const flow: Flow = {
-      addresses: ip.s0 ^ ip.s1 ^ ip.s2 ^ ip.s3 ^ ip.d0 ^ ip.d1 ^ ip.d2 ^ ip.d3,
+    const flow: ShardedFlow = {
+      remote: new IpAddress(ip.s0, ip.s1, ip.s2, ip.s3),
       remotePort: at(ip.payloadStart),
+      local: new IpAddress(ip.d0, ip.d1, ip.d2, ip.d3),
       localPort: at(ip.payloadStart + 2),
     };
-    flows[link]!.set(`${flow.addresses} ${flow.remotePort} ${flow.localPort}`, flow);
+    flows[link]!.set(`${flow.remote} ${flow.remotePort} ${flow.local} ${flow.localPort}`, flow);
   });
   return { flows };
 }

@@ -10,7 +10,7 @@ function open() {
   const ends = connectMailboxes(2);
   const pairs = [linkPair(), linkPair()];
   const shards = pairs.map(([link], index) =>
-    new ShardLink(link, { index, count: 2, seed: 1 }, ends[index]!)
+    new ShardLink(link, { index, count: 2, seed: [1, 1] }, ends[index]!)
   );
   return {
     shards: shards as [ShardLink, ShardLink],
@@ -44,7 +44,7 @@ describe("ShardLink", () => {
       maxSuperPacket: 0,
       checksumOffload: false,
       insideHost: false,
-      shard: { index: 1, count: 2, seed: 1 },
+      shard: { index: 1, count: 2, seed: [1, 1] },
     });
     await close();
   });

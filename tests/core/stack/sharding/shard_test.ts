@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { bindingOf } from "../../../../core/api/listen_address.ts";
 import { OutgoingPacket } from "../../../../core/buffers/outgoing_packet.ts";
 import { unreachable } from "../../../../core/stack/replies.ts";
-import { mixAddresses, shardOf } from "../../../../core/stack/sharding/shard.ts";
+import { type Shard, shardOf } from "../../../../core/stack/sharding/shard.ts";
 import { CoreStack, SECRET_LENGTH } from "../../../../core/stack/stack.ts";
 import type { Listener } from "../../../../core/stack/tcp/listener.ts";
 import type { BoundSocket } from "../../../../core/stack/udp/udp_layer.ts";
@@ -15,22 +15,59 @@ import { cut } from "../../../support/fragments.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-const SEED = 0x5bd1e995;
+const SEED = [0x5bd1e995, 0x2c1b3c6d] as const;
 const PORT = 80;
 const PAIRS = [["10.0.0.1", "10.0.0.2"], ["fd00::1", "fd00::2"]] as const;
 
 const address = (text: string) => IpAddress.parse(text)!;
+
+const hex = (n: number) => (n & 0xffff).toString(16);
+
+function shardOfClient(
+  count: number,
+  client: string,
+  server: string,
+  remotePort: number,
+  seed: Shard["seed"] = SEED,
+): number {
+  const flow = { remote: address(client), remotePort, local: address(server), localPort: PORT };
+  return shardOf({ index: 0, count, seed }, flow);
+}
 
 describe("shardOf", () => {
   // A kernel uses every second port in sequence; a load balancer has adjacent addresses.
   test.each([2, 3, 4, 7])("distributes adjacent ports and addresses over %d shards", (count) => {
     const counts = new Array<number>(count).fill(0);
     for (let i = 0; i < 4000; i++) {
-      const mixed = mixAddresses(address(`10.0.${i & 3}.${i % 251}`), address("10.1.0.2"));
-      const shard = shardOf({ index: 0, count, seed: SEED }, mixed, 32768 + 2 * i, PORT);
-      counts[shard]!++;
+      counts[shardOfClient(count, `10.0.${i & 3}.${i % 251}`, "10.1.0.2", 32768 + 2 * i)]!++;
     }
     for (const each of counts) expect(Math.abs(each / (4000 / count) - 1)).toBeLessThan(0.15);
+  });
+
+  // A client has 2^64 addresses of its own, and can choose them so that all words of an address cancel out, or that
+  // only bits differ which a multiplication does not spread. Its connections are spread like those of any other.
+  test.each([
+    [
+      "equal in both halves",
+      (i: number) => `fd00::${hex(i)}:${hex(i >>> 16)}:${hex(i)}:${hex(i >>> 16)}`,
+    ],
+    ["in the highest bits only", (i: number) => `fd00:0:0:0:${hex(i << 4)}:0:${hex(i << 12)}:0`],
+    ["in sequence", (i: number) => `fd00::${hex(i)}`],
+  ])("distributes the addresses of one client that are %s", (_, client) => {
+    const counts = new Array<number>(4).fill(0);
+    for (let i = 1; i <= 4000; i++) counts[shardOfClient(4, client(i), "fd00:1::2", 50_000)]!++;
+    for (const each of counts) expect(Math.abs(each / 1000 - 1)).toBeLessThan(0.15);
+  });
+
+  // Whoever has seen the shards of one service knows nothing about those of another.
+  test("depends on both words of its seed", () => {
+    const of = (seed: Shard["seed"]) =>
+      Array.from(
+        { length: 64 },
+        (_, i) => shardOfClient(2, "10.0.0.1", "10.1.0.2", 32768 + i, seed),
+      ).join("");
+    const [first, second] = SEED;
+    expect(new Set([of(SEED), of([first ^ 1, second]), of([first, second ^ 1])]).size).toBe(3);
   });
 });
 
@@ -242,7 +279,7 @@ class Network {
 
   ownerOf(one: IpAddress, localPort: number, other: IpAddress, remotePort: number): number {
     const shard = { index: 0, count: this.shards.length, seed: SEED };
-    return shardOf(shard, mixAddresses(one, other), remotePort, localPort);
+    return shardOf(shard, { local: one, localPort, remote: other, remotePort });
   }
 
   forwardedToShard(): number {
@@ -284,14 +321,13 @@ class Network {
     const ip = new IpHeader();
     expect(parseIp(packet, packet.length, ip)).toBeUndefined();
     const view = new DataView(packet.buffer);
-    const mixed = ip.s0 ^ ip.s1 ^ ip.s2 ^ ip.s3 ^ ip.d0 ^ ip.d1 ^ ip.d2 ^ ip.d3;
-    const shard = { index: 0, count: this.shards.length, seed: SEED };
     const [remotePort, localPort] = [0, 2].map((at) => view.getUint16(ip.payloadStart + at));
-    return shardOf(shard, mixed, remotePort!, localPort!);
+    const remote = new IpAddress(ip.s0, ip.s1, ip.s2, ip.s3);
+    return this.ownerOf(new IpAddress(ip.d0, ip.d1, ip.d2, ip.d3), localPort!, remote, remotePort!);
   }
 }
 
-function stack(subnets: readonly string[], shard?: { index: number; count: number; seed: number }) {
+function stack(subnets: readonly string[], shard?: Shard) {
   const features = { mtu: 1500, maxSuperPacket: 0, checksumOffload: false };
   return new CoreStack({
     features: shard === undefined ? features : { ...features, shard },
