@@ -29,6 +29,7 @@ import { keptQueues } from "../upgrade/kept_queues.ts";
 import { newIdentity, type StackIdentity } from "../upgrade/identity.ts";
 import type { Handover, Inheritance } from "../upgrade/inheritance.ts";
 import type { Counters, WorkerEvent, WorkerRequest } from "./messages.ts";
+import { requireProcessors } from "./processors.ts";
 import { WORKER_MODULE, WorkerHandle } from "./worker_handle.ts";
 import { waitingLines } from "./worker_log.ts";
 
@@ -44,6 +45,7 @@ export async function startWorkers(
   { inheritance, identity = inheritance?.identity ?? newIdentity() }: StartOptions = {},
 ): Promise<Service> {
   requireWorkerModule();
+  requireProcessors(settings.workers);
   const { promise: finished, resolve: finish, reject: fail } = Promise.withResolvers<void>();
   finished.catch(() => {});
   const workers = connectMailboxes(settings.workers).map((ends, index) =>
@@ -231,8 +233,10 @@ async function openQueues(
     seed,
     keptQueues(name!, count),
   );
-  const how = steered ? "own program" : "kernel's hash, the rest is forwarded";
-  log.info("steering", { by: how, workers: count });
+  const how = steered
+    ? { by: "own program" }
+    : { by: "kernel's hash, the rest is forwarded", hint: "with CAP_BPF nothing is forwarded" };
+  log.info("steering", { ...how, workers: count });
   return queues;
 }
 
