@@ -16,19 +16,16 @@ import { expectRefusal, RunningTransfers } from "./transfers.ts";
 
 const WORKERS = ["--workers", "2", "--log-level", "info"] as const;
 
-/** Gets the counters of a running service. */
+/** Gets the counters of a running service once its connections have ended. */
 async function countersOf(service: Program): Promise<Map<string, number>> {
-  const before = service.log.length;
-  service.signal("SIGUSR2");
   for (;;) {
-    await service.printed(/info {2}stats .*connections=0 /, "log");
-    const line = /info {2}stats (.*)\n/.exec(service.log.slice(before))?.[1] ?? "";
-    return new Map(
-      line.split(" ").map((pair) => {
-        const [name = "", value] = pair.split("=");
-        return [name, Number(value)];
-      }),
-    );
+    const before = service.log.match(/info {2}stats /g)?.length ?? 0;
+    service.signal("SIGUSR2");
+    const next = new RegExp(`(?:[^]*?info {2}stats ){${before + 1}}(.*)\\n`);
+    const [, line = ""] = await service.printed(next, "log");
+    const pairs = line.split(" ").map((pair) => pair.split("="));
+    const counters = new Map(pairs.map(([name = "", value]) => [name, Number(value)]));
+    if (counters.get("connections") === 0) return counters;
   }
 }
 
@@ -195,6 +192,37 @@ describe("--workers", () => {
     expect(counters.get("connectionsAccepted")).toBe(50);
     expect(counters.get("connectionsEnded")).toBe(50);
     expect(counters.get("bytesIn")).toBeGreaterThan(50 * 100);
+    service.signal("SIGTERM");
+    expect((await service.finish(15_000)).exit).toBe(0);
+  }, 60_000);
+
+  // The kernel puts every segment and datagram of both families into the queue of its worker. Only fragments, of which
+  // most have no ports, all go to the first worker, which forwards the datagrams of the second.
+  testRequiring([...NEEDS, "root"], "forward nothing but fragments", async () => {
+    await using namespace = await Namespace.open();
+    const service = await startService(namespace, ...WORKERS, "--listen", "udp/7=echo");
+    expect(service.log).toContain(`steering by="own program"`);
+    const sendDatagrams = async (host: string, size: number) => {
+      const clients = Array.from({ length: 8 }, () => {
+        const options = { host, port: 7, sizes: [size], times: 5 };
+        return namespace.run(programCommand("udp_client.ts", JSON.stringify(options)));
+      });
+      for (const out of await Promise.all(clients)) expect(out).toContain("5 equal");
+    };
+    for (const host of [V4, V6]) {
+      const options = { host, connections: 60, atOnce: 20, least: 1, most: 50_000 };
+      expect(await runEchoClients(namespace, options, 30_000)).toBe("60 equal\n");
+      await sendDatagrams(host, 1400);
+    }
+    const counters = await countersOf(service);
+    expect(counters.get("connectionsAccepted")).toBe(120);
+    expect(counters.get("datagramsIn")).toBe(80);
+    expect(counters.get("forwardedToShard")).toBe(0);
+    // Eight flows are all in the first worker with a probability of 2^-8 for each family.
+    for (const host of [V4, V6]) await sendDatagrams(host, 5000);
+    const forwarded = (await countersOf(service)).get("forwardedToShard")!;
+    expect(forwarded).toBeGreaterThan(0);
+    expect(forwarded).toBeLessThanOrEqual(80);
     service.signal("SIGTERM");
     expect((await service.finish(15_000)).exit).toBe(0);
   }, 60_000);
