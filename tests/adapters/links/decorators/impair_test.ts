@@ -340,7 +340,7 @@ describe("impair", () => {
   test("passes packets to other shards like the underlying link", () => {
     const [left] = linkPair();
     expect(impair(left, { seed: 1, clock }).forwardToShard).toBe(undefined);
-    const shard = { index: 0, count: 2, seed: 1 };
+    const shard = { index: 0, count: 2, seed: [1, 1] as const };
     const given: unknown[] = [];
     const sharded = {
       name: "shard",

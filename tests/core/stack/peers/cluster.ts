@@ -57,7 +57,7 @@ export class Instance {
         now,
         wallOffset,
       });
-      const shard = { index, count: shards, seed: 5 };
+      const shard = { index, count: shards, seed: [5, 5] as const };
       const core = stack(SERVICE, tcp, number, { peers: group, ...shards > 1 && { shard } });
       const request = { ...bindingOf(PORT), backlog, decides: false };
       return { group, core, listener: core.tcp.listen(request) as Listener };
