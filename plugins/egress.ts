@@ -9,11 +9,13 @@ import { TcpError } from "../core/api/errors.ts";
 import { formatHostPort, type HostPort } from "../core/api/host_port.ts";
 import { count, milliseconds } from "../core/api/numbers.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import { cancellationOf } from "../core/api/runtime/pending_syn.ts";
 import type { Plugin, Syn, SynContext, SynDecision } from "../core/api/types.ts";
 import type { FlowContext } from "../core/api/udp/datagram.ts";
 import { endFlow } from "../core/api/udp/flow_refusal.ts";
+import { Deadlines } from "./shared/deadlines.ts";
 import { subnetsSchema, TargetFilter } from "./shared/denied_targets.ts";
-import { dialWithTimeout, keepAliveSchema } from "./shared/dial.ts";
+import { dialAttempt, keepAliveSchema } from "./shared/dial.ts";
 import type { HostDialer } from "./shared/host_network.ts";
 import { relayDatagrams } from "./shared/relay_datagrams.ts";
 import { noSlot, SharedLimit, withSlot } from "./shared/shared_limit.ts";
@@ -86,27 +88,31 @@ class EgressProxy {
   readonly #options: CheckedOptions;
   readonly #filter: TargetFilter;
   readonly #limit: SharedLimit;
+  readonly #deadlines: Deadlines;
 
   constructor(host: HostDialer, options: CheckedOptions) {
     this.#host = host;
     this.#options = options;
     this.#filter = new TargetFilter(options);
     this.#limit = new SharedLimit(options.maxConnections);
+    this.#deadlines = new Deadlines(options.connectTimeoutMs);
   }
 
-  async connect({ local, remote, signal }: Syn, { clock, log }: SynContext): Promise<SynDecision> {
+  async connect(syn: Syn, { clock, log }: SynContext): Promise<SynDecision> {
+    const { local, remote } = syn;
     this.#check("tcp", local);
     const { connectTimeoutMs: timeoutMs, idleTimeoutMs, keepAliveMs } = this.#options;
+    const signal = cancellationOf(syn);
     const target = { hostname: local.hostname, port: local.port };
     try {
       const { upstream, slot } = await this.#limit.connect(
         remote.hostname,
         signal,
-        (within) =>
-          dialWithTimeout(this.#host.dial, target, {
+        (attempt) =>
+          dialAttempt(this.#host.dial, target, attempt, {
             clock,
             timeoutMs,
-            signal: within,
+            deadlines: this.#deadlines,
             keepAliveMs,
           }),
         { also: this.#host.limits?.connections },

@@ -5,6 +5,7 @@
  */
 import { TcpError } from "../core/api/errors.ts";
 import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
+import { cancellationOf } from "../core/api/runtime/pending_syn.ts";
 import type { Handler, Plugin, Syn, SynContext, TcpSocket } from "../core/api/types.ts";
 import type { FlowContext } from "../core/api/udp/datagram.ts";
 import { Balancer } from "./forward/balancer.ts";
@@ -16,7 +17,8 @@ import {
   forwardOptionsSchema,
 } from "./forward/options.ts";
 import { Target } from "./forward/target.ts";
-import { dialWithTimeout } from "./shared/dial.ts";
+import { Deadlines } from "./shared/deadlines.ts";
+import { type AttemptOptions, dialAttempt } from "./shared/dial.ts";
 import type { Dial, HostDialer } from "./shared/host_network.ts";
 import { type Arrival, LoopGuard } from "./shared/loop_guard.ts";
 import { formatProxyHeader, type ProxyEndpoints } from "./shared/proxy_header.ts";
@@ -44,15 +46,17 @@ function forwardTo(
 ): Omit<Plugin, "name"> {
   const { dial, dialDatagrams, routeIntoStack } = host;
   const { to, balance, maxConnections, healthCheck, idleTimeoutMs, proxyProtocol } = options;
+  const { connectTimeoutMs: timeoutMs, keepAliveMs } = options;
   const rules = { ...options, retryAfterMs: healthCheck ? undefined : options.retryAfterMs };
   const targets = to.map((address) => new Target(address, rules, maxConnections));
   const balancer = new Balancer(targets, balance);
   // LOCAL or UNKNOWN: a health check has no client.
   const local = proxyProtocol && formatProxyHeader({ version: proxyProtocol });
   const guard = new LoopGuard(routeIntoStack);
-  const dialFor = (arrival: Arrival): Dial => async (target, signal, dialOptions) => {
+  const deadlines = new Deadlines(options.connectTimeoutMs);
+  const dialFor = (arrival: Arrival): Dial => (target, signal, dialOptions) => {
     guard.requireNoLoop("tcp", target, arrival);
-    return await dial(target, signal, dialOptions);
+    return dial(target, signal, dialOptions);
   };
   const checks = healthCheck && new HealthChecks(targets, healthCheck, local);
   const header = proxyProtocol && ((socket: TcpSocket) => proxyHeader(proxyProtocol, socket));
@@ -60,9 +64,11 @@ function forwardTo(
     async onSyn(syn: Syn, c: SynContext): Promise<Handler> {
       const outward = dialFor({ transport: "tcp", place: syn.local, log: c.log });
       checks?.start(c, outward);
-      const slotOptions = { also: host.limits?.connections };
-      const { upstream, slot } = await connect(outward, balancer, options, syn, c, slotOptions);
-      return relayTo(upstream, syn.signal, { idleTimeoutMs, header, slot });
+      const { upstream, slot } = await connect(outward, balancer, syn, c, {
+        ...{ timeoutMs, keepAliveMs, deadlines },
+        slotOptions: { also: host.limits?.connections },
+      });
+      return relayTo(upstream, cancellationOf(syn), { idleTimeoutMs, header, slot });
     },
     ...(to.every(isUnix) ? {} : {
       async flow(c: FlowContext): Promise<void> {
@@ -95,15 +101,21 @@ function proxyHeader(
   return formatProxyHeader({ version, endpoints });
 }
 
+/** How a connection to a target is made. */
+interface ConnectRules extends Omit<AttemptOptions, "clock"> {
+  readonly slotOptions: SlotOptions;
+}
+
 /** Connects to the first target that accepts the connection. */
 async function connect(
   dial: Dial,
   balancer: Balancer,
-  { connectTimeoutMs: timeoutMs, keepAliveMs }: CheckedForwardOptions,
-  { remote: { hostname }, signal }: Syn,
+  syn: Syn,
   { clock, log }: SynContext,
-  slotOptions: SlotOptions,
+  { slotOptions, ...rules }: ConnectRules,
 ): Promise<HeldConnection> {
+  const { hostname } = syn.remote;
+  const signal = cancellationOf(syn);
   let failure: unknown;
   for (const target of balancer.candidates(clock.now(), hostname, slotOptions)) {
     const began = clock.now();
@@ -111,8 +123,7 @@ async function connect(
       const held = await target.limit.connect(
         hostname,
         signal,
-        (within) =>
-          dialWithTimeout(dial, target.address, { clock, timeoutMs, signal: within, keepAliveMs }),
+        (attempt) => dialAttempt(dial, target.address, attempt, { ...rules, clock }),
         slotOptions,
       );
       target.succeeded(log, clock.now() - began);

@@ -6,6 +6,7 @@
 import { z } from "zod";
 import { systemClock } from "../../core/api/environment.ts";
 import { formatHostPort, type HostPort, parseHostPort } from "../../core/api/host_port.ts";
+import type { CancelSignal } from "../../core/api/runtime/cancellation.ts";
 import { milliseconds } from "../../core/api/numbers.ts";
 import { checkOptions } from "../../core/api/options.ts";
 import { dialWithTimeout, keepAliveSchema, parseDialTarget } from "../../plugins/shared/dial.ts";
@@ -106,7 +107,7 @@ export async function connectHostUdp(
 /** {@link connectHost} without checks: through foreign functions if possible, else with `node:net`. */
 export function dialKernel(
   target: DialTarget,
-  signal?: AbortSignal,
+  signal?: CancelSignal,
   options?: { readonly keepAliveMs?: number | undefined },
 ): Promise<HostSocket> {
   const sockets = nativeSockets();

@@ -4,6 +4,7 @@
  * @module
  */
 import { connect } from "node:net";
+import type { CancelSignal } from "../../core/api/runtime/cancellation.ts";
 import type { DialOptions, DialTarget } from "../../plugins/shared/host_network.ts";
 import { HostConnection, hostError } from "./connection.ts";
 import { descriptorFault } from "./descriptors.ts";
@@ -15,7 +16,7 @@ import { descriptorFault } from "./descriptors.ts";
  */
 export function dialHost(
   target: DialTarget,
-  signal?: AbortSignal,
+  signal?: CancelSignal,
   { keepAliveMs }: DialOptions = {},
 ): Promise<HostConnection> {
   return new Promise((resolve, reject) => {

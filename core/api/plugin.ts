@@ -6,6 +6,7 @@
 import { messageOf } from "./error_text.ts";
 import { type ChainMoves, movesOf } from "./moves/chain_moves.ts";
 import { checkOptions, type OptionsSchema } from "./options.ts";
+import { cancellationOf } from "./runtime/pending_syn.ts";
 import { runInOrder } from "./runtime/run_chain.ts";
 import type { Context, Handler, Next, Plugin, Syn, SynContext } from "./types.ts";
 
@@ -137,7 +138,7 @@ export function compose(handlers: readonly (Handler | Plugin)[]): Chain {
       for (const { plugin, place } of deciders) {
         const decision = await plugin.onSyn!(syn, c);
         if (decision === "refuse" || decision === "ignore") return decision;
-        if (syn.signal.aborted) return "ignore";
+        if (cancellationOf(syn).aborted) return "ignore";
         if (decision === undefined) continue;
         if (typeof decision !== "function") throw new TypeError(wrongDecision(plugin, decision));
         decided ??= [...inOrder];

@@ -7,6 +7,9 @@ import type { z } from "zod";
 import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort, parseHostPort } from "../../core/api/host_port.ts";
 import { milliseconds } from "../../core/api/numbers.ts";
+import type { Clock } from "../../core/api/environment.ts";
+import type { Cancellation } from "../../core/api/runtime/cancellation.ts";
+import type { Deadlines, PendingWork } from "./deadlines.ts";
 import type { Dial, DialOptions, DialTarget } from "./host_network.ts";
 import type { Duplex } from "./relay.ts";
 import { type Deadline, withDeadline } from "./with_timeout.ts";
@@ -55,10 +58,62 @@ export async function dialWithTimeout<C extends Duplex>(
 ): Promise<C> {
   return await withDeadline(
     deadline,
-    () => {
-      const name = formatDialTarget(target);
-      return new TcpError("TIMED_OUT", `${name} did not answer within ${deadline.timeoutMs} ms`);
-    },
+    () => timedOut(target, deadline.timeoutMs),
     (signal) => dial(target, signal, { keepAliveMs }),
   );
+}
+
+/** What {@link dialAttempt} needs. */
+export interface AttemptOptions extends DialOptions {
+  readonly clock: Clock;
+  /** In milliseconds; that of `deadlines`. */
+  readonly timeoutMs: number;
+  readonly deadlines: Deadlines;
+}
+
+/**
+ * {@link dialWithTimeout} for very many connections: `attempt` is cancelled if the target does not answer
+ * in time.
+ *
+ * @throws {TcpError} What the dial throws; `TIMED_OUT` after `timeoutMs`.
+ */
+export async function dialAttempt<C extends Duplex>(
+  dial: (...parameters: Parameters<Dial>) => Promise<C>,
+  target: DialTarget,
+  attempt: Cancellation,
+  { clock, timeoutMs, deadlines, keepAliveMs }: AttemptOptions,
+): Promise<C> {
+  const work = new DialWork(target, attempt, timeoutMs);
+  const queue = deadlines.begin(clock, work);
+  try {
+    return await dial(target, attempt, { keepAliveMs });
+  } catch (error) {
+    throw work.expired ?? error;
+  } finally {
+    queue.end(work);
+  }
+}
+
+/** A dial that has not ended. */
+class DialWork implements PendingWork {
+  expired: Error | undefined = undefined;
+  readonly #target: DialTarget;
+  readonly #attempt: Cancellation;
+  readonly #timeoutMs: number;
+
+  constructor(target: DialTarget, attempt: Cancellation, timeoutMs: number) {
+    this.#target = target;
+    this.#attempt = attempt;
+    this.#timeoutMs = timeoutMs;
+  }
+
+  expire(): void {
+    this.expired = timedOut(this.#target, this.#timeoutMs);
+    this.#attempt.abort(this.expired);
+  }
+}
+
+function timedOut(target: DialTarget, timeoutMs: number): TcpError {
+  const name = formatDialTarget(target);
+  return new TcpError("TIMED_OUT", `${name} did not answer within ${timeoutMs} ms`);
 }

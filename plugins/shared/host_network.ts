@@ -5,6 +5,7 @@
  * @module
  */
 import type { HostPort } from "../../core/api/host_port.ts";
+import type { CancelSignal } from "../../core/api/runtime/cancellation.ts";
 import type { DatagramFlow } from "../../core/api/udp/datagram.ts";
 import type { Duplex } from "./relay.ts";
 import type { SharedLimit } from "./shared_limit.ts";
@@ -64,7 +65,7 @@ export interface DialOptions {
  */
 export type Dial = (
   target: DialTarget,
-  signal: AbortSignal,
+  signal: CancelSignal,
   options?: DialOptions,
 ) => Promise<Duplex>;
 

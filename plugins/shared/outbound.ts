@@ -168,7 +168,7 @@ export class Outbound {
       const { upstream } = await this.#limit.connect(
         hostname,
         signal,
-        (within) => this.#connect(target, { stack, clock, signal: within }),
+        (attempt) => this.#connect(target, { stack, clock, signal: attempt.signal }),
         { also: this.#limits?.connections },
       );
       return upstream;

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { ClosedListener, ReadableListener } from "../../core/api/tcp/connection_listener.ts";
 import type { TcpSocket } from "../../core/api/types.ts";
 
 /** The part of a connection that {@link relay} uses; every {@link TcpSocket} is one. */
@@ -16,8 +17,8 @@ export type Duplex =
     readonly room?: number;
     /** Acknowledgements wait, for some milliseconds, for the answer of whoever the bytes are for. */
     delayAcks?(): void;
-    /** Calls back when `closed` settles, with the error if it rejects: takes less memory than a promise. */
-    onClosed?(callback: (error: unknown) => void): void;
+    /** Calls `listener` when `closed` settles: takes less memory than a promise. */
+    onClosed?(listener: ClosedListener): void;
     /** Calls back at the end of the connection with its smoothed round-trip time, if it has one. */
     onRtt?(callback: (milliseconds: number) => void): void;
     /** Rejects when the connection was reset or timed out. */
@@ -39,10 +40,10 @@ export interface NonBlockingReader {
   /** Releases the view; the first `count` bytes of it have been read, the others are read again. */
   consume(count: number): void;
   /**
-   * Calls back once when `tryView` may return something or throw; returns false if it may do so
-   * already.
+   * Calls `listener` once when `tryView` may return something or throw; returns false if it may do so
+   * already. One listener at a time.
    */
-  whenReadable(callback: () => void): boolean;
+  whenReadable(listener: ReadableListener): boolean;
 }
 
 /** Maximum number of bytes per read from a connection without `tryView`. */
@@ -72,51 +73,55 @@ const CHUNK_SIZE = 64 * 1024;
  */
 export function relay(a: Duplex, b: Duplex): Promise<void> {
   return new Promise((resolve, reject) => {
-    relayTouching(a, b, noop, (error) => error === undefined ? resolve() : reject(error));
+    const ended = (error: unknown) => error === undefined ? resolve() : reject(error);
+    startRelay(a, b, { touch: noop, ended });
   });
 }
 
-/** For {@link relayTouching}. */
-export function noop(): void {}
+function noop(): void {}
 
-/**
- * {@link relay} that calls `touch` whenever bytes were read or written, and `done` at the end, with the error
- * if a connection broke.
- */
-export function relayTouching(
-  a: Duplex,
-  b: Duplex,
-  touch: () => void,
-  done: (error: unknown) => void,
-): void {
-  new Relay(a, b, touch, done);
+/** Who has started a relay. */
+export interface RelayOwner {
+  /** Bytes were read or written. */
+  touch(): void;
+  /** Both connections have ended, with an error if one of them broke. */
+  ended(error: unknown): void;
+}
+
+/** {@link relay} without a promise. */
+export function startRelay(a: Duplex, b: Duplex, owner: RelayOwner): void {
+  new Relay(a, b, owner).start();
 }
 
 /**
- * Calls back when a connection has ended, with the error if it broke. Every connection behind a
- * relay does this, so no promise is kept for it if the connection supports callbacks.
+ * Calls `listener` when a connection has ended. Every connection behind a relay does this, so no
+ * promise is kept for it if the connection supports listeners.
  */
-export function whenClosed(connection: Duplex, callback: (error: unknown) => void): void {
-  if (connection.onClosed !== undefined) connection.onClosed(callback);
-  else connection.closed.then(() => callback(undefined), callback);
+export function whenClosed(connection: Duplex, listener: ClosedListener): void {
+  if (connection.onClosed !== undefined) return connection.onClosed(listener);
+  connection.closed.then(
+    () => listener.onClosed(undefined),
+    (error) => listener.onClosed(error),
+  );
 }
 
 /** Two connections. Kept small, since there may be very many that are idle. */
 class Relay {
+  readonly owner: RelayOwner;
   readonly #a: Duplex;
   readonly #b: Duplex;
-  readonly touch: () => void;
-  readonly #done: (error: unknown) => void;
   #running = 2;
-  #failure: unknown;
+  #failure: unknown = undefined;
 
-  constructor(a: Duplex, b: Duplex, touch: () => void, done: (error: unknown) => void) {
+  constructor(a: Duplex, b: Duplex, owner: RelayOwner) {
     this.#a = a;
     this.#b = b;
-    this.touch = touch;
-    this.#done = done;
-    new Direction(this, a, b).start();
-    new Direction(this, b, a).start();
+    this.owner = owner;
+  }
+
+  start(): void {
+    new Direction(this, this.#a, this.#b).start();
+    new Direction(this, this.#b, this.#a).start();
   }
 
   /** A reset or timeout of one connection aborts the other. */
@@ -127,18 +132,18 @@ class Relay {
   }
 
   /** Called once for each direction. */
-  ended(): void {
+  directionEnded(): void {
     if (--this.#running === 0) void this.#finish();
   }
 
   async #finish(): Promise<void> {
     await Promise.allSettled([this.#a.close(), this.#b.close()]);
-    this.#done(this.#failure);
+    this.owner.ended(this.#failure);
   }
 }
 
 /** The bytes of one connection on their way to the other. */
-class Direction {
+class Direction implements ReadableListener, ClosedListener {
   readonly #relay: Relay;
   readonly #from: Duplex;
   readonly #to: Duplex;
@@ -155,50 +160,58 @@ class Direction {
   start(): void {
     const from = this.#from;
     from.delayAcks?.();
-    whenClosed(from, (error) => error !== undefined && this.#break(error));
+    whenClosed(from, this);
     if (isNonBlocking(from)) this.#carryAvailable(from);
     else if (from.views !== undefined) void this.#carryViews(from.views());
     else void this.#carryChunks();
+  }
+
+  onReadable(): void {
+    this.#carryAvailable(this.#from as Duplex & NonBlockingReader);
   }
 
   /**
    * While a write is waiting, a reset is noticed only here. After the end of `from`, its bytes are still
    * delivered, but what `to` sends can no longer be received.
    */
-  #break(error: unknown): void {
+  onClosed(error: unknown): void {
+    if (error === undefined) return;
     if (this.#hasEnded) this.#to.close();
     else this.#relay.fail(error, this.#to);
   }
 
   #carryAvailable(from: NonBlockingReader): void {
-    const next = () => {
-      try {
-        while (!this.#hasEnded) {
-          const view = from.tryView(this.#to.room);
-          if (view === undefined) {
-            if (from.whenReadable(next)) return;
-          } else if (view === null) {
-            return void this.#end().then(() => this.#relay.ended());
-          } else {
-            const taken = this.#tryWrite(view);
-            from.consume(taken);
-            if (taken < view.length) return void this.#writeRest(from).then(next, next);
-          }
+    try {
+      while (!this.#hasEnded) {
+        const view = from.tryView(this.#to.room);
+        if (view === undefined) {
+          if (from.whenReadable(this)) return;
+        } else if (view === null) {
+          return void this.#end().then(() => this.#relay.directionEnded());
+        } else {
+          const taken = this.#tryWrite(view);
+          from.consume(taken);
+          if (taken < view.length) return void this.#writeRest(from);
         }
-      } catch (error) {
-        this.#relay.fail(error, this.#to);
       }
-      this.#relay.ended();
-    };
-    next();
+    } catch (error) {
+      this.#relay.fail(error, this.#to);
+    }
+    this.#relay.directionEnded();
   }
 
-  /** Waits until `to` accepts bytes again. */
+  /** Goes on when `to` accepts bytes again. */
   async #writeRest(from: NonBlockingReader): Promise<void> {
-    const rest = from.tryView();
-    if (!rest) return;
-    await this.#write(rest);
-    from.consume(rest.length);
+    try {
+      const rest = from.tryView();
+      if (rest) {
+        await this.#write(rest);
+        from.consume(rest.length);
+      }
+    } catch {
+      // The next read throws it again.
+    }
+    this.#carryAvailable(from);
   }
 
   async #carryViews(views: AsyncIterator<Uint8Array>): Promise<void> {
@@ -215,7 +228,7 @@ class Direction {
     } catch (error) {
       this.#relay.fail(error, this.#to);
     }
-    this.#relay.ended();
+    this.#relay.directionEnded();
   }
 
   async #carryChunks(): Promise<void> {
@@ -229,23 +242,24 @@ class Direction {
     } catch (error) {
       this.#relay.fail(error, this.#to);
     }
-    this.#relay.ended();
+    this.#relay.directionEnded();
   }
 
   #tryWrite(bytes: Uint8Array): number {
-    this.#relay.touch();
+    this.#relay.owner.touch();
     return this.#to.tryWrite?.(bytes) ?? 0;
   }
 
   async #write(bytes: Uint8Array): Promise<void> {
-    this.#relay.touch();
+    const { owner } = this.#relay;
+    owner.touch();
     await this.#to.write(bytes).catch(() => this.#hasEnded = true);
-    this.#relay.touch();
+    owner.touch();
   }
 
   async #end(): Promise<void> {
     this.#hasEnded = true;
-    this.#relay.touch();
+    this.#relay.owner.touch();
     await this.#to.closeWrite().catch(() => {});
   }
 }

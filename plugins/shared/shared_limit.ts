@@ -5,10 +5,11 @@
  */
 import { Sources } from "../../core/buffers/sources.ts";
 import { TcpError } from "../../core/api/errors.ts";
+import { Cancellation, type CancelSignal } from "../../core/api/runtime/cancellation.ts";
+import type { ClosedListener } from "../../core/api/tcp/connection_listener.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import type { DatagramChannel } from "./host_network.ts";
-import type { Duplex } from "./relay.ts";
-import { whenEnded } from "./upstream.ts";
+import { type Duplex, whenClosed } from "./relay.ts";
 
 /**
  * Number of slots of a client, or a quarter of a small limit, that are never evicted for other
@@ -18,6 +19,7 @@ const MIN_PER_SOURCE = 64;
 const SHARE_DIVISOR = 4;
 /** Maximum number of a client's own slots that are examined to find one that gives way. */
 const LOOKED_AT = 16;
+const NO_LIMITS: readonly SharedLimit[] = [];
 
 /** One connection or flow that counts for a {@link SharedLimit}. */
 export interface Slot {
@@ -29,55 +31,79 @@ export interface Slot {
   setGivesWay(givesWay: boolean): void;
 }
 
-class Entry implements Slot {
+/** A slot of a limit, and of further ones that it counts for. */
+abstract class Entry implements Slot {
   readonly remote: IpAddress;
-  readonly evict: () => void;
   givesWay: boolean;
-  /** The slot that this one is a part of. */
-  readonly joined: JoinedSlot | undefined;
   readonly #limit: SharedLimit;
+  readonly #also: readonly SharedLimit[];
 
-  constructor(
-    limit: SharedLimit,
-    remote: IpAddress,
-    evict: () => void,
-    givesWay: boolean,
-    joined: JoinedSlot | undefined,
-  ) {
-    this.#limit = limit;
-    this.joined = joined;
+  constructor(remote: IpAddress, limit: SharedLimit, { givesWay, also }: SlotOptions) {
     this.remote = remote;
-    this.evict = evict;
-    this.givesWay = givesWay;
+    this.givesWay = givesWay ?? false;
+    this.#limit = limit;
+    this.#also = also ?? NO_LIMITS;
   }
+
+  /** Called when the slot was freed for another client. */
+  abstract evict(): void;
 
   leave(): void {
     this.#limit.delete(this);
+    for (const limit of this.#also) limit.delete(this);
   }
 
   touch(): void {
     this.#limit.touch(this);
+    for (const limit of this.#also) limit.touch(this);
   }
 
   setGivesWay(givesWay: boolean): void {
+    this.givesWay = givesWay;
     this.#limit.setGivesWay(this, givesWay);
+    for (const limit of this.#also) limit.setGivesWay(this, givesWay);
   }
 }
 
-/** A slot of several limits. */
-class JoinedSlot implements Slot {
-  slots: readonly Slot[] = [];
+/** A slot with a callback. */
+class CallbackEntry extends Entry {
+  readonly evict: () => void;
 
-  leave(): void {
-    for (const slot of this.slots) slot.leave();
+  constructor(
+    remote: IpAddress,
+    limit: SharedLimit,
+    options: SlotOptions,
+    evict: () => void,
+  ) {
+    super(remote, limit, options);
+    this.evict = evict;
+  }
+}
+
+/** The slot of a connection to an upstream. Kept small, since there may be very many. */
+class ConnectionEntry extends Entry implements ClosedListener {
+  /** Kept only until there is a connection. */
+  attempt: Cancellation | undefined = new Cancellation();
+  #upstream: Duplex | undefined = undefined;
+
+  evict(): void {
+    const evicted = new EvictedError();
+    this.attempt?.abort(evicted);
+    this.#upstream?.abort(evicted);
   }
 
-  touch(): void {
-    for (const slot of this.slots) slot.touch();
+  /** The attempt has succeeded; the slot is freed with the connection. */
+  connected(upstream: Duplex): void {
+    const { aborted, reason } = this.attempt!;
+    this.attempt = undefined;
+    this.#upstream = upstream;
+    whenClosed(upstream, this);
+    // Cancelled when it had just succeeded.
+    if (aborted && reason instanceof EvictedError) upstream.abort(reason);
   }
 
-  setGivesWay(givesWay: boolean): void {
-    for (const slot of this.slots) slot.setGivesWay(givesWay);
+  onClosed(): void {
+    this.leave();
   }
 }
 
@@ -129,9 +155,10 @@ export class SharedLimit {
   }
 
   /** Whether {@link SharedLimit.enter} would succeed. */
-  admits(hostname: string, { givesWay = false, also = [] }: SlotOptions = {}): boolean {
+  admits(hostname: string, { givesWay = false, also = NO_LIMITS }: SlotOptions = {}): boolean {
     const remote = addressOf(hostname);
-    return [this, ...also].every((limit) => limit.#admits(remote, givesWay));
+    return this.#admits(remote, givesWay) &&
+      also.every((limit) => limit.#admits(remote, givesWay));
   }
 
   /**
@@ -139,49 +166,39 @@ export class SharedLimit {
    * `undefined`: no slot is free.
    */
   enter(hostname: string, evict: () => void, options: SlotOptions = {}): Slot | undefined {
-    const { givesWay = false, also = [] } = options;
-    if (!this.admits(hostname, options)) return undefined;
-    const remote = addressOf(hostname);
-    if (also.length === 0) return this.#take(remote, evict, givesWay);
-    const joined = new JoinedSlot();
-    joined.slots = [this, ...also].map((limit) => limit.#take(remote, evict, givesWay, joined));
-    return joined;
+    const entry = new CallbackEntry(addressOf(hostname), this, options, evict);
+    return this.#enter(entry, options) ? entry : undefined;
   }
 
   /**
    * Connects for the client at `hostname`; the slot is freed when the connection has ended. If the slot is evicted, the
-   * connection is aborted, or the attempt cancelled.
+   * connection is aborted, or the attempt cancelled, as it is with `signal`.
    *
    * @throws {TcpError} No slot is free.
    * @throws What `dial` throws.
    */
   async connect(
     hostname: string,
-    signal: AbortSignal,
-    dial: (signal: AbortSignal) => Promise<Duplex>,
+    signal: CancelSignal,
+    dial: (attempt: Cancellation) => Promise<Duplex>,
     options: SlotOptions = {},
   ): Promise<HeldConnection> {
-    // Kept only until there is a connection; AbortSignal.any() would be kept as long as the signal.
-    let attempt: AbortController | undefined = new AbortController();
-    let upstream: Duplex | undefined;
-    let evicted: EvictedError | undefined;
-    const slot = this.enter(hostname, () => {
-      evicted = new EvictedError();
-      attempt?.abort(evicted);
-      upstream?.abort(evicted);
-    }, options);
-    if (slot === undefined) throw noSlot();
-    const abortAttempt = () => attempt?.abort(signal.reason);
+    const entry = new ConnectionEntry(addressOf(hostname), this, options);
+    if (!this.#enter(entry, options)) throw noSlot();
+    const attempt = entry.attempt!;
+    const abortAttempt = () => attempt.abort(signal.reason);
     signal.addEventListener("abort", abortAttempt);
     if (signal.aborted) abortAttempt();
     try {
-      upstream = await whenEnded(dial(attempt.signal), () => slot.leave());
+      const upstream = await dial(attempt);
+      entry.connected(upstream);
+      return { upstream, slot: entry };
+    } catch (error) {
+      entry.leave();
+      throw error;
     } finally {
       signal.removeEventListener("abort", abortAttempt);
-      attempt = undefined;
     }
-    if (evicted !== undefined) upstream.abort(evicted);
-    return { upstream, slot };
   }
 
   /** For {@link Slot.leave}. */
@@ -204,7 +221,6 @@ export class SharedLimit {
   /** For {@link Slot.setGivesWay}. */
   setGivesWay(entry: Entry, givesWay: boolean): void {
     if (!this.#sources.of(entry.remote).items.has(entry)) return;
-    entry.givesWay = givesWay;
     if (givesWay) this.#givingWay.add(entry);
     else this.#givingWay.delete(entry);
   }
@@ -213,18 +229,26 @@ export class SharedLimit {
     return !this.isFull || this.#evictable(remote, givesWay) !== undefined;
   }
 
-  /** Takes a slot, which must be free or evictable. */
-  #take(remote: IpAddress, evict: () => void, givesWay: boolean, joined?: JoinedSlot): Entry {
+  /** Puts `entry` into this and the further limits; false: one of them has no room for it. */
+  #enter(entry: Entry, { also = NO_LIMITS }: SlotOptions): boolean {
+    const { remote, givesWay } = entry;
+    if (!this.#admits(remote, givesWay)) return false;
+    for (const limit of also) if (!limit.#admits(remote, givesWay)) return false;
+    this.#take(entry);
+    for (const limit of also) limit.#take(entry);
+    return true;
+  }
+
+  /** There must be a slot that is free or evictable. */
+  #take(entry: Entry): void {
     if (this.isFull) {
-      const evicted = this.#evictable(remote, givesWay)!;
-      (evicted.joined ?? evicted).leave();
+      const evicted = this.#evictable(entry.remote, entry.givesWay)!;
+      evicted.leave();
       evicted.evict();
     }
-    const entry = new Entry(this, remote, evict, givesWay, joined);
     this.#size++;
     this.#sources.add(entry);
-    if (givesWay) this.#givingWay.add(entry);
-    return entry;
+    if (entry.givesWay) this.#givingWay.add(entry);
   }
 
   #evictable(newcomer: IpAddress, givesWay: boolean): Entry | undefined {

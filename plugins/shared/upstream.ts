@@ -5,22 +5,11 @@
  */
 import { messageOf } from "../../core/api/error_text.ts";
 import { TcpError } from "../../core/api/errors.ts";
+import type { CancelSignal } from "../../core/api/runtime/cancellation.ts";
 import type { Context, Handler, TcpSocket } from "../../core/api/types.ts";
 import { IdleTimeout } from "./idle_timeout.ts";
-import { type Duplex, noop, relayTouching, whenClosed } from "./relay.ts";
+import { type Duplex, type RelayOwner, startRelay } from "./relay.ts";
 import type { Slot } from "./shared_limit.ts";
-
-/** Calls `ended` once the connection has ended or failed to open. */
-export async function whenEnded(connecting: Promise<Duplex>, ended: () => void): Promise<Duplex> {
-  try {
-    const upstream = await connecting;
-    whenClosed(upstream, ended);
-    return upstream;
-  } catch (error) {
-    ended();
-    throw error;
-  }
-}
 
 /** Options of {@link relayTo}. */
 export interface RelayOptions {
@@ -42,7 +31,7 @@ export interface RelayOptions {
  */
 export function relayTo(
   upstream: Duplex,
-  abandoned: AbortSignal,
+  abandoned: CancelSignal,
   { idleTimeoutMs, header, slot }: RelayOptions = {},
 ): Handler {
   const abandon = () => upstream.abort(abandoned.reason);
@@ -82,23 +71,53 @@ async function sendHeader(upstream: Duplex, header: Uint8Array, socket: TcpSocke
  * idle.
  */
 function relayed(c: Context, upstream: Duplex, idleTimeoutMs: number | undefined): Promise<void> {
-  const { socket, clock } = c;
   return new Promise((resolve) => {
-    const done = (error: unknown) => {
-      if (error !== undefined) logBroken(c, error);
-      resolve();
-    };
-    if (idleTimeoutMs === undefined) return relayTouching(socket, upstream, noop, done);
-    const idle = new IdleTimeout(clock, idleTimeoutMs, () => {
+    const owner = idleTimeoutMs === undefined
+      ? new RelayedConnection(c, resolve)
+      : new WatchedConnection(c, resolve, upstream, idleTimeoutMs);
+    startRelay(c.socket, upstream, owner);
+  });
+}
+
+/** A relay that ends with its handler. */
+class RelayedConnection implements RelayOwner {
+  readonly #c: Context;
+  readonly #resolve: () => void;
+
+  constructor(c: Context, resolve: () => void) {
+    this.#c = c;
+    this.#resolve = resolve;
+  }
+
+  touch(): void {}
+
+  ended(error: unknown): void {
+    if (error !== undefined) logBroken(this.#c, error);
+    this.#resolve();
+  }
+}
+
+/** Aborts both connections after a time without a byte. */
+class WatchedConnection extends RelayedConnection {
+  readonly #idle: IdleTimeout;
+
+  constructor(c: Context, resolve: () => void, upstream: Duplex, idleTimeoutMs: number) {
+    super(c, resolve);
+    this.#idle = new IdleTimeout(c.clock, idleTimeoutMs, () => {
       const error = new TcpError("TIMED_OUT", `no byte for ${idleTimeoutMs} ms`);
-      socket.abort(error);
+      c.socket.abort(error);
       upstream.abort(error);
     });
-    relayTouching(socket, upstream, () => idle.touch(), (error) => {
-      idle.stop();
-      done(error);
-    });
-  });
+  }
+
+  override touch(): void {
+    this.#idle.touch();
+  }
+
+  override ended(error: unknown): void {
+    this.#idle.stop();
+    super.ended(error);
+  }
 }
 
 function logBroken({ log }: Context, error: unknown): void {

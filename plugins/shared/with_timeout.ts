@@ -4,6 +4,7 @@
  * @module
  */
 import type { Clock } from "../../core/api/environment.ts";
+import type { CancelSignal } from "../../core/api/runtime/cancellation.ts";
 
 /**
  * Runs `task`, and calls `expire` if it has not settled after `ms` milliseconds. `expire` has to make
@@ -30,7 +31,7 @@ export interface Deadline {
   /** In milliseconds. */
   readonly timeoutMs: number;
   /** Cancels the work early. */
-  readonly signal: AbortSignal;
+  readonly signal: CancelSignal;
 }
 
 /**

@@ -177,7 +177,7 @@ describe("socks5", () => {
 
   // A client that goes away aborts the attempt.
   test("gives up the target when its client goes away", async () => {
-    let given: AbortSignal | undefined;
+    let given: { readonly aborted: boolean } | undefined;
     const { host } = proxyHost({
       dial: (_to, signal) => {
         given = signal;

@@ -5,7 +5,12 @@
  */
 import { TcpError } from "../../../core/api/errors.ts";
 import { Deferred } from "../../../core/api/runtime/deferred.ts";
+import { type Few, forEachOf, withOne } from "../../../core/api/runtime/few.ts";
 import { bytesFault, lostWhileWaiting, requireBytes } from "../../../core/api/tcp/bytes.ts";
+import type {
+  ClosedListener,
+  ReadableListener,
+} from "../../../core/api/tcp/connection_listener.ts";
 import type { NonBlockingReader } from "../../../plugins/shared/relay.ts";
 import {
   type Bytes,
@@ -83,7 +88,7 @@ export class NativeConnection extends HostSocketBase
   #failure: Error | undefined;
   #reader: Reader | undefined;
   /** Set by {@link whenReadable}. */
-  #onReadable: (() => void) | undefined;
+  #readableListener: ReadableListener | undefined;
   /** Length of the view that {@link tryView} has returned. */
   #lent = 0;
   /** What the other side of a relay did not accept at once. */
@@ -93,8 +98,7 @@ export class NativeConnection extends HostSocketBase
   /** Waits for the FIN to be sent. */
   #fin: Deferred<void> | undefined;
   #closed: Deferred<void> | undefined;
-  /** Calls all callbacks. */
-  #onClosed: ((error: unknown) => void) | undefined;
+  #closedListeners: Few<ClosedListener>;
   #onRtt: ((milliseconds: number) => void) | undefined;
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
   #turn = 0;
@@ -117,13 +121,9 @@ export class NativeConnection extends HostSocketBase
     return this.#closed.promise;
   }
 
-  onClosed(callback: (error: unknown) => void): void {
-    if (this.#has(RELEASED)) return callback(this.#failure);
-    const before = this.#onClosed;
-    this.#onClosed = before === undefined ? callback : (error) => {
-      before(error);
-      callback(error);
-    };
+  onClosed(listener: ClosedListener): void {
+    if (this.#has(RELEASED)) listener.onClosed(this.#failure);
+    else this.#closedListeners = withOne(this.#closedListeners, listener);
   }
 
   // ---------------------------------------------------------------- reading
@@ -193,10 +193,10 @@ export class NativeConnection extends HostSocketBase
     this.#rest = count < rest.length ? rest.subarray(count) : undefined;
   }
 
-  whenReadable(callback: () => void): boolean {
+  whenReadable(listener: ReadableListener): boolean {
     const isReady = this.#failure !== undefined || this.#rest !== undefined ||
       this.#has(ENDED | CLOSED) || this.#has(READABLE) && !this.#has(AGAIN);
-    if (!isReady) this.#onReadable = callback;
+    if (!isReady) this.#readableListener = listener;
     return !isReady;
   }
 
@@ -254,9 +254,9 @@ export class NativeConnection extends HostSocketBase
   }
 
   #callReader(): void {
-    const callback = this.#onReadable;
-    this.#onReadable = undefined;
-    callback?.();
+    const listener = this.#readableListener;
+    this.#readableListener = undefined;
+    listener?.onReadable();
   }
 
   // ---------------------------------------------------------------- writing
@@ -423,9 +423,9 @@ export class NativeConnection extends HostSocketBase
     else reader?.reject(error);
     this.#callReader();
     if (this.#closed !== undefined) this.#settleClosed(this.#closed);
-    const callback = this.#onClosed;
-    this.#onClosed = undefined;
-    callback?.(error);
+    const listeners = this.#closedListeners;
+    this.#closedListeners = undefined;
+    forEachOf(listeners, (listener) => listener.onClosed(error));
   }
 
   #settleClosed(closed: Deferred<void>): void {
@@ -452,7 +452,7 @@ export class NativeConnection extends HostSocketBase
   #read(events: number): void {
     const isBroken = this.#has(BROKEN);
     if (events & POLLERR) this.#bits |= BROKEN;
-    if (this.#reader !== undefined || this.#onReadable !== undefined) this.#serveReader();
+    if (this.#reader !== undefined || this.#readableListener !== undefined) this.#serveReader();
     else if (isBroken) this.#takeError();
     if (this.#has(BROKEN) && !this.#has(RELEASED)) this.#callAgain();
   }

@@ -6,6 +6,7 @@
 import { lookup } from "node:dns/promises";
 import { TcpError } from "../../../core/api/errors.ts";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
+import type { CancelSignal } from "../../../core/api/runtime/cancellation.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { DEFAULT_KEEP_ALIVE_MS } from "../../../plugins/shared/dial.ts";
 import type { DialOptions, DialTarget } from "../../../plugins/shared/host_network.ts";
@@ -35,7 +36,7 @@ const ATTEMPT_MS = 250;
 export function dialNative(
   sockets: NativeSockets,
   target: DialTarget,
-  signal?: AbortSignal,
+  signal?: CancelSignal,
   options: DialOptions = {},
 ): Promise<NativeConnection> {
   if (signal?.aborted) return Promise.reject(signal.reason);
@@ -45,18 +46,18 @@ export function dialNative(
       ? Promise.reject(
         new TcpError("INVALID_ADDRESS", `the path ${target.path} is longer than 107 bytes`),
       )
-      : attempt(sockets, address, target.path, signal, options);
+      : attempt(sockets, address, target, signal, options);
   }
   const ip = IpAddress.parse(target.hostname);
   return ip === undefined
     ? dialName(sockets, target, signal, options)
-    : attempt(sockets, ipSocketAddress(ip, target.port), formatHostPort(target), signal, options);
+    : attempt(sockets, ipSocketAddress(ip, target.port), target, signal, options);
 }
 
 async function dialName(
   sockets: NativeSockets,
   { hostname, port }: HostPort,
-  signal: AbortSignal | undefined,
+  signal: CancelSignal | undefined,
   options: DialOptions,
 ): Promise<NativeConnection> {
   const found = await lookup(hostname, { all: true, verbatim: true }).catch((error) => {
@@ -64,34 +65,38 @@ async function dialName(
   });
   let failure: unknown;
   for (const [index, { address }] of found.entries()) {
-    signal?.throwIfAborted();
+    throwIfAborted(signal);
     const ip = IpAddress.parse(address);
     // A link-local address with a zone.
     if (ip === undefined) continue;
-    const text = formatHostPort({ hostname: address, port });
+    const target = { hostname: address, port };
     const timeoutMs = index < found.length - 1 ? ATTEMPT_MS : undefined;
     try {
-      return await attempt(sockets, ipSocketAddress(ip, port), text, signal, options, timeoutMs);
+      return await attempt(sockets, ipSocketAddress(ip, port), target, signal, options, timeoutMs);
     } catch (error) {
-      signal?.throwIfAborted();
+      throwIfAborted(signal);
       failure = error;
     }
   }
   throw failure ?? new TcpError("INVALID_ADDRESS", `${hostname} has no usable address`);
 }
 
+function throwIfAborted(signal: CancelSignal | undefined): void {
+  if (signal?.aborted) throw signal.reason;
+}
+
 function attempt(
   sockets: NativeSockets,
   address: Bytes,
-  name: string,
-  signal: AbortSignal | undefined,
+  target: DialTarget,
+  signal: CancelSignal | undefined,
   { keepAliveMs = DEFAULT_KEEP_ALIVE_MS }: DialOptions,
   timeoutMs?: number,
 ): Promise<NativeConnection> {
   return new Promise((resolve, reject) => {
     try {
-      const fd = connecting(sockets, address, name, keepAliveMs);
-      new Attempt({ sockets, fd, name, signal, timeoutMs, resolve, reject }).start();
+      const fd = connecting(sockets, address, target, keepAliveMs);
+      new Attempt({ sockets, fd, target, signal, timeoutMs, resolve, reject }).start();
     } catch (error) {
       reject(hostError(error as Error));
     }
@@ -102,7 +107,7 @@ function attempt(
 function connecting(
   sockets: NativeSockets,
   address: Bytes,
-  name: string,
+  target: DialTarget,
   keepAliveMs: number,
 ): number {
   const { host: { libc, errno } } = sockets;
@@ -114,14 +119,14 @@ function connecting(
   if (failed === EINPROGRESS || failed === EINTR) return fd;
   const error = sockets.error("connect", failed);
   libc.close(fd);
-  throw withTarget(error, name);
+  throw withTarget(error, target);
 }
 
 interface AttemptParts {
   readonly sockets: NativeSockets;
   readonly fd: number;
-  readonly name: string;
-  readonly signal: AbortSignal | undefined;
+  readonly target: DialTarget;
+  readonly signal: CancelSignal | undefined;
   readonly timeoutMs: number | undefined;
   resolve(connection: NativeConnection): void;
   reject(error: unknown): void;
@@ -130,7 +135,6 @@ interface AttemptParts {
 /** A connection that is being opened. */
 class Attempt implements ReadyOwner {
   readonly #parts: AttemptParts;
-  readonly #abort = () => this.#fail(this.#parts.signal?.reason);
   #timer: ReturnType<typeof setTimeout> | undefined;
   #isOver = false;
 
@@ -139,26 +143,32 @@ class Attempt implements ReadyOwner {
   }
 
   start(): void {
-    const { sockets, fd, signal, timeoutMs, name } = this.#parts;
+    const { sockets, fd, signal, timeoutMs, target } = this.#parts;
     if (!sockets.events.add(fd, this)) {
       const error = sockets.error("epoll_ctl");
       return this.#fail(hostError(error));
     }
-    signal?.addEventListener("abort", this.#abort);
+    signal?.addEventListener("abort", this);
     if (timeoutMs === undefined) return;
     this.#timer = setTimeout(() => {
+      const name = nameOf(target);
       this.#fail(new TcpError("TIMED_OUT", `${name} did not answer within ${timeoutMs} ms`));
     }, timeoutMs);
   }
 
+  /** The signal was aborted. */
+  handleEvent(): void {
+    this.#fail(this.#parts.signal?.reason);
+  }
+
   onReady(events: number): void {
     if (this.#isOver) return;
-    const { sockets, fd, name, resolve } = this.#parts;
+    const { sockets, fd, target, resolve } = this.#parts;
     if (events & (POLLERR | POLLHUP)) {
       const errno = sockets.takeError(fd);
       // A peer that has accepted and reset meanwhile is reported to the connection's reader.
       if (errno !== 0) {
-        return this.#fail(hostError(withTarget(sockets.error("connect", errno), name)));
+        return this.#fail(hostError(withTarget(sockets.error("connect", errno), target)));
       }
     }
     this.#end();
@@ -179,11 +189,15 @@ class Attempt implements ReadyOwner {
   #end(): void {
     this.#isOver = true;
     clearTimeout(this.#timer);
-    this.#parts.signal?.removeEventListener("abort", this.#abort);
+    this.#parts.signal?.removeEventListener("abort", this);
   }
 }
 
-function withTarget<E extends Error>(error: E, name: string): E {
-  error.message += ` ${name}`;
+function withTarget<E extends Error>(error: E, target: DialTarget): E {
+  error.message += ` ${nameOf(target)}`;
   return error;
+}
+
+function nameOf(target: DialTarget): string {
+  return "path" in target ? target.path : formatHostPort(target);
 }

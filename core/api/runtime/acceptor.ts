@@ -11,11 +11,14 @@ import { RELEASED } from "../../tcp/tcb_flags.ts";
 import { netAddr } from "../addresses.ts";
 import type { PluginState } from "../moves/connection_record.ts";
 import { bindError } from "../refusal_error.ts";
+import type { ClosedListener } from "../tcp/connection_listener.ts";
 import { StackSocket } from "../tcp/tcp_socket.ts";
 import type { Handler, Syn, SynVerdict } from "../types.ts";
+import { Cancellation, type CancelListener } from "./cancellation.ts";
 import type { Driver } from "./driver.ts";
 import type { HandlerEnvironment } from "./handler_context.ts";
 import type { Owner } from "./owner_notifier.ts";
+import { PendingSyn } from "./pending_syn.ts";
 
 /** Callbacks of a port: the decision about SYNs, and the consumer of connections. */
 export interface AcceptorHooks {
@@ -95,9 +98,7 @@ export class Acceptor implements Owner {
     tcb.listener = undefined;
     const attempt = tcb.handle instanceof Attempt ? tcb.handle : undefined;
     const socket = new StackSocket(tcb, this.#driver, { closesWithPeer: false });
-    // A handler that `onSyn` returned may never run: earlier handlers of the chain need not call
-    // next().
-    if (attempt !== undefined) socket.onEnd(() => attempt.abandon());
+    attempt?.opened(socket);
     return { socket, attempt };
   }
 
@@ -134,8 +135,10 @@ const ENDED = new DOMException("The connection or the attempt has ended", "Abort
 /**
  * The owner of a connection from its SYN until it has a socket. Holds the SYN that the plugins
  * decide about, and the handler that they return. The core only knows that a decision is pending.
+ *
+ * Cancelled when the attempt fails, and at the end of the connection.
  */
-export class Attempt implements Owner {
+export class Attempt extends Cancellation implements Owner, ClosedListener {
   /**
    * The handler that `onSyn` returned for this connection; `undefined`: the port's own handlers
    * run.
@@ -146,23 +149,20 @@ export class Attempt implements Owner {
   /** Called once when the attempt has failed or its connection has ended. */
   onAbandoned: (() => void) | undefined;
   readonly #tcb: Tcb;
-  readonly #controller = new AbortController();
-  #syn: Syn | undefined;
+  #socket: StackSocket | undefined = undefined;
+  #isWatching = false;
 
   constructor(tcb: Tcb) {
+    super();
     this.#tcb = tcb;
-    this.#syn = {
-      local: netAddr(tcb.local, tcb.localPort),
-      remote: netAddr(tcb.remote, tcb.remotePort),
-      signal: this.#controller.signal,
-    };
     tcb.handle = this;
     this.onEvent();
   }
 
-  /** Its signal is aborted when the attempt fails, and at the end of the connection. */
+  /** What the plugins decide about. */
   get syn(): Syn {
-    return this.#syn!;
+    const { local, localPort, remote, remotePort } = this.#tcb;
+    return new PendingSyn(netAddr(local, localPort), netAddr(remote, remotePort), this);
   }
 
   onEvent(): void {
@@ -170,16 +170,50 @@ export class Attempt implements Owner {
     if (this.#tcb.has(RELEASED) && this.#tcb.listener === undefined) this.abandon();
   }
 
-  /** The handler runs: only `syn.signal` is still needed, and there may be very many of these. */
+  /**
+   * The connection has a socket. A handler that `onSyn` returned may never run: earlier handlers of the
+   * chain need not call `next()`.
+   */
+  opened(socket: StackSocket): void {
+    this.#socket = socket;
+    this.#watch();
+  }
+
+  /**
+   * The handler runs. The socket keeps the attempt only if something is to be done at its end, since
+   * there may be very many of these.
+   */
   served(): void {
     this.onAbandoned?.();
     this.onAbandoned = this.handler = this.environment = undefined;
-    this.#syn = undefined;
+    if (this.isObserved) return;
+    this.#socket?.removeClosedListener(this);
+    this.#isWatching = false;
+  }
+
+  onClosed(): void {
+    this.abandon();
   }
 
   abandon(): void {
-    this.#controller.abort(ENDED);
+    this.abort(ENDED);
     this.onAbandoned?.();
     this.onAbandoned = undefined;
+  }
+
+  override get signal(): AbortSignal {
+    this.#watch();
+    return super.signal;
+  }
+
+  override addEventListener(type: "abort", listener: CancelListener): void {
+    super.addEventListener(type, listener);
+    this.#watch();
+  }
+
+  #watch(): void {
+    if (this.#isWatching || this.#socket === undefined) return;
+    this.#isWatching = true;
+    this.#socket.onClosed(this);
   }
 }

@@ -14,29 +14,11 @@ export class LazyProperties {
   remoteAddr: NetAddr | undefined;
   abortReason: unknown;
   eventLogs: Set<ConnectionEventLog> | undefined;
-  /** Calls all callbacks: an array would take more memory than functions that call each other. */
-  #onEnd: (() => void) | undefined;
   #onFinished: (() => void)[] | undefined;
 
   /** There may be events to read. */
   wakeEventLogs(): void {
     for (const log of this.eventLogs ?? []) log.wake();
-  }
-
-  /** Adds a callback for the end of the connection. */
-  addOnEnd(callback: () => void): void {
-    const onEnd = this.#onEnd;
-    this.#onEnd = onEnd === undefined ? callback : () => {
-      onEnd();
-      callback();
-    };
-  }
-
-  /** Runs the callbacks of {@link addOnEnd} in the order in which they were added, once. */
-  runOnEnd(): void {
-    const onEnd = this.#onEnd;
-    this.#onEnd = undefined;
-    onEnd?.();
   }
 
   /** Adds a callback for the time when nothing more is expected from the peer. */

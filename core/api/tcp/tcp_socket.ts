@@ -14,6 +14,7 @@ import { TcpError } from "../errors.ts";
 import { formatHostPort } from "../host_port.ts";
 import { Deferred } from "../runtime/deferred.ts";
 import type { Driver } from "../runtime/driver.ts";
+import { type Few, forEachOf, withOne, withoutOne } from "../runtime/few.ts";
 import type { HandlerEnvironment } from "../runtime/handler_context.ts";
 import type { Owner } from "../runtime/owner_notifier.ts";
 import type {
@@ -26,6 +27,7 @@ import type {
 } from "../types.ts";
 import { bytesFault, emptyRead, isBytes, notBytes, requireBytes } from "./bytes.ts";
 import { describeCloseReason } from "./close_reason.ts";
+import type { ClosedListener, ReadableListener } from "./connection_listener.ts";
 import { DescribedConnection } from "./described_connection.ts";
 import { ConnectionEventLog } from "./event_log.ts";
 import { LazyProperties } from "./lazy_properties.ts";
@@ -80,6 +82,9 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #writers: Writer[] = NO_WRITERS;
   #lazy: LazyProperties | undefined;
   #environment: HandlerEnvironment | undefined = undefined;
+  /** Set by {@link whenReadable}. */
+  #readableListener: ReadableListener | undefined = undefined;
+  #closedListeners: Few<ClosedListener> = undefined;
   /** Whole seconds, which take less memory than a fraction. */
   readonly #openedSecond: number;
 
@@ -188,7 +193,8 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   /** What it waits for at present. */
   get waitsFor(): WaitReason {
-    return waitReason(this.#tcb, this.#reader !== undefined);
+    const isReading = this.#reader !== undefined || this.#readableListener !== undefined;
+    return waitReason(this.#tcb, isReading);
   }
 
   /** Whole seconds since it was created. */
@@ -261,11 +267,12 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   /**
-   * Calls back when {@link tryView} may return something; returns false if it may do so already.
+   * Calls `listener` once when {@link tryView} may return something; returns false if it may do so
+   * already. One listener at a time.
    */
-  whenReadable(callback: () => void): boolean {
+  whenReadable(listener: ReadableListener): boolean {
     if (this.#reader === undefined && this.#isReadable) return false;
-    this.#reader = appendReader(this.#reader, readerOf("arrival", callback));
+    this.#readableListener = listener;
     return true;
   }
 
@@ -351,11 +358,6 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #serveReaders(): void {
     for (let reader = this.#reader; reader !== undefined; reader = this.#reader) {
       const { target } = reader;
-      if (target === "arrival") {
-        if (!this.#isReadable) return;
-        this.#shiftReader(reader)(undefined as never);
-        continue;
-      }
       const chunk = isArray(target) ? undefined : this.#takePiece(target);
       const count = isArray(target) ? this.#readNow(target) : chunk?.length ?? 0;
       const isOver = count === 0 && this.#hasReadEnded();
@@ -372,6 +374,10 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
       else resolve(answerTo(target, 0, undefined));
       if (this.#closesWithPeer) void this.closeWrite();
     }
+    const listener = this.#readableListener;
+    if (listener === undefined || !this.#isReadable) return;
+    this.#readableListener = undefined;
+    listener.onReadable();
   }
 
   /** Removes `reader`, the first pending read. */
@@ -563,16 +569,17 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   /** Runs `callback` when the connection has ended. */
   onEnd(callback: () => void): void {
-    if (this.#hasEnded) return callback();
-    this.#lazyProperties().addOnEnd(callback);
+    this.onClosed({ onClosed: callback });
   }
 
-  /** Runs `callback` when {@link closed} settles, with the error if it rejects. */
-  onClosed(callback: (error: unknown) => void): void {
-    this.onEnd(() => {
-      const { error } = this.#tcb;
-      callback(error === undefined ? undefined : this.#error(error));
-    });
+  /** Calls `listener` when {@link closed} settles. */
+  onClosed(listener: ClosedListener): void {
+    if (this.#hasEnded) listener.onClosed(this.#endError());
+    else this.#closedListeners = withOne(this.#closedListeners, listener);
+  }
+
+  removeClosedListener(listener: ClosedListener): void {
+    this.#closedListeners = withoutOne(this.#closedListeners, listener);
   }
 
   /**
@@ -592,7 +599,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     this.#flags |= events;
     if ((events & TCB_EVENT.OPENED) !== 0) this.#settleOpened();
     if ((events & TCB_EVENT.READABLE) !== 0) {
-      if (this.#reader !== undefined) this.#serveReaders();
+      this.#serveReaders();
       this.#discardUnread();
       this.#closeWhenAcknowledged();
     }
@@ -635,7 +642,12 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     for (const writer of this.#writers.splice(0)) {
       writer.reject(this.#error(error ?? "CONNECTION_RESET"));
     }
-    this.#lazy?.runOnEnd();
+    const listeners = this.#closedListeners;
+    this.#closedListeners = undefined;
+    if (listeners !== undefined) {
+      const reason = this.#endError();
+      forEachOf(listeners, (listener) => listener.onClosed(reason));
+    }
     if (this.#isFinished) this.#lazy?.runOnFinished();
   }
 
@@ -648,9 +660,14 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   #settleClosed(): void {
     if (this.#closed === undefined || !this.#hasEnded) return;
-    const { error } = this.#tcb;
+    const error = this.#endError();
     if (error === undefined) this.#closed.resolve(undefined);
-    else this.#closed.reject(this.#error(error));
+    else this.#closed.reject(error);
+  }
+
+  #endError(): TcpError | undefined {
+    const { error } = this.#tcb;
+    return error === undefined ? undefined : this.#error(error);
   }
 
   #error(code: EndReason): TcpError {

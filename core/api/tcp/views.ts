@@ -6,10 +6,9 @@
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
- * What a pending read wants: bytes in the caller's array, a chunk, a step of an iteration, a view, or
- * only a call when there is something to read.
+ * What a pending read wants: bytes in the caller's array, a chunk, a step of an iteration, or a view.
  */
-export type ReadTarget = Uint8Array | "chunk" | "next chunk" | "arrival" | Views;
+export type ReadTarget = Uint8Array | "chunk" | "next chunk" | Views;
 
 /** A pending read. */
 export interface Reader {

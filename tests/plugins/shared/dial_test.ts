@@ -14,7 +14,7 @@ import { connectTo } from "../../support/proxy.ts";
 const dialled: (DialOptions | undefined)[] = [];
 const host = {
   resolve: () => Promise.resolve(["192.0.2.1"]),
-  dial(_target: unknown, _signal: AbortSignal, options?: DialOptions): Promise<Duplex> {
+  dial(_target: unknown, _signal: unknown, options?: DialOptions): Promise<Duplex> {
     dialled.push(options);
     return Promise.reject(new Error("not in this test"));
   },

@@ -86,7 +86,9 @@ describe("NativeConnection", () => {
       all += bytes;
       largest = Math.max(largest, bytes);
       ended = view === null;
-      if (!ended) await new Promise<void>((done) => connection.whenReadable(done) || done());
+      if (!ended) {
+        await new Promise<void>((done) => connection.whenReadable({ onReadable: done }) || done());
+      }
     }
     expect(all).toBe(8 << 20);
     expect(largest).toBeLessThan((512 + 256) * 1024);
@@ -100,7 +102,7 @@ describe("NativeConnection", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as { port: number };
     const read = (connection: NativeConnection) =>
-      new Promise<void>((done) => connection.whenReadable(done) || done());
+      new Promise<void>((done) => connection.whenReadable({ onReadable: done }) || done());
     const connection = await dialNative(sockets, { hostname: "127.0.0.1", port });
     await read(connection);
     expect(connection.tryView()).toEqual(bytes("abcdef"));

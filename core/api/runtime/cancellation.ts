@@ -1,0 +1,67 @@
+/**
+ * Cancelling work: what an `AbortSignal` does, for a tenth of its memory and time.
+ *
+ * @module
+ */
+import { type Few, forEachOf, withOne, withoutOne } from "./few.ts";
+
+/** Called once when the work is cancelled. */
+export type CancelListener = (() => void) | { handleEvent(): void };
+
+/** The part of an `AbortSignal` that work needs which only wants to know when it is cancelled. */
+export interface CancelSignal {
+  readonly aborted: boolean;
+  readonly reason: unknown;
+  addEventListener(type: "abort", listener: CancelListener): void;
+  removeEventListener(type: "abort", listener: CancelListener): void;
+}
+
+/** A {@link CancelSignal} and its controller; an `AbortSignal` is made only if it is asked for. */
+export class Cancellation implements CancelSignal {
+  reason: unknown = undefined;
+  #isAborted = false;
+  #listeners: Few<CancelListener> = undefined;
+  #controller: AbortController | undefined = undefined;
+
+  get aborted(): boolean {
+    return this.#isAborted;
+  }
+
+  /** Whether something is done when it is cancelled. */
+  get isObserved(): boolean {
+    return this.#listeners !== undefined || this.#controller !== undefined;
+  }
+
+  /** Aborted with this cancellation. */
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#isAborted) this.#controller.abort(this.reason);
+    }
+    return this.#controller.signal;
+  }
+
+  addEventListener(_type: "abort", listener: CancelListener): void {
+    if (!this.#isAborted) this.#listeners = withOne(this.#listeners, listener);
+  }
+
+  removeEventListener(_type: "abort", listener: CancelListener): void {
+    this.#listeners = withoutOne(this.#listeners, listener);
+  }
+
+  /** Cancels the work; further calls have no effect. */
+  abort(reason: unknown): void {
+    if (this.#isAborted) return;
+    this.#isAborted = true;
+    this.reason = reason;
+    const listeners = this.#listeners;
+    this.#listeners = undefined;
+    this.#controller?.abort(reason);
+    forEachOf(listeners, call);
+  }
+}
+
+function call(listener: CancelListener): void {
+  if (typeof listener === "function") listener();
+  else listener.handleEvent();
+}
