@@ -9,11 +9,11 @@ import { dirname, extname, join, resolve } from "node:path";
 import { runtimeName } from "../../runtime/runtime.ts";
 import { moduleSpecifiers } from "./module_specifiers.ts";
 
-declare const Bun: {
-  readonly Transpiler: new (options: { loader: string }) => {
-    scanImports(code: string): { readonly path: string }[];
-  };
-};
+interface Transpiler {
+  scanImports(code: string): { readonly path: string }[];
+}
+
+declare const Bun: { readonly Transpiler: new (options: { loader: string }) => Transpiler };
 
 /** The file extensions that Bun loads as modules, and the loader of each. */
 export const LOADERS: Readonly<Record<string, string>> = {
@@ -69,12 +69,18 @@ export function textOf(file: string): string {
   }
 }
 
+/** By loader: each has memory outside the heap, which the collector does not count. */
+const transpilers = new Map<string, Transpiler>();
+
 function importsOf(file: string): string[] {
   const loader = LOADERS[extname(file)];
   if (loader === undefined) return [];
+  let transpiler = transpilers.get(loader);
+  if (transpiler === undefined) {
+    transpilers.set(loader, transpiler = new Bun.Transpiler({ loader }));
+  }
   try {
-    const code = readFileSync(file, "utf8");
-    return new Bun.Transpiler({ loader }).scanImports(code).map(({ path }) => path);
+    return transpiler.scanImports(readFileSync(file, "utf8")).map(({ path }) => path);
   } catch {
     // Loading the module reports the error.
     return [];

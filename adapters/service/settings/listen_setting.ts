@@ -49,6 +49,8 @@ export type WrittenPlugin = z.output<typeof pluginSchema>;
 /** The plugins of a listen address: the last one serves it, those before it are middleware. */
 export type WrittenChain = readonly [WrittenPlugin, ...WrittenPlugin[]];
 
+const chainListSchema = z.tuple([pluginSchema], pluginSchema);
+
 /** One plugin or a list; the path of an issue has an index only for a list. */
 export const chainSchema: z.ZodType<WrittenChain, unknown> = z.unknown().transform(
   (value, c): WrittenChain => {
@@ -56,7 +58,7 @@ export const chainSchema: z.ZodType<WrittenChain, unknown> = z.unknown().transfo
       c.addIssue("expected at least one plugin, got an empty list");
       return z.NEVER;
     }
-    const schema = Array.isArray(value) ? z.tuple([pluginSchema], pluginSchema) : pluginSchema;
+    const schema = Array.isArray(value) ? chainListSchema : pluginSchema;
     const checked = schema.safeParse(value);
     if (checked.success) return Array.isArray(checked.data) ? checked.data : [checked.data];
     for (const { path, message } of faultsOf(checked.error.issues, { value, schema })) {
