@@ -34,6 +34,9 @@ export interface ServerPorts {
   readonly echo: number | undefined;
 }
 
+/** Requests for a reload that may be lost. */
+const MAX_ATTEMPTS = 10;
+
 /** The service on a runtime. The application runs in it. */
 export async function startBerth(
   runtime: "Deno" | "Bun",
@@ -166,23 +169,41 @@ frontend other
 `,
     );
   const program = new Program(["haproxy", "-W", "-db", "-f", config()], folder.path);
-  const loaded = () => [...program.log.matchAll(/Loading success/g)].length;
-  const untilLoaded = (count: number) =>
-    program.printed(new RegExp(`(Loading success[^]*){${count}}`), "log");
-  await untilLoaded(1);
+  const ended = program.ended.then(({ exit, log }) => {
+    throw new Error(`HAProxy ended with ${exit}: ${log.slice(-2000)}`);
+  });
+  ended.catch(() => {});
+  const loaded = () => program.log.split("Loading success").length - 1;
+  /** Whether the configuration of this number is in use within `limitMs`. */
+  const isLoaded = async (number: number, limitMs: number) => {
+    const until = performance.now() + limitMs;
+    while (loaded() < number && performance.now() < until) {
+      await Promise.race([sleep(10), ended]);
+    }
+    return loaded() >= number;
+  };
+  if (!await isLoaded(1, 10_000)) throw new Error(program.log);
   return {
     name: "HAProxy",
     ports: { http, http2, echo },
     async reload() {
       reloads++;
       config();
-      const before = loaded();
-      program.signal("SIGUSR2");
-      await untilLoaded(before + 1);
+      const number = loaded() + 1;
+      // The master process loses a signal that arrives shortly after its last reload.
+      for (let attempt = 0; attempt < MAX_ATTEMPTS; attempt++) {
+        program.signal("SIGUSR2");
+        if (await isLoaded(number, 1000)) return;
+      }
+      throw new Error(`HAProxy does not reload: ${program.log.slice(-2000)}`);
     },
     memoryMb: () => memoryMb(program.pid),
     stop: () => stop(program),
   };
+}
+
+function sleep(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 async function stop(program: Program): Promise<void> {
@@ -190,7 +211,7 @@ async function stop(program: Program): Promise<void> {
   await program.finish(10_000).catch(() => {});
 }
 
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(Array.from({ length: count }, () => {
     const server = createServer();
     return new Promise<typeof server>((resolve) =>
@@ -205,7 +226,7 @@ async function freePorts(count: number): Promise<number[]> {
 }
 
 /** Sends a request without a body to the admin API; rejects unless it answers with 200. */
-function post(socketPath: string, path: string): Promise<void> {
+export function post(socketPath: string, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
     request({ socketPath, method: "POST", path }, (response) => {
       const failure = new Error(`${path}: ${response.statusCode}`);
@@ -222,26 +243,29 @@ function memoryMb(pid: number): number {
 /** The processes with a text among their arguments. */
 function processesWith(text: string): number[] {
   const pids = readdirSync("/proc").map(Number).filter((pid) => pid > 0 && pid !== process.pid);
-  return pids.filter((pid) => {
-    try {
-      return readFileSync(`/proc/${pid}/cmdline`, "utf8").includes(text);
-    } catch {
-      return false; // it has ended
-    }
-  });
+  return pids.filter((pid) => readProcess(pid, "cmdline").includes(text));
+}
+
+/** A file of a process in `/proc`; empty if the process has ended. */
+function readProcess(pid: number, file: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/${file}`, "utf8");
+  } catch {
+    return "";
+  }
 }
 
 function residentMb(pids: readonly number[]): number {
   let kb = 0;
   for (const each of pids) {
-    const status = readFileSync(`/proc/${each}/status`, "utf8");
+    const status = readProcess(each, "status");
     kb += Number(/^VmRSS:\s*(\d+)/m.exec(status)?.[1] ?? 0);
   }
   return Math.round(kb / 102.4) / 10;
 }
 
 function childrenOf(pid: number): number[] {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim();
+  const children = readProcess(pid, `task/${pid}/children`).trim();
   const pids = children === "" ? [] : children.split(" ").map(Number);
   return pids.flatMap((child) => [child, ...childrenOf(child)]);
 }
