@@ -5,7 +5,7 @@
  * @module
  */
 import { spawnSync } from "node:child_process";
-import { accessSync, constants } from "node:fs";
+import { accessSync, constants, existsSync } from "node:fs";
 import { networkInterfaces } from "node:os";
 import { delimiter, join } from "node:path";
 import process from "node:process";
@@ -14,13 +14,16 @@ import { nativeSockets } from "../../adapters/host/native/sockets.ts";
 import { openSsl } from "../../adapters/plugins/tls/openssl/library.ts";
 import { nodeWithFfi } from "./node.ts";
 
+/** The program of process 1. */
+export const SYSTEMD = "/usr/lib/systemd/systemd";
+
 /**
  * `"namespace"`: network namespaces can be made with `unshare`. `"tun"`: the same, and a TUN device
  * can be made in one. `"ipv6"`: the loopback device has an IPv6 address, which many containers
  * lack. `"root"`: root in the initial user namespace. `"libssl"`: OpenSSL 3 can be called by
  * foreign functions. `"native-sockets"`: so can the kernel's sockets. `"node-ffi"`: there is a Node.js
- * with foreign functions. `"program:curl"`: `curl` is on the PATH. `"python:h2"`: the system's Python
- * has the module `h2`.
+ * with foreign functions. `"systemd"`: root may give systemd a cgroup of its own. `"program:curl"`: `curl` is
+ * on the PATH. `"python:h2"`: the system's Python has the module `h2`.
  */
 export type Requirement =
   | "namespace"
@@ -30,6 +33,7 @@ export type Requirement =
   | "libssl"
   | "native-sockets"
   | "node-ffi"
+  | "systemd"
   | `program:${string}`
   | `python:${string}`;
 
@@ -94,6 +98,8 @@ function look(requirement: Requirement): string | undefined {
         : "needs Linux, foreign functions and access to the network";
     case "node-ffi":
       return nodeWithFfi() ? undefined : "needs Node.js 26.6: npm install in tests/packages";
+    case "systemd":
+      return reasonAgainst("root") ?? reasonAgainst("tun") ?? missingSystemd();
     case "ipv6":
       return hasIpv6() ? undefined : "needs the address ::1";
     default:
@@ -135,6 +141,15 @@ function missingTun(): string | undefined {
   return inNamespace(`: <>/dev/net/tun && ${mayConfigure}`)
     ? undefined
     : "needs a /dev/net/tun that can be opened, and CAP_NET_ADMIN";
+}
+
+function missingSystemd(): string | undefined {
+  const script =
+    "mount -t cgroup2 none /mnt && mkdir /mnt/berth-probe-$$ && rmdir /mnt/berth-probe-$$";
+  const { status } = spawnSync("unshare", ["--mount", "sh", "-c", script], { timeout: 10_000 });
+  return existsSync(SYSTEMD) && status === 0
+    ? undefined
+    : `needs ${SYSTEMD}, and to mount cgroup2 and make a cgroup`;
 }
 
 function inNamespace(script: string): boolean {

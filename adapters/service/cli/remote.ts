@@ -239,11 +239,10 @@ export function flagsOf(name: string, args: readonly string[]): RemoteFlags {
  * @throws {UsageError} None does, or the token is missing.
  */
 export function adminOf({ admin, config }: RemoteFlags): AdminSetting {
-  const token = process.env["BERTH_ADMIN_TOKEN"];
   if (admin !== undefined) {
-    const given = admin.startsWith("unix:") || token === undefined
-      ? admin
-      : { listen: admin, token };
+    // Deno need not permit the variable for a Unix socket.
+    const token = admin.startsWith("unix:") ? undefined : process.env["BERTH_ADMIN_TOKEN"];
+    const given = token === undefined ? admin : { listen: admin, token };
     const checked = adminSchema.safeParse(given);
     if (checked.success) return checked.data;
     throw new UsageError(

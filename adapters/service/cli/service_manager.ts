@@ -43,7 +43,7 @@ export class ServiceManager {
 
   /** The service is ready, after its start or a reload. From now on the watchdog gets messages. */
   ready(status: string): void {
-    this.#send(`READY=1\nSTATUS=${status}`);
+    this.#send(`READY=1\nSTATUS=${status}${this.#alive}`);
     this.#cancel();
     this.#watch();
   }
@@ -66,12 +66,20 @@ export class ServiceManager {
   /** Another process is the service from now on. */
   handOver(pid: number): void {
     this.#cancel();
-    this.#send(`MAINPID=${pid}\nREADY=1\nSTATUS=serving`);
+    this.#send(`MAINPID=${pid}\nREADY=1\nSTATUS=serving${this.#alive}`);
   }
 
   /** The service is ending. The watchdog gets messages until the process ends. */
   stopping(): void {
     this.#send("STOPPING=1\nSTATUS=waiting for connections to end");
+  }
+
+  /**
+   * Messages that start the intervals anew are one for the watchdog too: otherwise frequent reloads, or an upgrade
+   * between two intervals, would leave it without one for too long.
+   */
+  get #alive(): string {
+    return this.#watchdogMs === undefined ? "" : "\nWATCHDOG=1";
   }
 
   /** If the event loop hangs, no message is sent, and the manager restarts the service. */

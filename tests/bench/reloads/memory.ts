@@ -39,8 +39,9 @@ async function measure(runtime: "Deno" | "Bun"): Promise<void> {
   const [http = 0] = await freePorts(1);
   const admin = folder.file("berth.sock");
   const config = write(folder, http, 0);
+  const v8Flags = values["v8-flags"] === "" ? [] : [values["v8-flags"]];
   const run = runtime === "Deno"
-    ? ["run", "-A", `--v8-flags=--expose-gc,${values["v8-flags"]}`]
+    ? ["run", "-A", `--v8-flags=${["--expose-gc", ...v8Flags].join()}`]
     : [];
   const command = [findRuntime(runtime).executable, ...run, "main.ts", "--config", config];
   const program = new Program(command, ROOT);

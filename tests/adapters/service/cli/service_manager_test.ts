@@ -31,6 +31,26 @@ describe("the watchdog", () => {
     expect(clock.pending).toBe(0);
   });
 
+  // A reload every four seconds, and then an upgrade: never more than five seconds without a message for it.
+  test("is told during frequent reloads and at an upgrade", async () => {
+    const clock = new VirtualClock();
+    const told: number[] = [];
+    const send = (message: string) => {
+      if (message.split("\n").includes("WATCHDOG=1")) told.push(clock.now());
+    };
+    const manager = new ServiceManager({ send, watchdogMs: 10_000, clock });
+    const start = clock.now();
+    manager.ready("serving");
+    for (let reload = 0; reload < 5; reload++) {
+      await clock.advance(4000);
+      manager.reloading();
+      manager.ready("serving");
+    }
+    await clock.advance(4000);
+    manager.handOver(7);
+    expect(told.map((at) => at - start)).toEqual([0, 4000, 8000, 12_000, 16_000, 20_000, 24_000]);
+  });
+
   // It may be meant for another process.
   test.each([
     [{ WATCHDOG_USEC: "30000000", WATCHDOG_PID: "7" }, 30_000],
@@ -50,7 +70,7 @@ describe("the service manager", () => {
     "is told of the start, of reloads and of the end",
     async () => {
       using folder = new TemporaryFolder();
-      for (const path of [folder.file("notify"), "@berth-test-notify"]) {
+      for (const path of [folder.file("notify"), `@berth-test-notify-${process.pid}`]) {
         const program = `
 import os, signal, socket, subprocess, sys
 path = sys.argv[1]
