@@ -16,6 +16,7 @@ import {
   type ForwardOptions,
   forwardOptionsSchema,
 } from "./forward/options.ts";
+import { ForwardMoves } from "./forward/moves.ts";
 import { Target } from "./forward/target.ts";
 import { Deadlines } from "./shared/deadlines.ts";
 import { type AttemptOptions, dialAttempt } from "./shared/dial.ts";
@@ -60,16 +61,21 @@ function forwardTo(
   };
   const checks = healthCheck && new HealthChecks(targets, healthCheck, local);
   const header = proxyProtocol && ((socket: TcpSocket) => proxyHeader(proxyProtocol, socket));
+  const moves = new ForwardMoves(targets, idleTimeoutMs, host.limits?.connections);
   return {
     async onSyn(syn: Syn, c: SynContext): Promise<Handler> {
       const outward = dialFor({ transport: "tcp", place: syn.local, log: c.log });
       checks?.start(c, outward);
-      const { upstream, slot } = await connect(outward, balancer, syn, c, {
+      const connected = await connect(outward, balancer, syn, c, {
         ...{ timeoutMs, keepAliveMs, deadlines },
         slotOptions: { also: host.limits?.connections },
       });
-      return relayTo(upstream, cancellationOf(syn), { idleTimeoutMs, header, slot });
+      const { upstream, slot } = connected;
+      const onRelay = (socket: TcpSocket) => moves.started(socket, connected);
+      return relayTo(upstream, cancellationOf(syn), { idleTimeoutMs, header, slot, onRelay });
     },
+    freeze: ({ socket }, attach) => moves.freeze(socket, attach),
+    thaw: (c, state, _next, [upstream]) => moves.thaw(c, state, upstream),
     ...(to.every(isUnix) ? {} : {
       async flow(c: FlowContext): Promise<void> {
         if (idleTimeoutMs !== undefined) c.flow.setIdleTimeout(idleTimeoutMs);
@@ -101,6 +107,11 @@ function proxyHeader(
   return formatProxyHeader({ version, endpoints });
 }
 
+/** A connection to a target. */
+interface TargetConnection extends HeldConnection {
+  readonly target: Target;
+}
+
 /** How a connection to a target is made. */
 interface ConnectRules extends Omit<AttemptOptions, "clock"> {
   readonly slotOptions: SlotOptions;
@@ -113,7 +124,7 @@ async function connect(
   syn: Syn,
   { clock, log }: SynContext,
   { slotOptions, ...rules }: ConnectRules,
-): Promise<HeldConnection> {
+): Promise<TargetConnection> {
   const { hostname } = syn.remote;
   const signal = cancellationOf(syn);
   let failure: unknown;
@@ -128,7 +139,7 @@ async function connect(
       );
       target.succeeded(log, clock.now() - began);
       target.connected(held.upstream);
-      return held;
+      return { ...held, target };
     } catch (error) {
       if (signal.aborted || error instanceof EvictedError) throw error;
       target.failed(clock.now(), error, log);

@@ -35,6 +35,8 @@ const INTERFACES: Readonly<Record<string, Give>> = {
     stack({}).thaw(new Uint8Array(8), options),
   "core/api/moves/types.ts ReceiveOptions": (options: Options) =>
     stack({}).receive(new Uint8Array(20), options),
+  "core/api/types.ts Plugin": (options: Options) =>
+    stack({}).use(7, { ...berth.echo(), ...options }),
   "core/api/types.ts EndOptions": (options: Options) =>
     stack({}).use(7, berth.echo()).remove(options),
   "plugins/shared/outbound.ts OutboundOptions": (options: Options) => berth.socks5(options),

@@ -106,8 +106,8 @@ export interface Chain {
   readonly handle: Handler;
   /** Present if a plugin of the chain has `onSyn`; replaces `handle`. */
   readonly onSyn?: (syn: Syn, c: SynContext) => Promise<Handler | "refuse" | "ignore">;
-  /** Present if all handlers take part in moves. */
-  readonly moves?: ChainMoves | undefined;
+  /** How its connections move. */
+  readonly moves: ChainMoves;
 }
 
 /**

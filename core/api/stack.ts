@@ -32,7 +32,12 @@ import { MetricSums } from "./metrics/metric_sums.ts";
 import type { Metric } from "./metrics/metric.ts";
 import { stackMetrics } from "./metrics/stack_metrics.ts";
 import { Moves } from "./moves/moves.ts";
-import type { FrozenConnection, ReceiveOptions, ThawOptions } from "./moves/types.ts";
+import type {
+  FreezeOptions,
+  FrozenConnection,
+  ReceiveOptions,
+  ThawOptions,
+} from "./moves/types.ts";
 import { connectError } from "./refusal_error.ts";
 import { type AcceptorHooks, openAcceptor } from "./runtime/acceptor.ts";
 import { Driver } from "./runtime/driver.ts";
@@ -171,12 +176,12 @@ class HostStack implements Stack {
     this.#core = new CoreStack({ ...config, features: link.features, secret });
     this.#driver = new Driver(this.#core, link, this.#clock);
     this.#datagrams = new Datagrams(this.#driver, this.#clock);
-    this.#bindings = new PluginBindings(this.#driver, this.#datagrams, {
+    this.#moves = new Moves(this.#driver);
+    this.#bindings = new PluginBindings(this.#driver, this.#datagrams, this.#moves, {
       stack: this,
       clock: this.#clock,
       log: this.#log,
     });
-    this.#moves = new Moves(this.#driver);
     this.finished = this.#run();
     this.finished.catch(() => {});
   }
@@ -285,13 +290,16 @@ class HostStack implements Stack {
     this.#driver.touch();
   }
 
-  freeze(connection: TcpSocket | OpenConnection): Promise<FrozenConnection> {
+  freeze(
+    connection: TcpSocket | OpenConnection,
+    { carries = () => false }: FreezeOptions = {},
+  ): Promise<FrozenConnection> {
     const socket = connection instanceof StackSocket
       ? connection
       : connection instanceof DescribedConnection
       ? connection.socket as StackSocket
       : undefined;
-    if (socket !== undefined) return this.#moves.freeze(socket);
+    if (socket !== undefined) return this.#moves.freeze(socket, carries);
     return Promise.reject(
       new TypeError(
         "freeze: expected a socket of connect() or accept(), or one of connections(); a socket " +
@@ -300,7 +308,7 @@ class HostStack implements Stack {
     );
   }
 
-  thaw(record: Uint8Array, { elapsedMs = 0 }: ThawOptions = {}): TcpSocket {
+  thaw(record: Uint8Array, { elapsedMs = 0, attachments = [] }: ThawOptions = {}): TcpSocket {
     this.#assertOpen();
     requireBytes("thaw", record);
     if (!(typeof elapsedMs === "number" && elapsedMs >= 0 && elapsedMs <= MAX_ELAPSED_MS)) {
@@ -308,7 +316,7 @@ class HostStack implements Stack {
         `thaw: elapsedMs: ${elapsedMs} is not a time; use milliseconds, 0 to ${MAX_ELAPSED_MS}`,
       );
     }
-    return this.#moves.thaw(record, elapsedMs);
+    return this.#moves.thaw(record, elapsedMs, attachments);
   }
 
   checkFrozen(record: Uint8Array): void {

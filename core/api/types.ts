@@ -13,7 +13,14 @@ import type { WaitReason } from "../tcp/wait_reason.ts";
 import type { Clock, Logger } from "./environment.ts";
 import type { TcpErrorCode } from "./errors.ts";
 import type { Metric } from "./metrics/metric.ts";
-import type { FrozenConnection, JsonValue, ReceiveOptions, ThawOptions } from "./moves/types.ts";
+import type {
+  Attachment,
+  FreezeOptions,
+  FrozenConnection,
+  JsonValue,
+  ReceiveOptions,
+  ThawOptions,
+} from "./moves/types.ts";
 import type { DatagramConn, FlowHandler, ListenDatagramOptions } from "./udp/datagram.ts";
 
 /** As `Deno.NetAddr`, so that code for Deno and Hono's conninfo helper work unchanged. */
@@ -359,12 +366,28 @@ export interface Plugin {
    * times, so it changes nothing. If the connection moves, pending and later reads and writes of
    * its socket are rejected with `CONNECTION_MOVED`. Bytes that were written move with the
    * connection, those of a pending write included; so do bytes that have not been read.
+   *
+   * `attach` adds something outside of the stack that moves too; it is held once the connection is
+   * frozen.
+   *
+   * @throws {TcpError} `NOT_MOVABLE`: why the connection cannot move.
    */
-  readonly freeze?: (c: Context) => JsonValue | undefined;
+  readonly freeze?: (c: Context, attach: (attachment: Attachment) => void) => JsonValue | undefined;
   /**
-   * Serves a connection that has moved, from the state that {@link freeze} of the plugin with the same name returned.
+   * Serves a connection that has moved, from the state that {@link freeze} of the plugin with the same
+   * name and {@link stateVersion} returned, and with what it attached.
    */
-  readonly thaw?: (c: Context, state: JsonValue, next: Next) => void | Promise<void>;
+  readonly thaw?: (
+    c: Context,
+    state: JsonValue,
+    next: Next,
+    attachments: readonly Attachment[],
+  ) => void | Promise<void>;
+  /**
+   * Version of the state that {@link freeze} returns; connections move only between equal ones. Increase
+   * it when {@link thaw} would not understand the state of earlier code. Default 0.
+   */
+  readonly stateVersion?: number;
   /** Runs once for each flow of datagrams, on `udp/` listen addresses. */
   readonly flow?: FlowHandler;
   /**
@@ -462,6 +485,19 @@ export interface RetiredHandlers {
    * @throws {TypeError} `graceMs` is not valid.
    */
   end(options?: EndOptions): Promise<void>;
+  /**
+   * Lets the handlers that have replaced these continue their connections, where the plugins of both take
+   * part in moves, and with equal names and versions. The others continue here. Can be called again.
+   */
+  move(): Promise<MoveCounts>;
+}
+
+/** What became of the connections of handlers that were replaced. */
+export interface MoveCounts {
+  /** Number that other handlers serve now. */
+  readonly moved: number;
+  /** Number that continue as they were. */
+  readonly stayed: number;
 }
 
 /** Options of {@link Stack.close}. */
@@ -557,13 +593,16 @@ export interface Stack extends AsyncDisposable {
    * @throws {TcpError} `NOT_MOVABLE`: it is opening or ending, or its plugins do not take part in
    * moves or are busy with it. In that case it continues here.
    */
-  freeze(connection: TcpSocket | OpenConnection): Promise<FrozenConnection>;
+  freeze(
+    connection: TcpSocket | OpenConnection,
+    options?: FreezeOptions,
+  ): Promise<FrozenConnection>;
   /**
    * Continues a connection that another stack has frozen. The plugins that served it there serve it
    * here; without plugins, the socket is for the caller.
    *
-   * @throws {TcpError} `INVALID_RECORD`: it is not a record that this stack can read, or its plugins
-   * are not those of its port here. `ADDRESS_NOT_AVAILABLE`, `ADDRESS_IN_USE`,
+   * @throws {TcpError} `INVALID_RECORD`: it is not a record that this stack can read, its plugins
+   * are not those of its port here, or its attachments are missing. `ADDRESS_NOT_AVAILABLE`, `ADDRESS_IN_USE`,
    * `INSUFFICIENT_RESOURCES`: the stack cannot have the connection.
    */
   thaw(record: Uint8Array, options?: ThawOptions): TcpSocket;

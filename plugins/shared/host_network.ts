@@ -5,6 +5,7 @@
  * @module
  */
 import type { HostPort } from "../../core/api/host_port.ts";
+import type { Attachment } from "../../core/api/moves/types.ts";
 import type { CancelSignal } from "../../core/api/runtime/cancellation.ts";
 import type { DatagramFlow } from "../../core/api/udp/datagram.ts";
 import type { Duplex } from "./relay.ts";
@@ -44,6 +45,15 @@ export type HostDialer = Omit<HostNetwork, "resolve">;
 export interface UnixAddress {
   /** Its path in the file system. */
   path: string;
+}
+
+/**
+ * A connection of the host that can move to another process of the same machine. When it is held, its listeners are
+ * told so and forgotten, and a pending write stays as it is.
+ */
+export interface MovableConnection extends Duplex, Attachment {
+  /** Number of bytes of the write that waits which the host has accepted. */
+  readonly acceptedOfWrite: number;
 }
 
 /** What {@link Dial} connects to. */

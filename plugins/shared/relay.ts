@@ -84,7 +84,10 @@ function noop(): void {}
 export interface RelayOwner {
   /** Bytes were read or written. */
   touch(): void;
-  /** Both connections have ended, with an error if one of them broke. */
+  /**
+   * Both connections have ended, with an error if one of them broke; or one of them was held for a move, which leaves
+   * the other as it is.
+   */
   ended(error: unknown): void;
 }
 
@@ -124,8 +127,21 @@ class Relay {
     new Direction(this, this.#b, this.#a).start();
   }
 
+  /** Whether both directions have ended, or {@link stop} was called. */
+  get isOver(): boolean {
+    return this.#running === 0;
+  }
+
+  /** One connection has another owner from now on: nothing more is read, written or closed. */
+  stop(): void {
+    if (this.isOver) return;
+    this.#running = 0;
+    this.owner.ended(undefined);
+  }
+
   /** A reset or timeout of one connection aborts the other. */
   fail(error: unknown, other: Duplex): void {
+    if (this.isOver) return;
     // A second failure is a consequence of the first one.
     this.#failure ??= error;
     other.abort(error);
@@ -133,7 +149,7 @@ class Relay {
 
   /** Called once for each direction. */
   directionEnded(): void {
-    if (--this.#running === 0) void this.#finish();
+    if (!this.isOver && --this.#running === 0) void this.#finish();
   }
 
   async #finish(): Promise<void> {
@@ -175,14 +191,18 @@ class Direction implements ReadableListener, ClosedListener {
    * delivered, but what `to` sends can no longer be received.
    */
   onClosed(error: unknown): void {
-    if (error === undefined) return;
+    if (error === undefined || this.#relay.isOver) return;
     if (this.#hasEnded) this.#to.close();
     else this.#relay.fail(error, this.#to);
   }
 
+  onHeld(): void {
+    this.#relay.stop();
+  }
+
   #carryAvailable(from: NonBlockingReader): void {
     try {
-      while (!this.#hasEnded) {
+      while (!this.#hasEnded && !this.#relay.isOver) {
         const view = from.tryView(this.#to.room);
         if (view === undefined) {
           if (from.whenReadable(this)) return;
@@ -206,6 +226,7 @@ class Direction implements ReadableListener, ClosedListener {
       const rest = from.tryView();
       if (rest) {
         await this.#write(rest);
+        if (this.#relay.isOver) return;
         from.consume(rest.length);
       }
     } catch {

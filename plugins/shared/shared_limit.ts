@@ -105,6 +105,10 @@ class ConnectionEntry extends Entry implements ClosedListener {
   onClosed(): void {
     this.leave();
   }
+
+  onHeld(): void {
+    this.leave();
+  }
 }
 
 /** Options of {@link SharedLimit.enter}. */
@@ -201,6 +205,13 @@ export class SharedLimit {
     }
   }
 
+  /** Counts a connection that another stack has admitted, even if no slot is free. */
+  enterMoved(hostname: string, upstream: Duplex, options: SlotOptions = {}): void {
+    const entry = new ConnectionEntry(addressOf(hostname), this, options);
+    for (const limit of [this, ...options.also ?? NO_LIMITS]) limit.#add(entry);
+    entry.connected(upstream);
+  }
+
   /** For {@link Slot.leave}. */
   delete(entry: Entry): void {
     if (!this.#sources.of(entry.remote).items.has(entry)) return;
@@ -246,6 +257,10 @@ export class SharedLimit {
       evicted.leave();
       evicted.evict();
     }
+    this.#add(entry);
+  }
+
+  #add(entry: Entry): void {
     this.#size++;
     this.#sources.add(entry);
     if (entry.givesWay) this.#givingWay.add(entry);

@@ -22,6 +22,8 @@ export interface RelayOptions {
   header?: ((socket: TcpSocket) => Uint8Array<ArrayBuffer>) | undefined;
   /** Gives way until the client has completed the handshake: the SYN may come from a forged address. */
   slot?: Slot | undefined;
+  /** Called when the relay starts. */
+  onRelay?: ((socket: TcpSocket) => void) | undefined;
 }
 
 /**
@@ -32,8 +34,9 @@ export interface RelayOptions {
 export function relayTo(
   upstream: Duplex,
   abandoned: CancelSignal,
-  { idleTimeoutMs, header, slot }: RelayOptions = {},
+  options: RelayOptions = {},
 ): Handler {
+  const { header, slot } = options;
   const abandon = () => upstream.abort(abandoned.reason);
   abandoned.addEventListener("abort", abandon);
   slot?.setGivesWay(true);
@@ -41,9 +44,9 @@ export function relayTo(
   return (c: Context) => {
     abandoned.removeEventListener("abort", abandon);
     slot?.setGivesWay(false);
-    if (header === undefined) return relayed(c, upstream, idleTimeoutMs);
+    if (header === undefined) return relayed(c, upstream, options);
     return sendHeader(upstream, header(c.socket), c.socket).then(
-      () => relayed(c, upstream, idleTimeoutMs),
+      () => relayed(c, upstream, options),
       (error) => logBroken(c, error),
     );
   };
@@ -67,11 +70,16 @@ async function sendHeader(upstream: Duplex, header: Uint8Array, socket: TcpSocke
 }
 
 /**
- * Resolves when both connections have ended. A single promise, since very many connections may be
- * idle.
+ * Relays; resolves when both connections have ended, or the upstream is held for a move. A single promise, since
+ * very many connections may be idle.
  */
-function relayed(c: Context, upstream: Duplex, idleTimeoutMs: number | undefined): Promise<void> {
+export function relayed(
+  c: Context,
+  upstream: Duplex,
+  { idleTimeoutMs, onRelay }: Pick<RelayOptions, "idleTimeoutMs" | "onRelay">,
+): Promise<void> {
   return new Promise((resolve) => {
+    onRelay?.(c.socket);
     const owner = idleTimeoutMs === undefined
       ? new RelayedConnection(c, resolve)
       : new WatchedConnection(c, resolve, upstream, idleTimeoutMs);

@@ -111,7 +111,7 @@ function specimens(firstSeed: number, count: number): Specimen[] {
     world.run(1000 + seed % 7 * 60);
     for (const side of [0, 1] as const) {
       const { core } = world.sides[side];
-      const tcb = core.tcp.connections().find((each) => core.tcp.canMove(each));
+      const tcb = core.tcp.connections().find((each) => core.tcp.immovable(each) === undefined);
       if (tcb === undefined) continue;
       const writer = frozenWriter({ now: world.now, elapsedMs: 0 });
       core.tcp.freeze(tcb, writer);

@@ -298,7 +298,7 @@ export class World {
     const { core } = side;
     const all = core.tcp.connections();
     // A handshake cannot move, and neither can what is about to end.
-    const canMove = all.length > 0 && all.every((tcb) => core.tcp.canMove(tcb));
+    const canMove = all.length > 0 && all.every((tcb) => core.tcp.immovable(tcb) === undefined);
     if (!canMove || side.frozen !== undefined || side.pauses.isPaused(this.now)) {
       if (all.length > 0) {
         this.#events.schedule(this.now + retryMs, () => this.#move(move, 2 * retryMs));

@@ -11,6 +11,7 @@ import type {
   ClosedListener,
   ReadableListener,
 } from "../../../core/api/tcp/connection_listener.ts";
+import type { MovableConnection } from "../../../plugins/shared/host_network.ts";
 import type { NonBlockingReader } from "../../../plugins/shared/relay.ts";
 import {
   type Bytes,
@@ -59,6 +60,8 @@ const RELEASED = 1 << 7;
 const AGAIN = 1 << 8;
 /** The kernel reports an error, which a reader may not have received yet. */
 const BROKEN = 1 << 9;
+/** `hold()` was called: the descriptor may belong to another process. */
+const HELD = 1 << 10;
 
 interface Reader {
   readonly target: Uint8Array;
@@ -76,11 +79,13 @@ interface Writer extends PromiseWithResolvers<number> {
 export interface NativeConnectionOptions {
   /** How long a closed connection still receives data of the peer, in milliseconds. Default 2000. */
   readonly lingerMs?: number | undefined;
+  /** It was passed by another process, and is not used before {@link NativeConnection.resume}. */
+  readonly isHeld?: boolean | undefined;
 }
 
 /** A connected socket. Bytes wait in the kernel until they are read: an idle connection has no buffer. */
 export class NativeConnection extends HostSocketBase
-  implements HostSocket, NonBlockingReader, ReadyOwner {
+  implements HostSocket, MovableConnection, NonBlockingReader, ReadyOwner {
   readonly #sockets: NativeSockets;
   readonly #fd: number;
   readonly #lingerMs: number;
@@ -104,12 +109,18 @@ export class NativeConnection extends HostSocketBase
   #turn = 0;
   #turnBytes = 0;
 
-  /** Takes over a connected descriptor, which is in the event set, or is added with {@link start}. */
+  /** Takes over a connected descriptor, which is in the event set unless it is held. */
   constructor(sockets: NativeSockets, fd: number, options: NativeConnectionOptions = {}) {
     super();
     this.#sockets = sockets;
     this.#fd = fd;
     this.#lingerMs = options.lingerMs ?? LINGER_MS;
+    if (options.isHeld) this.#bits |= HELD;
+  }
+
+  /** The descriptor, for another process; `undefined`: it is closed. */
+  get descriptor(): number | undefined {
+    return this.#has(RELEASED) ? undefined : this.#fd;
   }
 
   /** Resolves when both directions have ended; rejects when the connection broke or was aborted. */
@@ -288,7 +299,7 @@ export class NativeConnection extends HostSocketBase
    */
   tryWrite(p: Uint8Array<ArrayBufferLike>): number {
     requireBytes("tryWrite", p);
-    if (!this.#has(WRITABLE) || this.#has(WRITE_CLOSED | RELEASED)) return 0;
+    if (!this.#has(WRITABLE) || this.#has(WRITE_CLOSED | RELEASED | HELD)) return 0;
     return this.#writers === undefined && p.byteLength > 0 ? this.#send(p as Bytes) : 0;
   }
 
@@ -385,7 +396,8 @@ export class NativeConnection extends HostSocketBase
 
   /** Sends RST at once; all buffered data is dropped (RFC 9293 3.10.5). */
   abort(reason?: unknown): void {
-    if (this.#has(RELEASED)) return;
+    // The other process may have the socket, which the option below would reset there.
+    if (this.#has(RELEASED | HELD)) return;
     this.#sockets.setReset(this.#fd);
     this.#fail(
       new TcpError("CONNECTION_ABORTED", "the connection was aborted", { cause: reason }),
@@ -433,11 +445,47 @@ export class NativeConnection extends HostSocketBase
     else closed.reject(this.#failure);
   }
 
+  // ---------------------------------------------------------------- moving
+
+  get acceptedOfWrite(): number {
+    return this.#writers?.[0]?.at ?? 0;
+  }
+
+  /**
+   * Leaves the socket to another process: no byte is read or written here from now on. Bytes that were read
+   * and not consumed are not read again, and writes stay unfinished.
+   */
+  hold(): void {
+    if (this.#has(RELEASED | HELD)) return;
+    this.#bits |= HELD;
+    const listeners = this.#closedListeners;
+    this.#closedListeners = this.#readableListener = this.#onRtt = undefined;
+    this.#reader = this.#writers = this.#rest = undefined;
+    // Otherwise the kernel would report the events of the other process, which has the same description.
+    this.#sockets.events.remove(this.#fd);
+    forEachOf(listeners, (listener) => listener.onHeld?.());
+  }
+
+  /** Uses the socket again, or for the first time in this process. */
+  resume(): void {
+    if (!this.#has(HELD)) return;
+    // The half-close and the state of the kernel are found out again.
+    this.#bits = this.#bits & ~(HELD | READABLE | FIN_ARRIVED | ENDED | WRITE_CLOSED | SHUT | AGAIN) |
+      WRITABLE;
+    if (this.#sockets.events.add(this.#fd, this)) return;
+    this.#fail(hostError(this.#sockets.error("epoll_ctl")));
+  }
+
+  /** Closes the descriptor here; the connection ends if no other process has it. */
+  release(): void {
+    if (!this.#has(RELEASED) && this.#has(HELD)) this.#release();
+  }
+
   // ---------------------------------------------------------------- events
 
   onReady(events: number): void {
     this.#bits &= ~AGAIN;
-    if (this.#has(RELEASED)) return;
+    if (this.#has(RELEASED | HELD)) return;
     if (events & POLLOUT) {
       this.#bits |= WRITABLE;
       if (this.#writers !== undefined) this.#serveWriters();

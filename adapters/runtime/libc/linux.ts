@@ -22,11 +22,13 @@ export const SOCK_SEQPACKET = 5;
 // socket(7), tcp(7), ipv6(7)
 export const SOL_SOCKET = 1;
 export const SO_REUSEADDR = 2;
+export const SO_TYPE = 3;
 export const SO_ERROR = 4;
 export const SO_SNDBUF = 7;
 export const SO_RCVBUF = 8;
 export const SO_KEEPALIVE = 9;
 export const SO_LINGER = 13;
+export const SO_ACCEPTCONN = 30;
 export const SO_PEERCRED = 17;
 /** Beyond the maximum for all processes; needs CAP_NET_ADMIN. */
 export const SO_SNDBUFFORCE = 32;

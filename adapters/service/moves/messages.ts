@@ -23,6 +23,13 @@ export type MoveMessage =
     readonly id: number;
     readonly segmentSize: number;
     readonly packet: Uint8Array;
+  }
+  /** Where the sender can pass sockets of the host: both are on one machine. The number is 0. */
+  | {
+    readonly type: "descriptors";
+    readonly id: number;
+    readonly name: string;
+    readonly token: Uint8Array;
   };
 
 const TYPES: readonly MoveMessage["type"][] = [
@@ -32,8 +39,12 @@ const TYPES: readonly MoveMessage["type"][] = [
   "refuse",
   "done",
   "packet",
+  "descriptors",
 ];
 const HEAD_LENGTH = 5;
+const TOKEN_LENGTH = 16;
+/** Maximum length of the name of a socket, in bytes (unix(7)). */
+const MAX_NAME = 107;
 /** Maximum length of a reason, in characters. */
 const MAX_REASON = 500;
 
@@ -52,6 +63,9 @@ function restOf(message: MoveMessage): Uint8Array {
     return new TextEncoder().encode(message.reason.slice(0, MAX_REASON));
   }
   if (message.type === "commit") return message.record;
+  if (message.type === "descriptors") {
+    return new Uint8Array([...message.token, ...new TextEncoder().encode(message.name)]);
+  }
   if (message.type !== "packet") return new Uint8Array(0);
   const rest = new Uint8Array(2 + message.packet.length);
   new DataView(rest.buffer).setUint16(0, message.segmentSize);
@@ -74,6 +88,14 @@ export function decodeMessage(frame: Uint8Array): MoveMessage | undefined {
     case "packet":
       if (rest.length < 2) return undefined;
       return { type, id, segmentSize: view.getUint16(HEAD_LENGTH), packet: rest.subarray(2) };
+    case "descriptors":
+      if (rest.length <= TOKEN_LENGTH || rest.length > TOKEN_LENGTH + MAX_NAME) return undefined;
+      return {
+        type,
+        id,
+        token: rest.slice(0, TOKEN_LENGTH),
+        name: new TextDecoder().decode(rest.subarray(TOKEN_LENGTH)),
+      };
     case "ask":
     case "ready":
     case "done":

@@ -5,7 +5,7 @@
  */
 import { type Clock, sleepUntil } from "../../../core/api/environment.ts";
 import { TcpError } from "../../../core/api/errors.ts";
-import type { FrozenConnection } from "../../../core/api/moves/types.ts";
+import type { Attachment, FrozenConnection } from "../../../core/api/moves/types.ts";
 import type { OpenConnection, Stack } from "../../../core/api/types.ts";
 import { messageLine } from "../errors.ts";
 import type { MoveMessage } from "./messages.ts";
@@ -47,6 +47,17 @@ export interface MoveReport {
   readonly lost: number;
 }
 
+/** Sends a message with what is attached to it; returns false if it was not accepted. */
+export type SendMove = (message: MoveMessage, attachments: readonly Attachment[]) => boolean;
+
+/** Options of {@link MoveOut}. */
+export interface MoveOutOptions {
+  /** See {@link FreezeOptions.carries}. */
+  readonly carries?: ((attachment: Attachment) => boolean) | undefined;
+  /** Packets find the receiver without a redirect once it has the connection. Default `false`. */
+  readonly isReachable?: boolean | undefined;
+}
+
 /** A connection on its way. */
 interface Moving {
   readonly frozen: FrozenConnection;
@@ -59,7 +70,8 @@ interface Moving {
  */
 export class MoveOut {
   readonly #stack: SendingStack;
-  readonly #send: (message: MoveMessage) => boolean;
+  readonly #send: SendMove;
+  readonly #options: MoveOutOptions;
   readonly #clock: Clock;
   /** Connections without a final answer. */
   readonly #moving = new Map<number, Moving>();
@@ -83,20 +95,24 @@ export class MoveOut {
   /** Called when a connection has an answer. */
   #wake = () => {};
 
-  /** `send` returns false if the channel has ended. */
-  constructor(stack: SendingStack, send: (message: MoveMessage) => boolean, clock: Clock) {
+  constructor(stack: SendingStack, send: SendMove, clock: Clock, options: MoveOutOptions = {}) {
     this.#stack = stack;
     this.#send = send;
     this.#clock = clock;
+    this.#options = options;
   }
 
-  /** Moves up to `limit` connections that can move; failed moves are tried again for some time. */
-  async move(limit: number = Infinity): Promise<MoveReport> {
+  /**
+   * Moves up to `limit` connections that can move; failed moves are tried again until `retryMs` have passed since
+   * the last connection moved. Can be called again.
+   */
+  async move(limit: number = Infinity, retryMs: number = RETRY_MS): Promise<MoveReport> {
     const clock = this.#clock;
-    for (let deadline = clock.now() + RETRY_MS;;) {
+    this.#isSilent = false;
+    for (let deadline = clock.now() + retryMs;;) {
       const before = this.#moved;
       await this.#moveRound(limit);
-      if (this.#moved > before) deadline = clock.now() + RETRY_MS;
+      if (this.#moved > before) deadline = clock.now() + retryMs;
       const isDone = this.#moved >= limit || this.#stack.connections().length === 0;
       if (isDone || this.#isOver || clock.now() >= deadline) break;
       await sleepUntil(clock, clock.now() + PAUSE_MS);
@@ -131,7 +147,12 @@ export class MoveOut {
   /** Tries to move each connection once, until `limit` have moved in all. */
   async #moveRound(limit: number): Promise<void> {
     this.#reasons.clear();
-    const connections = this.#stack.connections();
+    const all = this.#stack.connections();
+    // Those of connect() and accept() belong to somebody in this process.
+    const connections = all.filter(({ plugin }) => plugin !== undefined);
+    if (connections.length < all.length) {
+      this.#stay("no plugin serves it", all.length - connections.length);
+    }
     for (let at = 0; at < connections.length && this.#moved < limit && !this.#isOver;) {
       if (!await this.#answersInTime()) return;
       await this.#moveBatch(connections.slice(at, at += Math.min(BATCH, limit - this.#moved)));
@@ -169,7 +190,7 @@ export class MoveOut {
     while (clock.now() - this.#answeredAt > FRESH_MS) {
       const asked = clock.now();
       const id = this.#question = this.#nextId++;
-      this.#send({ type: "ask", id });
+      this.#send({ type: "ask", id }, []);
       await this.#until(() => this.#question === undefined, deadline);
       if (this.#hasEnded) return false;
       if (this.#question !== undefined || clock.now() >= deadline) {
@@ -214,15 +235,15 @@ export class MoveOut {
   async #handOver(connection: OpenConnection): Promise<void> {
     let frozen: FrozenConnection;
     try {
-      frozen = await this.#stack.freeze(connection);
+      frozen = await this.#stack.freeze(connection, { carries: this.#options.carries });
     } catch (error) {
       return this.#stay(reasonOf(error));
     }
     const id = this.#nextId++;
     const moving: Moving = { frozen, frozenAt: this.#clock.now() };
     this.#moving.set(id, moving);
-    if (!this.#send({ type: "commit", id, record: frozen.record })) {
-      this.#takeBack(id, moving, "the channel has ended");
+    if (!this.#send({ type: "commit", id, record: frozen.record }, frozen.attachments)) {
+      this.#takeBack(id, moving, "the channel has no room, or has ended");
     }
   }
 
@@ -231,6 +252,7 @@ export class MoveOut {
     this.#moving.delete(id);
     this.#count(moving);
     this.#redirect(id, moving.frozen);
+    if (this.#options.isReachable) this.#release(moving.frozen);
   }
 
   /** The receiver may be about to thaw the connection, or stopped for good. */
@@ -247,11 +269,17 @@ export class MoveOut {
     this.#overdue.delete(id);
     this.#lost--;
     this.#count(moving);
+    if (this.#options.isReachable) this.#release(moving.frozen);
   }
 
   #loseLate(id: number): void {
     this.#overdue.get(id)?.frozen.release();
     this.#overdue.delete(id);
+  }
+
+  #release(frozen: FrozenConnection): void {
+    this.#redirected.delete(frozen);
+    frozen.release();
   }
 
   #count({ frozenAt }: Moving): void {
@@ -265,7 +293,7 @@ export class MoveOut {
     // still have.
     this.#redirected.add(frozen);
     frozen.redirect((packet, segmentSize) => {
-      this.#send({ type: "packet", id, segmentSize, packet });
+      this.#send({ type: "packet", id, segmentSize, packet }, []);
     });
   }
 

@@ -6,11 +6,12 @@
  */
 import { rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { type Logger, systemClock } from "../../../core/api/environment.ts";
+import type { Logger } from "../../../core/api/environment.ts";
 import { formatHostPort } from "../../../core/api/host_port.ts";
 import type { FrozenConnection } from "../../../core/api/moves/types.ts";
 import type { PeerGroup } from "../../../core/stack/peers/peer_group.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
+import { type NativeSockets, nativeSockets } from "../../host/native/sockets.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { readSecret } from "../peers/secret.ts";
 import {
@@ -18,11 +19,13 @@ import {
   type MovesSetting,
   parseMoveAddress,
 } from "../settings/moves_setting.ts";
-import { decodeMessage, encodeMessage, type MoveMessage } from "./messages.ts";
-import { MoveIn, type ReceivingStack } from "./move_in.ts";
-import { MoveOut, type MoveReport, type SendingStack } from "./move_out.ts";
+import { decodeMessage, encodeMessage } from "./messages.ts";
+import type { ReceivingStack } from "./move_in.ts";
+import type { MoveOut, MoveReport, SendingStack } from "./move_out.ts";
 import { bindPrivately } from "./private_socket.ts";
+import { reasonsText } from "./reasons_text.ts";
 import { SealedChannel } from "./sealed_channel.ts";
+import { IncomingSession, OutgoingSession, type Send, type Session } from "./sessions.ts";
 
 /** Maximum number of other services that are connected, with and without the secret. */
 const MAX_SESSIONS = 16;
@@ -30,14 +33,6 @@ const MAX_SESSIONS = 16;
 const MAX_WAITING_BYTES: number = 16 * 1024 * 1024;
 /** Interval at which packets are no longer passed on that reach the new owner through the peers, in milliseconds. */
 const RELEASE_MS = 10_000;
-
-/** One side of a move. */
-interface MessageHandler {
-  /** Returns false if the message is not for this side. */
-  receive(message: MoveMessage): boolean;
-  /** The channel has ended. */
-  end(): void;
-}
 
 /** The moves of one service. */
 export class ServiceMoves {
@@ -115,13 +110,13 @@ export class ServiceMoves {
       throw new Error(`cannot move connections to ${text}: ${messageLine(error)}`);
     });
     joined();
-    const report = await handler.move(limit);
+    const report = await handler.out.move(limit);
     const { moved, stayed, lost, pauseMs: { p99, max }, reasons } = report;
     const pause = { pauseP99Ms: p99, pauseMaxMs: max };
-    const fields = { to: text, moved, stayed, lost, ...pause, reasons: asText(reasons) };
+    const fields = { to: text, moved, stayed, lost, ...pause, reasons: reasonsText(reasons) };
     this.#log.info("connections moved", fields);
     if (report.moved === 0) channel.close();
-    else this.#outgoing.set(channel, handler);
+    else this.#outgoing.set(channel, handler.out);
     return report;
   }
 
@@ -165,12 +160,13 @@ export class ServiceMoves {
     for (const socket of this.#sockets) socket.destroy();
   }
 
-  async #join(place: MoveAddress): Promise<{ channel: SealedChannel; handler: MoveOut }> {
+  async #join(place: MoveAddress): Promise<{ channel: SealedChannel; handler: OutgoingSession }> {
     const socket = await connected(place);
+    const options = { log: this.#log, sockets: socketsFor(place) };
     return await this.#open(
       socket,
       "client",
-      (send) => new MoveOut(this.#stack, send, systemClock),
+      (send) => new OutgoingSession(this.#stack, { ...options, send }),
     );
   }
 
@@ -179,18 +175,24 @@ export class ServiceMoves {
     this.#sockets.add(socket);
     socket.on("close", () => this.#sockets.delete(socket));
     socket.setNoDelay(true);
+    const options = { log: this.#log, sockets: socketsFor(this.#place!) };
     try {
-      await this.#open(socket, "server", (send) => new MoveIn(this.#stack, send, this.#log));
+      const { handler } = await this.#open(
+        socket,
+        "server",
+        (send) => new IncomingSession(this.#stack, { ...options, send }),
+      );
+      handler.begin();
     } catch (error) {
       this.#log.warn("another service was refused", { reason: messageLine(error) });
     }
   }
 
   /** Opens a channel, and passes its messages to the receiver that `make` creates. */
-  async #open<Handler extends MessageHandler>(
+  async #open<Handler extends Session>(
     socket: Socket,
     role: "client" | "server",
-    make: (send: (message: MoveMessage) => boolean) => Handler,
+    make: (send: Send) => Handler,
   ): Promise<{ channel: SealedChannel; handler: Handler }> {
     const opened: { channel?: SealedChannel } = {};
     const early: Uint8Array[] = [];
@@ -222,6 +224,11 @@ export class ServiceMoves {
   }
 }
 
+/** Sockets of the host are passed within one machine. */
+function socketsFor(place: MoveAddress): NativeSockets | undefined {
+  return "path" in place ? nativeSockets() : undefined;
+}
+
 function listening(
   server: Server,
   where: { path: string } | { host: string; port: number },
@@ -247,9 +254,4 @@ function connected(place: MoveAddress): Promise<Socket> {
       resolve(socket);
     });
   });
-}
-
-function asText(reasons: Readonly<Record<string, number>>): string | undefined {
-  const texts = Object.entries(reasons).map(([reason, count]) => `${count}: ${reason}`);
-  return texts.length === 0 ? undefined : texts.join("; ");
 }

@@ -3,42 +3,92 @@
  *
  * @module
  */
+import { TcpError } from "../errors.ts";
 import { runInOrder } from "../runtime/run_chain.ts";
 import type { Context, Handler, Plugin } from "../types.ts";
-import type { PluginState } from "./connection_record.ts";
+import { type ChainState, MAX_ATTACHMENTS, type PluginState } from "./connection_record.ts";
+import type { Attachment } from "./types.ts";
 
-/** A chain whose plugins all take part. */
+/** How a chain takes part. */
 export interface ChainMoves {
-  /** The plugins' states; `undefined`: one of them cannot give up the connection now. */
-  freeze(c: Context): PluginState[] | undefined;
+  /** The names of the handlers that do not take part; if there are any, no connection moves. */
+  readonly others: readonly string[];
+  /**
+   * What the plugins keep; or the name of one that cannot give up the connection now.
+   *
+   * @throws What `freeze` of a plugin throws.
+   */
+  freeze(c: Context): ChainState | string;
   /** The handler that continues from the states; `undefined` if they are not those of a chain with the same plugins. */
-  thaw(states: readonly PluginState[]): Handler | undefined;
+  thaw(state: ChainState): Handler | undefined;
 }
 
 /** A plugin that takes part. */
 type MovingPlugin = Plugin & Required<Pick<Plugin, "freeze" | "thaw">>;
 
-/** How the chain takes part; `undefined` if one of its handlers does not. */
-export function movesOf(handlers: readonly (Handler | Plugin)[]): ChainMoves | undefined {
+/**
+ * How the chain of `handlers` takes part.
+ *
+ * @throws {TypeError} A `stateVersion` is not a version.
+ */
+export function movesOf(handlers: readonly (Handler | Plugin)[]): ChainMoves {
   const plugins = handlers.filter(takesPart);
-  if (plugins.length < handlers.length) return undefined;
+  const versions = plugins.map(versionOf);
+  const others = handlers.filter((each) => !takesPart(each)).map(({ name }) => name || "handler");
   return {
+    others,
     freeze(c) {
       const states: PluginState[] = [];
-      for (const plugin of plugins) {
-        const state = plugin.freeze(c);
-        if (state === undefined) return undefined;
-        states.push({ name: plugin.name, state });
+      const all: Attachment[] = [];
+      for (const [i, plugin] of plugins.entries()) {
+        const attachments: Attachment[] = [];
+        const state = plugin.freeze(c, (attachment) => attachments.push(attachment));
+        const { name } = plugin;
+        if (state === undefined) return name;
+        if (attachments.length > MAX_ATTACHMENTS) {
+          throw new Error(`more than ${MAX_ATTACHMENTS} attachments`);
+        }
+        states.push({ name, version: versions[i]!, state, attachments: attachments.length });
+        all.push(...attachments);
       }
-      return states;
+      return { plugins: states, attachments: all };
     },
-    thaw(states) {
-      const isSame = states.length === plugins.length &&
-        plugins.every(({ name }, i) => states[i]!.name === name);
+    thaw({ plugins: states, attachments }) {
+      if (others.length > 0 || states.length !== plugins.length) return undefined;
+      const isSame = plugins.every((plugin, i) =>
+        states[i]!.name === plugin.name && states[i]!.version === versions[i]
+      );
       if (!isSame) return undefined;
-      return runInOrder(plugins.map(({ thaw }, i) => (c, next) => thaw(c, states[i]!.state, next)));
+      let from = 0;
+      const handlers = plugins.map(({ thaw }, i): Handler => {
+        const { state, attachments: count } = states[i]!;
+        const own = attachments.slice(from, from += count);
+        return (c, next) => thaw(c, state, next, own);
+      });
+      return releasing(runInOrder(handlers), attachments);
     },
   };
+}
+
+/** A plugin that fails may not have used its attachments, which would stay open. */
+function releasing(handler: Handler, attachments: readonly Attachment[]): Handler {
+  if (attachments.length === 0) return handler;
+  return async (c, next) => {
+    try {
+      await handler(c, next);
+    } catch (error) {
+      const isMoved = error instanceof TcpError && error.code === "CONNECTION_MOVED";
+      if (!isMoved) { for (const attachment of attachments) attachment.release(); }
+      throw error;
+    }
+  };
+}
+
+function versionOf({ name, stateVersion = 0 }: Plugin): number {
+  if (Number.isSafeInteger(stateVersion) && stateVersion >= 0) return stateVersion;
+  throw new TypeError(
+    `${name}: stateVersion: ${stateVersion} is not a version; use a whole number, 0 or more`,
+  );
 }
 
 function takesPart(each: Handler | Plugin): each is MovingPlugin {

@@ -5,7 +5,7 @@
  * @module
  */
 import type { FieldCodec } from "../../tcp/frozen/field_codec.ts";
-import type { JsonValue } from "./types.ts";
+import type { Attachment, JsonValue } from "./types.ts";
 
 /** Maximum size of pending writes in a record, in bytes. */
 export const MAX_PENDING_BYTES: number = 16 * 1024 * 1024;
@@ -41,10 +41,23 @@ export function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffe
   return all;
 }
 
+/** Maximum number of things that one plugin attaches. */
+export const MAX_ATTACHMENTS = 8;
+
 /** The state of one plugin of the chain that serves the connection. */
 export interface PluginState {
   readonly name: string;
+  readonly version: number;
   readonly state: JsonValue;
+  /** Number of its attachments, which are not in the record. */
+  readonly attachments: number;
+}
+
+/** What the plugins keep of a connection. */
+export interface ChainState {
+  readonly plugins: readonly PluginState[];
+  /** Those of all plugins, in order. */
+  readonly attachments: readonly Attachment[];
 }
 
 /** What follows the fields of the core. */
@@ -87,16 +100,20 @@ export function visitApiRecord(record: ApiRecord, codec: FieldCodec): ApiRecord 
   const plugins = codec.optional("plugins", record.plugins, () => [], (states) => {
     const visited: PluginState[] = [];
     codec.list("plugins", states.length, MAX_PLUGINS, (i) => {
-      const { name, state } = states[i] ?? { name: "", state: null };
+      const { name, version, state, attachments } = states[i] ?? NO_STATE;
       visited[i] = {
         name: visitText("name", name, MAX_NAME_BYTES, codec),
+        version: codec.count("version", version),
         state: parseState(visitText("state", JSON.stringify(state), MAX_STATE_BYTES, codec)),
+        attachments: codec.count("attachments", attachments, MAX_ATTACHMENTS),
       };
     });
     return visited;
   });
   return { socket, plugins };
 }
+
+const NO_STATE: PluginState = { name: "", version: 0, state: null, attachments: 0 };
 
 function visitText(name: string, text: string, most: number, codec: FieldCodec): string {
   const bytes = new TextEncoder().encode(text);

@@ -7,7 +7,7 @@ import type { MovedConnection, MovedPacket } from "../../stack/tcp/moved_connect
 import { netAddr } from "../addresses.ts";
 import type { Driver } from "../runtime/driver.ts";
 import type { NetAddr, TcpSocket } from "../types.ts";
-import type { FrozenConnection, PacketSink } from "./types.ts";
+import type { Attachment, FrozenConnection, PacketSink } from "./types.ts";
 
 /** Maximum size of the packets held for one connection, in bytes. */
 export const MAX_HELD_BYTES: number = 256 * 1024;
@@ -25,6 +25,7 @@ export interface FrozenHome {
 /** Owner of a {@link MovedConnection} in the core. */
 export class StackFrozenConnection implements FrozenConnection {
   readonly record: Uint8Array<ArrayBuffer>;
+  readonly attachments: readonly Attachment[];
   readonly #home: FrozenHome;
   readonly #moved: MovedConnection;
   readonly #driver: Driver;
@@ -36,11 +37,13 @@ export class StackFrozenConnection implements FrozenConnection {
 
   constructor(
     record: Uint8Array<ArrayBuffer>,
+    attachments: readonly Attachment[],
     moved: MovedConnection,
     driver: Driver,
     home: FrozenHome,
   ) {
     this.record = record;
+    this.attachments = attachments;
     this.#moved = moved;
     this.#driver = driver;
     this.#home = home;
@@ -66,6 +69,7 @@ export class StackFrozenConnection implements FrozenConnection {
   redirect(deliver: PacketSink): void {
     this.#deliver = deliver;
     this.#end();
+    this.#giveUpAttachments();
     for (const { packet, segmentSize } of this.#takeHeld()) deliver(packet, segmentSize);
   }
 
@@ -83,6 +87,7 @@ export class StackFrozenConnection implements FrozenConnection {
     if (this.#isReleased) return;
     this.#isReleased = true;
     this.#end();
+    this.#giveUpAttachments();
     this.#takeHeld();
     this.#driver.core.tcp.forgetMoved(this.#moved);
   }
@@ -97,6 +102,10 @@ export class StackFrozenConnection implements FrozenConnection {
     }
     this.#held.push(packet);
     this.#heldBytes += packet.packet.length;
+  }
+
+  #giveUpAttachments(): void {
+    for (const attachment of this.attachments) attachment.release();
   }
 
   #end(): void {

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import type { MovedConnection } from "../../stack/tcp/moved_connections.ts";
 import { frozenReader, frozenWriter, withHeader } from "../../tcp/frozen/format.ts";
 import { Tcb } from "../../tcp/tcb.ts";
 import { messageOf } from "../error_text.ts";
@@ -17,6 +18,7 @@ import { serveConnection } from "../runtime/serve_connection.ts";
 import { StackSocket } from "../tcp/tcp_socket.ts";
 import type { TcpSocket } from "../types.ts";
 import {
+  type ChainState,
   EMPTY_RECORD,
   MAX_PENDING_BYTES,
   MAX_STATE_BYTES,
@@ -25,7 +27,7 @@ import {
   visitApiRecord,
 } from "./connection_record.ts";
 import { StackFrozenConnection } from "./frozen_connection.ts";
-import type { FrozenConnection } from "./types.ts";
+import type { Attachment, FrozenConnection } from "./types.ts";
 
 /** Moves of the connections of one stack. */
 export class Moves {
@@ -36,43 +38,92 @@ export class Moves {
   }
 
   /** See `Stack.freeze`. */
-  async freeze(socket: StackSocket): Promise<FrozenConnection> {
-    // Handlers that were woken run first, so that each one waits when `freeze` of its plugin is called.
-    await macrotask();
-    const { tcb } = socket;
-    const { tcp } = this.#driver.core;
-    if (!tcp.canMove(tcb)) throw notMovable(socket, `it is in ${tcb.state}`);
-    const state = socket.stateToMove();
-    if (state.pending.length > MAX_PENDING_BYTES) {
-      throw notMovable(socket, `${state.pending.length} bytes wait to be written`);
-    }
-    const plugins = this.#statesOf(socket);
-    const writer = frozenWriter({ now: this.#driver.now(), elapsedMs: 0 });
-    const moved = tcp.freeze(tcb, writer);
-    visitApiRecord({ socket: state, plugins }, writer);
-    const record = withHeader(writer.take());
-    this.#driver.touch();
+  async freeze(
+    socket: StackSocket,
+    carries: (attachment: Attachment) => boolean,
+  ): Promise<FrozenConnection> {
+    const ready = await this.#ready(socket, carries);
+    const { attachments } = ready.chain ?? NO_CHAIN;
+    const { record, moved } = this.#leave(socket, ready);
     const frozenAt = this.#driver.now();
     const { environment } = socket;
     // Its plugins are not disposed while it may resume.
     environment?.generation.enter();
-    return new StackFrozenConnection(record, moved, this.#driver, {
+    return new StackFrozenConnection(record, attachments, moved, this.#driver, {
       plugin: environment?.generation.name,
-      resume: () => this.#resume(record, this.#driver.now() - frozenAt, environment),
+      resume: () => this.#resume(record, this.#driver.now() - frozenAt, attachments, environment),
       over: () => environment?.generation.leave(),
     });
   }
 
+  /**
+   * Serves a connection with the plugins that its port has now.
+   *
+   * @throws {TcpError} `NOT_MOVABLE`: its present plugins, or those of the port, do not take part. It continues as
+   * before.
+   */
+  async replaceHandlers(socket: StackSocket): Promise<void> {
+    const ready = await this.#ready(socket, () => true);
+    const { chain } = ready;
+    if (chain === undefined) throw notMovable(socket, "no plugin serves it");
+    const { tcb } = socket;
+    if (this.#serverFor(tcb, chain) === undefined) {
+      throw notMovable(socket, notServed(tcb, chain.plugins));
+    }
+    const { record } = this.#leave(socket, ready);
+    this.#enter(this.#read(record, 0, { attachments: chain.attachments }));
+  }
+
+  /**
+   * What a connection takes along, besides the part of the core.
+   *
+   * @throws {TcpError} `NOT_MOVABLE`: it cannot move now.
+   */
+  async #ready(
+    socket: StackSocket,
+    carries: (attachment: Attachment) => boolean,
+  ): Promise<ReadyConnection> {
+    // Handlers that were woken run first, so that each one waits when `freeze` of its plugin is called.
+    await macrotask();
+    const reason = this.#driver.core.tcp.immovable(socket.tcb);
+    if (reason !== undefined) throw notMovable(socket, reason);
+    const state = socket.stateToMove();
+    if (state.pending.length > MAX_PENDING_BYTES) {
+      throw notMovable(socket, `${state.pending.length} bytes wait to be written`);
+    }
+    return { state, chain: this.#stateOf(socket, carries) };
+  }
+
+  /** Writes a connection, and ends it here. */
+  #leave(
+    { tcb }: StackSocket,
+    { state, chain }: ReadyConnection,
+  ): { record: Uint8Array<ArrayBuffer>; moved: MovedConnection } {
+    const writer = frozenWriter({ now: this.#driver.now(), elapsedMs: 0 });
+    const moved = this.#driver.core.tcp.freeze(tcb, writer);
+    visitApiRecord({ socket: state, plugins: chain?.plugins }, writer);
+    for (const attachment of chain?.attachments ?? []) attachment.hold();
+    this.#driver.touch();
+    return { record: withHeader(writer.take()), moved };
+  }
+
   /** What the plugins keep; `undefined` if no handler serves the connection. */
-  #statesOf(socket: StackSocket): readonly PluginState[] | undefined {
+  #stateOf(
+    socket: StackSocket,
+    carries: (attachment: Attachment) => boolean,
+  ): ChainState | undefined {
     const { environment } = socket;
     if (environment === undefined || socket.isClosed) return undefined;
-    const moves = environment.generation.handlers.chain?.moves;
-    const { name } = environment.generation;
-    if (moves === undefined) throw notMovable(socket, `${name} does not take part in moves`);
-    const states = this.#ask(socket, () => moves.freeze(new ConnectionContext(socket)));
-    if (states === undefined) throw notMovable(socket, `${name} is busy with it`);
-    for (const { name: plugin, state } of states) {
+    const moves = environment.generation.handlers.chain!.moves;
+    const [other] = moves.others;
+    if (other !== undefined) throw notMovable(socket, `${other} does not take part in moves`);
+    const chain = this.#ask(socket, () => moves.freeze(new ConnectionContext(socket)));
+    if (typeof chain === "string") throw notMovable(socket, `${chain} is busy with it`);
+    if (!chain.attachments.every(carries)) {
+      const { name } = chain.plugins.find(({ attachments }) => attachments > 0)!;
+      throw notMovable(socket, `${name} has a socket of the host, which cannot go there`);
+    }
+    for (const { name: plugin, state } of chain.plugins) {
       const size = new TextEncoder().encode(JSON.stringify(state)).length;
       if (size <= MAX_STATE_BYTES) continue;
       throw notMovable(
@@ -80,20 +131,23 @@ export class Moves {
         `the state of ${plugin} has ${size} bytes, more than ${MAX_STATE_BYTES}`,
       );
     }
-    return states;
+    return chain;
   }
 
   #ask<T>(socket: StackSocket, freeze: () => T): T {
     try {
       return freeze();
     } catch (error) {
+      if (error instanceof TcpError && error.code === "NOT_MOVABLE") {
+        throw notMovable(socket, error.message);
+      }
       throw notMovable(socket, `its plugin failed to freeze it: ${messageOf(error)}`);
     }
   }
 
   /** See `Stack.thaw`. */
-  thaw(record: Uint8Array, elapsedMs: number): TcpSocket {
-    return this.#enter(this.#read(record, elapsedMs));
+  thaw(record: Uint8Array, elapsedMs: number, attachments: readonly Attachment[]): TcpSocket {
+    return this.#enter(this.#read(record, elapsedMs, { attachments }));
   }
 
   #enter({ tcb, state, serve }: ReadConnection): TcpSocket {
@@ -108,18 +162,23 @@ export class Moves {
   #resume(
     record: Uint8Array,
     elapsedMs: number,
-    environment: HandlerEnvironment | undefined,
+    attachments: readonly Attachment[],
+    home: HandlerEnvironment | undefined,
   ): TcpSocket {
-    return this.#enter(this.#read(record, elapsedMs, environment));
+    return this.#enter(this.#read(record, elapsedMs, { attachments, home }));
   }
 
   /** See `Stack.checkFrozen`. */
   check(record: Uint8Array): void {
-    this.#driver.core.tcp.discardThawed(this.#read(record, 0).tcb);
+    this.#driver.core.tcp.discardThawed(this.#read(record, 0, {}).tcb);
   }
 
   /** Reads a record into a connection that is not in the tables yet. */
-  #read(record: Uint8Array, elapsedMs: number, home?: HandlerEnvironment): ReadConnection {
+  #read(
+    record: Uint8Array,
+    elapsedMs: number,
+    { attachments, home }: ReadOptions,
+  ): ReadConnection {
     const { tcp } = this.#driver.core;
     const reader = frozenReader(record, { now: this.#driver.now(), elapsedMs });
     if (typeof reader === "string") throw invalid(reader);
@@ -130,31 +189,51 @@ export class Moves {
     }
     const { socket: state, plugins } = visitApiRecord(EMPTY_RECORD, reader);
     if (!reader.isAtEnd) reader.refuse("it has more bytes than fields");
-    const serve = plugins && (home ? serverAt(home, plugins) : this.#serverFor(tcb, plugins));
+    const missing = missingAttachments(plugins ?? [], attachments);
+    if (missing !== undefined) reader.refuse(missing);
+    const chain = plugins && { plugins, attachments: attachments ?? [] };
+    const serve = chain && (home ? serverAt(home, chain) : this.#serverFor(tcb, chain));
     if (reader.fault === undefined && (plugins === undefined || serve !== undefined)) {
       return { tcb, state, serve };
     }
     tcp.discardThawed(tcb);
-    throw invalid(reader.fault ?? missing(tcb, plugins!));
+    throw invalid(reader.fault ?? notServed(tcb, plugins!));
   }
 
   #serverFor(
     tcb: Tcb,
-    plugins: readonly PluginState[],
+    chain: ChainState,
   ): ((socket: StackSocket) => void) | undefined {
     const acceptor = this.#driver.core.tcp.listenerFor(tcb)?.handle;
-    return acceptor instanceof Acceptor ? acceptor.thaw(plugins) : undefined;
+    return acceptor instanceof Acceptor ? acceptor.thaw(chain) : undefined;
   }
 }
 
 /** How to serve a connection with the plugins that it had. */
 function serverAt(
   environment: HandlerEnvironment,
-  plugins: readonly PluginState[],
+  chain: ChainState,
 ): ((socket: StackSocket) => void) | undefined {
-  const handler = environment.generation.handlers.chain?.moves?.thaw(plugins);
+  const handler = environment.generation.handlers.chain!.moves.thaw(chain);
   return handler && ((socket) => serveConnection(socket, handler, environment));
 }
+
+/** A connection that can move now. */
+interface ReadyConnection {
+  readonly state: SocketState;
+  /** `undefined`: no handler serves it. */
+  readonly chain: ChainState | undefined;
+}
+
+/** Where a record is read. */
+interface ReadOptions {
+  /** Absent: they are not needed yet. */
+  readonly attachments?: readonly Attachment[];
+  /** The plugins that served the connection; absent: those of its port. */
+  readonly home?: HandlerEnvironment | undefined;
+}
+
+const NO_CHAIN: ChainState = { plugins: [], attachments: [] };
 
 /** What a record holds. */
 interface ReadConnection {
@@ -183,7 +262,18 @@ function invalid(why: string): TcpError {
   return new TcpError("INVALID_RECORD", `The record cannot be thawed: ${why}`);
 }
 
-function missing({ localPort }: Tcb, plugins: readonly PluginState[]): string {
-  const names = plugins.map(({ name }) => name).join(", ");
-  return `its port ${localPort} is not served by ${names} here: use() the same plugins first`;
+function notServed({ localPort }: Tcb, plugins: readonly PluginState[]): string {
+  const names = plugins.map(({ name, version }) => version === 0 ? name : `${name} (${version})`);
+  return `its port ${localPort} is not served by ${names.join(", ")} here: ` +
+    "use() the same plugins first";
+}
+
+/** What is wrong with the number of attachments. */
+function missingAttachments(
+  plugins: readonly PluginState[],
+  attachments: readonly Attachment[] | undefined,
+): string | undefined {
+  const count = plugins.reduce((sum, each) => sum + each.attachments, 0);
+  if (attachments === undefined || attachments.length === count) return undefined;
+  return `it has ${count} attachments, and ${attachments.length} were passed`;
 }

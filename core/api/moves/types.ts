@@ -14,6 +14,29 @@ export type JsonValue =
   | readonly JsonValue[]
   | { readonly [name: string]: JsonValue };
 
+/**
+ * Something outside of the stack that moves with a connection, such as a socket of the host. A plugin
+ * attaches it in `freeze`, and gets it in `thaw`: the same object if the connection continues in the
+ * same process, otherwise one that the program that moves the connection has made.
+ */
+export interface Attachment {
+  /** The connection is frozen: nothing is read or written here from now on, and no callback is called. */
+  hold(): void;
+  /** `thaw` of the plugin uses it again. */
+  resume(): void;
+  /** Another process has it, or nobody wants it: gives it up here. Further calls have no effect. */
+  release(): void;
+}
+
+/** Options of {@link Stack.freeze}. */
+export interface FreezeOptions {
+  /**
+   * Whether the caller can pass an attachment on. Connections with others do not move. Default: it can
+   * pass on none.
+   */
+  carries?: ((attachment: Attachment) => boolean) | undefined;
+}
+
 /** Receives packets for a connection that has moved away. */
 export type PacketSink = (packet: Uint8Array<ArrayBuffer>, segmentSize: number) => void;
 
@@ -33,6 +56,8 @@ export interface FrozenConnection {
   readonly isAway: boolean;
   /** The names of the plugins that served it; `undefined` for sockets of `connect()` and `accept()`. */
   readonly plugin: string | undefined;
+  /** What its plugins have attached, for {@link ThawOptions.attachments}. */
+  readonly attachments: readonly Attachment[];
   /**
    * Another stack has the connection. Passes the packets held, and those that still arrive here, to
    * `deliver`, which hands them to that stack's {@link Stack.receive}.
@@ -55,6 +80,11 @@ export interface ThawOptions {
    * timestamps continue as if they had run meanwhile. Default 0.
    */
   elapsedMs?: number;
+  /**
+   * The attachments of the frozen connection, in their order; they belong to the stack unless it
+   * throws. Default: none.
+   */
+  attachments?: readonly Attachment[];
 }
 
 /** Options of {@link Stack.receive}. */

@@ -9,7 +9,7 @@ import type { Listener } from "../../stack/tcp/listener.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
 import { RELEASED } from "../../tcp/tcb_flags.ts";
 import { netAddr } from "../addresses.ts";
-import type { PluginState } from "../moves/connection_record.ts";
+import type { ChainState } from "../moves/connection_record.ts";
 import { bindError } from "../refusal_error.ts";
 import type { ClosedListener } from "../tcp/connection_listener.ts";
 import { StackSocket } from "../tcp/tcp_socket.ts";
@@ -30,7 +30,7 @@ export interface AcceptorHooks {
    */
   ready(): boolean;
   /** How to serve a connection that was thawed; `undefined`: this stack has other plugins for it. */
-  thaw?(states: readonly PluginState[]): ((socket: StackSocket) => void) | undefined;
+  thaw?(state: ChainState): ((socket: StackSocket) => void) | undefined;
 }
 
 /** A listener to open. */
@@ -103,8 +103,8 @@ export class Acceptor implements Owner {
   }
 
   /** See {@link AcceptorHooks.thaw}. */
-  thaw(states: readonly PluginState[]): ((socket: StackSocket) => void) | undefined {
-    return this.#hooks.thaw?.(states);
+  thaw(state: ChainState): ((socket: StackSocket) => void) | undefined {
+    return this.#hooks.thaw?.(state);
   }
 
   async #decide(tcb: Tcb): Promise<void> {

@@ -13,11 +13,13 @@ import { formatListenAddress, type ListenAddress } from "../listen_address.ts";
 import { BindingCountsTable } from "../metrics/binding_counts.ts";
 import type { Metric } from "../metrics/metric.ts";
 import { PluginMetrics } from "../metrics/plugin_metrics.ts";
+import type { Moves } from "../moves/moves.ts";
 import { compose } from "../plugin.ts";
 import { StackSocket } from "../tcp/tcp_socket.ts";
 import type {
   EndOptions,
   Handler,
+  MoveCounts,
   NetAddr,
   Plugin,
   PluginBinding,
@@ -35,6 +37,8 @@ import { graceOf } from "./grace.ts";
 import type { HandlerEnvironment, StackEnvironment } from "./handler_context.ts";
 import { PortHost } from "./port_host.ts";
 
+/** Connections that get other handlers in one turn. */
+const MOVED_AT_ONCE = 64;
 /** Ports with plugins accept at once, so their backlog is larger than that of `listen()`. */
 const BACKLOG = 4096;
 
@@ -44,6 +48,7 @@ type Handlers = readonly (Handler | Plugin)[];
 export class PluginBindings {
   readonly #driver: Driver;
   readonly #datagrams: Datagrams;
+  readonly #moves: Moves;
   readonly #environment: StackEnvironment;
   readonly #bindings = new Set<Binding>();
   /** Generations whose handlers serve or still run. */
@@ -54,9 +59,15 @@ export class PluginBindings {
   readonly counts: BindingCountsTable = new BindingCountsTable();
   readonly #pluginMetrics = new PluginMetrics();
 
-  constructor(driver: Driver, datagrams: Datagrams, environment: StackEnvironment) {
+  constructor(
+    driver: Driver,
+    datagrams: Datagrams,
+    moves: Moves,
+    environment: StackEnvironment,
+  ) {
     this.#driver = driver;
     this.#datagrams = datagrams;
+    this.#moves = moves;
     this.#environment = environment;
   }
 
@@ -99,7 +110,7 @@ export class PluginBindings {
       {
         ready: () => host.ready(),
         decide: (attempt) => host.decide(attempt),
-        thaw: (states) => host.thaw(states),
+        thaw: (state) => host.thaw(state),
       },
     );
     host.attach(acceptor);
@@ -185,16 +196,36 @@ export class PluginBindings {
   }
 
   #abort(generation: Generation): void {
-    const { tcp, udp } = this.#driver.core;
-    const isServed = (owner: StackSocket | StackFlow) =>
-      owner.environment?.generation === generation;
+    const { udp } = this.#driver.core;
     const reason = new TcpError("CONNECTION_ABORTED", "The grace period has expired");
-    for (const { handle } of tcp.connections()) {
-      if (handle instanceof StackSocket && isServed(handle)) handle.abort(reason);
-    }
+    for (const socket of this.#servedBy(generation)) socket.abort(reason);
     for (const { handle } of udp.flows.table.all()) {
-      if (handle instanceof StackFlow && isServed(handle)) handle.close();
+      if (!(handle instanceof StackFlow)) continue;
+      if (handle.environment?.generation === generation) handle.close();
     }
+  }
+
+  #servedBy(generation: Generation): StackSocket[] {
+    return [...this.#driver.core.tcp.connections()].flatMap(({ handle }) =>
+      handle instanceof StackSocket && handle.environment?.generation === generation ? handle : []
+    );
+  }
+
+  /** Lets the handlers that have replaced a generation continue its connections. */
+  async move(generation: Generation): Promise<MoveCounts> {
+    const sockets = this.#servedBy(generation);
+    let moved = 0;
+    for (let at = 0; at < sockets.length; at += MOVED_AT_ONCE) {
+      await Promise.all(
+        sockets.slice(at, at + MOVED_AT_ONCE).map((socket) =>
+          this.#moves.replaceHandlers(socket).then(() => moved++, (error: unknown) => {
+            const reason = messageOf(error);
+            this.#environment.log.debug("a connection keeps its handler", { reason });
+          })
+        ),
+      );
+    }
+    return { moved, stayed: sockets.length - moved };
   }
 
   /** What the plugins have counted. */
@@ -342,6 +373,10 @@ class Retired implements RetiredHandlers {
 
   async end(options: EndOptions = {}): Promise<void> {
     await this.#all.end(this.#generation, graceOf("end", options));
+  }
+
+  move(): Promise<MoveCounts> {
+    return this.#all.move(this.#generation);
   }
 }
 

@@ -7,7 +7,7 @@ import { type Logger, withFields } from "../environment.ts";
 import { messageOf, stackOf } from "../error_text.ts";
 import { TcpError } from "../errors.ts";
 import { formatHostPort } from "../host_port.ts";
-import type { PluginState } from "../moves/connection_record.ts";
+import type { ChainState } from "../moves/connection_record.ts";
 import type { Chain } from "../plugin.ts";
 import type { StackSocket } from "../tcp/tcp_socket.ts";
 import type { Handler, Syn, SynVerdict } from "../types.ts";
@@ -93,8 +93,8 @@ export class PortHost {
   }
 
   /** How to serve a connection that was thawed; `undefined`: this stack has other plugins for it. */
-  thaw(states: readonly PluginState[]): ((socket: StackSocket) => void) | undefined {
-    const handler = this.#chain.moves?.thaw(states);
+  thaw(state: ChainState): ((socket: StackSocket) => void) | undefined {
+    const handler = this.#chain.moves.thaw(state);
     if (handler === undefined) return undefined;
     return (socket) => serveConnection(socket, handler, this.#environment);
   }

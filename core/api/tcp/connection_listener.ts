@@ -13,4 +13,6 @@ export interface ReadableListener {
 /** Called once when the connection has ended, with the error if it broke. */
 export interface ClosedListener {
   onClosed(error: unknown): void;
+  /** Called instead if the connection moves to another owner, before anything else happens to it. */
+  onHeld?(): void;
 }

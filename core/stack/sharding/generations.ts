@@ -137,6 +137,12 @@ export class Generations {
     table.add({ ...endpoint, hash: 0, hashNext: undefined });
   }
 
+  /** A connection of an earlier process has moved to this one. */
+  forget(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): void {
+    const known = this.#connections.get(local, localPort, remote, remotePort);
+    if (known !== undefined) this.#connections.remove(known);
+  }
+
   /**
    * Queues a packet of no connection or flow of this process if another process has to decide about it;
    * returns false if it is this one.

@@ -104,10 +104,15 @@ export class Sharding {
     this.generations = generations;
   }
 
-  /** Whether segments of such a connection are received by this shard. */
+  /** Whether this process and shard may open such a connection. */
   isOurs(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): boolean {
-    const shard = this.#shard;
     if (this.generations?.isOurs(local, localPort, remote, remotePort) === false) return false;
+    return this.isOfShard(local, localPort, remote, remotePort);
+  }
+
+  /** Whether segments of such a connection are received by this shard. */
+  isOfShard(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): boolean {
+    const shard = this.#shard;
     return shard === undefined || this.#own.has(remote) ||
       shardOf(shard, { remote, remotePort, local, localPort }) === shard.index;
   }

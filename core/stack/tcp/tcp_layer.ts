@@ -262,9 +262,11 @@ export class TcpLayer {
     this.#connections.apply(calls.setKeepAlive, tcb, on, now);
   }
 
-  /** Whether {@link TcpLayer.freeze} can be called. */
-  canMove(tcb: Tcb): boolean {
-    return canMove(tcb);
+  /** Why {@link TcpLayer.freeze} cannot be called; `undefined`: it can. */
+  immovable(tcb: Tcb): string | undefined {
+    if (!canMove(tcb)) return `it is in ${tcb.state}`;
+    // The segments of the end that stays would not leave this stack.
+    return this.#own.has(tcb.remote) ? "both of its ends are in this stack" : undefined;
   }
 
   /**
@@ -303,7 +305,7 @@ export class TcpLayer {
     if (localPort === 0 || remotePort === 0) return { fault: "its port is 0" };
     if (!this.#own.isUnicast(remote)) return { refusal: "INVALID_ADDRESS" };
     if (!this.#own.has(local)) return { refusal: "ADDRESS_NOT_AVAILABLE" };
-    if (!this.#sharding.isOurs(local, localPort, remote, remotePort)) {
+    if (!this.#sharding.isOfShard(local, localPort, remote, remotePort)) {
       return { refusal: "ADDRESS_NOT_AVAILABLE" };
     }
     if (this.#demux.connections.get(local, localPort, remote, remotePort) !== undefined) {
@@ -330,6 +332,7 @@ export class TcpLayer {
     const { local, localPort, remote, remotePort } = tcb;
     const moved = this.#moved.get(local, localPort, remote, remotePort);
     if (moved !== undefined) this.#moved.remove(moved);
+    this.#sharding.generations?.forget(local, localPort, remote, remotePort);
     this.#connections.enter(tcb);
     this.#peers?.adopt(tcb, now);
     this.#stats.connectionsThawed++;
