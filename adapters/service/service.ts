@@ -164,7 +164,7 @@ export async function startService(
       setLogLevel() {},
       metrics: () => Promise.resolve([...processMetrics(), ...serving.metrics()]),
       stats: () => Promise.resolve(serving.stats()),
-      reload: async (next) => (await serving.prepare(next)).apply(),
+      reload: async (next) => await (await serving.prepare(next)).apply(),
       stop: (whenDrained) => serving.stop(whenDrained),
     };
   } catch (error) {
@@ -187,6 +187,7 @@ function handoverOf(serving: Serving, identity: StackIdentity): Handover {
       }),
     drop: (listeners) => Promise.try(() => serving.drop(listeners)),
     resume: () => Promise.try(() => serving.resume()),
+    startMoving: () => Promise.try(() => serving.startMoving()),
     isIdle: () => Promise.resolve(serving.isIdle),
     begin: () => Promise.try(() => serving.begin()),
   };

@@ -26,18 +26,20 @@ import type { PublishedPort } from "./publish/publish.ts";
 import { closePorts, type Published, PublishedPorts } from "./publish/published_ports.ts";
 import { type Changes, differenceOf, otherChanges, requireChangeable } from "./reload/changes.ts";
 import { GraceTimes } from "./reload/grace_times.ts";
+import { HandlerMoves } from "./reload/handler_moves.ts";
+import { GenerationMoves } from "./upgrade/generation_moves.ts";
 import type { ShardInheritance, SharedShard } from "./upgrade/inheritance.ts";
 import type { Settings } from "./settings/settings.ts";
 
 /** A new configuration that can be used: loaded, with its ports open. One of the methods is called. */
 export interface PreparedChanges {
   /**
-   * Applies the differences at once.
+   * Applies the differences at once; resolves when connections have moved to the plugins that have replaced theirs.
    *
    * @throws {Error} A listen address cannot be bound; nothing has changed then, and what was prepared
    * is released.
    */
-  apply(): Changes;
+  apply(): Promise<Changes>;
   /** Releases what was prepared. */
   discard(): Promise<void>;
 }
@@ -54,10 +56,13 @@ export class Serving {
   readonly #plugins: BoundPlugins;
   readonly #ports: PublishedPorts;
   readonly #graceTimes = new GraceTimes();
+  readonly #handlerMoves: HandlerMoves;
   #hasStarted = false;
   /** Another process serves. */
   #isRetired = false;
   #moves: ServiceMoves | undefined;
+  /** Between the processes of an upgrade; absent: they do not share a device. */
+  readonly #generationMoves: GenerationMoves | undefined;
 
   private constructor(network: Network, settings: Settings, log: Logger) {
     this.#network = network;
@@ -67,6 +72,9 @@ export class Serving {
     this.#connections = new OpenConnections(() => network.stack.connections());
     this.#plugins = new BoundPlugins(network.stack, log);
     this.#ports = new PublishedPorts(network, log);
+    this.#handlerMoves = new HandlerMoves(log);
+    const { shared, stack } = network;
+    this.#generationMoves = shared && new GenerationMoves(shared, stack, nativeSockets()!, log);
     this.#readiness = new Readiness(
       systemClock,
       (state) => this.#onState(state),
@@ -265,6 +273,11 @@ export class Serving {
     this.#isRetired = true;
   }
 
+  /** Moves connections to the process that has taken over, from now on. */
+  startMoving(): void {
+    this.#generationMoves?.start();
+  }
+
   /** Closes published ports, by the name that {@link share} gives them. */
   drop(listeners: readonly string[]): void {
     this.#ports.drop(listeners);
@@ -329,11 +342,11 @@ export class Serving {
       await disposePlugins(fresh, [...kept, ...used]);
     };
     return {
-      apply: () => {
+      apply: async () => {
         // The stack disposes the plugins that were passed to it.
         const used: LoadedPlugin[] = [];
         try {
-          return this.#apply(next, plugins, opened, used);
+          return await this.#apply(next, plugins, opened, used);
         } catch (error) {
           void discard(used);
           throw error;
@@ -343,12 +356,12 @@ export class Serving {
     };
   }
 
-  #apply(
+  async #apply(
     next: Settings,
     plugins: LoadedPlugins,
     opened: readonly Published[],
     used: LoadedPlugin[],
-  ): Changes {
+  ): Promise<Changes> {
     const before = this.#settings;
     const listening = differenceOf(
       this.#plugins.loaded.map(([where]) => where),
@@ -368,15 +381,18 @@ export class Serving {
     this.#settings = next;
     const limit = (end: (options: EndOptions) => Promise<void>, finished: Promise<void>) =>
       this.#graceTimes.limit(next, end, finished);
-    const { changed, running } = this.#plugins.change(plugins, listening, limit);
+    const { changed, replaced, running } = this.#plugins.change(plugins, listening, limit);
     const publish = this.#ports.change(next.publish, opened, limit);
     this.#network.update(next);
+    const moved = next.reloadMoves
+      ? await Promise.all(replaced.map((each) => this.#handlerMoves.follow(each)))
+      : [];
     return {
       listen: { ...listening, changed },
       publish,
       addresses,
       settings: otherChanges(before, next),
-      running,
+      running: moved.reduce((rest, count) => rest - count, running),
     };
   }
 
@@ -390,10 +406,12 @@ export class Serving {
    * Accepts no new connections after the time as a lame duck, and ends; see `CloseOptions` for `whenDrained`.
    */
   async stop(whenDrained?: () => Promise<void>): Promise<void> {
+    this.#generationMoves?.stop();
     await this.#readiness.withdraw(this.#settings.lameDuckMs);
     const { stack, close } = this.#network;
     const { graceMs } = this.#settings;
     this.#graceTimes.cancel();
+    this.#handlerMoves.stop();
     this.#captures?.close();
     this.#ports.stopListening();
     await Promise.all([

@@ -58,7 +58,10 @@ export class ForwardMoves {
     if (running === undefined) return undefined;
     const { upstream, target: { name } } = running;
     if (!isMovable(upstream)) {
-      throw new TcpError("NOT_MOVABLE", `forward has a connection to ${name} that cannot be passed on`);
+      throw new TcpError(
+        "NOT_MOVABLE",
+        `forward has a connection to ${name} that cannot be passed on`,
+      );
     }
     attach(upstream);
     return { target: name, sent: upstream.acceptedOfWrite };

@@ -183,7 +183,9 @@ describe("an upgrade", () => {
   // second serves again, and hands the first one its packets.
   testRequiring(NEEDS, "is undone by the newest process that is left", async () => {
     const held = { ...CLIENTS, fresh: 0, udp: false };
-    await using run = await Upgraded.start({ clients: held });
+    using files = new TemporaryFolder();
+    const config = files.write("berth.json", JSON.stringify({ upgradeMoves: false }));
+    await using run = await Upgraded.start({ clients: held, flags: ["--config", config] });
     await run.upgrade();
     const second = run.pid;
     const others = run.namespace.start(

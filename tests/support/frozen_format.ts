@@ -32,7 +32,10 @@ function fieldsWith(congestion: CongestionName): ListedField[] {
   visitEndpoints(noEndpoints(), lister);
   visitPolicies(tcb.config, lister);
   visitTcb(tcb, lister, sendOrdersOf(tcb));
-  visitApiRecord({ ...EMPTY_RECORD, plugins: [{ name: "", version: 0, state: null, attachments: 0 }] }, lister);
+  visitApiRecord({
+    ...EMPTY_RECORD,
+    plugins: [{ name: "", version: 0, state: null, attachments: 0 }],
+  }, lister);
   return lister.fields;
 }
 

@@ -470,7 +470,8 @@ export class NativeConnection extends HostSocketBase
   resume(): void {
     if (!this.#has(HELD)) return;
     // The half-close and the state of the kernel are found out again.
-    this.#bits = this.#bits & ~(HELD | READABLE | FIN_ARRIVED | ENDED | WRITE_CLOSED | SHUT | AGAIN) |
+    this.#bits =
+      this.#bits & ~(HELD | READABLE | FIN_ARRIVED | ENDED | WRITE_CLOSED | SHUT | AGAIN) |
       WRITABLE;
     if (this.#sockets.events.add(this.#fd, this)) return;
     this.#fail(hostError(this.#sockets.error("epoll_ctl")));

@@ -4,7 +4,13 @@
  * @module
  */
 import type { Logger } from "../../../core/api/environment.ts";
-import type { EndOptions, Plugin, PluginBinding, Stack } from "../../../core/api/types.ts";
+import type {
+  EndOptions,
+  Plugin,
+  PluginBinding,
+  RetiredHandlers,
+  Stack,
+} from "../../../core/api/types.ts";
 import { logConnection, logFlow } from "../../../plugins/shared/connection_log.ts";
 import { connectionSpans } from "../../telemetry/connection_spans.ts";
 import { registeredTracer } from "../../telemetry/tracer.ts";
@@ -17,6 +23,13 @@ import type { LoadedPlugins } from "./plugins.ts";
 interface BoundChain {
   readonly chain: LoadedChain;
   readonly binding: PluginBinding;
+}
+
+/** What {@link BoundPlugins.change} has changed. */
+export interface ChangedPlugins {
+  readonly changed: readonly string[];
+  readonly replaced: readonly RetiredHandlers[];
+  readonly running: number;
 }
 
 /** Flows have no spans. */
@@ -70,21 +83,23 @@ export class BoundPlugins {
    * Replaces the plugins that differ, and removes those of `removed`. `limit` is called for each, with
    * connections that continue.
    *
-   * @returns The listen addresses with other plugins, and the number of connections that continue with
-   * the old ones.
+   * @returns The listen addresses with other plugins, what they had before, and the number of connections
+   * that continue with the old plugins.
    */
   change(
     plugins: LoadedPlugins,
     { removed }: Difference,
     limit: (end: (options: EndOptions) => Promise<void>, finished: Promise<void>) => void,
-  ): { readonly changed: readonly string[]; readonly running: number } {
+  ): ChangedPlugins {
     let running = 0;
+    const replaced: RetiredHandlers[] = [];
     const changed: string[] = [];
     for (const [where, chain] of plugins) {
       const { binding, chain: old } = this.#bound.get(where)!;
       if (isSame(old, chain)) continue;
       changed.push(where);
       const retired = binding.replace(...this.#outermost(chain.name), ...chain.handlers);
+      replaced.push(retired);
       running += retired.running;
       this.#bound.set(where, { binding, chain });
       limit((options) => retired.end(options), retired.finished);
@@ -94,7 +109,7 @@ export class BoundPlugins {
       running += binding.running;
       limit((options) => binding.remove(options), binding.remove({ graceMs: Infinity }));
     }
-    return { changed, running };
+    return { changed, replaced, running };
   }
 
   /** Accepts no new connections; running ones continue until they end. */

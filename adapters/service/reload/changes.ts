@@ -42,7 +42,9 @@ const CHANGEABLE: ReadonlySet<SettingKey> = new Set<SettingKey>([
   "lameDuckMs",
   "graceMs",
   "reloadGraceMs",
+  "reloadMoves",
   "upgradeGraceMs",
+  "upgradeMoves",
   "peers",
 ]);
 
@@ -57,7 +59,9 @@ const OTHER_SETTINGS = [
   "lameDuckMs",
   "graceMs",
   "reloadGraceMs",
+  "reloadMoves",
   "upgradeGraceMs",
+  "upgradeMoves",
   "peers",
 ] as const;
 

@@ -108,8 +108,12 @@ export interface Settings {
   readonly graceMs: number;
   /** Milliseconds that connections of replaced and removed plugins may continue after a reload. */
   readonly reloadGraceMs: number | "never";
+  /** Whether connections continue with the plugins that a reload puts in place of theirs. */
+  readonly reloadMoves: boolean;
   /** Milliseconds that a process may continue with its connections after an upgrade. */
   readonly upgradeGraceMs: number | "never";
+  /** Whether connections move to the new process of an upgrade. */
+  readonly upgradeMoves: boolean;
 }
 
 /** What flags or a configuration file set; what they leave out is absent or `undefined`. */
@@ -416,6 +420,14 @@ socket of the host:
       "Milliseconds after which a [reload](#reloading) ends connections of plugins that it has " +
       'changed or removed; they then have `graceMs` to finish. `"never"`: they continue until they end',
   },
+  reloadMoves: {
+    schema: z.boolean("expected true or false"),
+    default: true,
+    help: "whether connections continue with the plugins that a reload puts in place of theirs",
+    details:
+      "Whether the connections of plugins that [take part](moving.md#upgrades-and-reloads) continue with " +
+      "the plugins that a [reload](#reloading) puts in place of theirs",
+  },
   upgradeGraceMs: {
     schema: millisecondsOrNever,
     default: "never",
@@ -423,6 +435,14 @@ socket of the host:
     details:
       "Milliseconds after which an [upgrade](operations.md#upgrades) ends the connections that the " +
       'process before it still has; they then have `graceMs` to finish. `"never"`: it runs until they end',
+  },
+  upgradeMoves: {
+    schema: z.boolean("expected true or false"),
+    default: true,
+    help: "whether connections move to the new process of an upgrade",
+    details:
+      "Whether the connections of plugins that [take part](moving.md#upgrades-and-reloads) move to the new " +
+      "process of an [upgrade](operations.md#upgrades) once it has served for three seconds",
   },
 };
 

@@ -13,6 +13,7 @@ import {
   NO_PROCESS_ASKED,
 } from "../../../core/stack/sharding/generations.ts";
 import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
+import { closeAll } from "../moves/attachments.ts";
 import { MessageSocket } from "../../host/native/message_socket.ts";
 import type { NativeSockets } from "../../host/native/sockets.ts";
 import type { Device } from "../../links/tun/device.ts";
@@ -26,10 +27,12 @@ import {
   readPacket,
 } from "./messages.ts";
 
+import { MAX_MOVE_BYTES, MovePartReader, partsOf, type WholeMessage } from "./move_parts.ts";
+
 /** Maximum number of bytes of packets that wait for another process, or arrived from others. */
 export const MAX_WAITING_BYTES: number = 4 * 1024 * 1024;
-/** Room for the list of all endpoints besides packets. */
-const MAX_MESSAGE_BYTES = MAX_WAITING_BYTES + 48 * MAX_EARLIER_ENDPOINTS;
+/** Room for the list of all endpoints, and for a connection that moves, besides packets. */
+const MAX_MESSAGE_BYTES = MAX_WAITING_BYTES + 48 * MAX_EARLIER_ENDPOINTS + MAX_MOVE_BYTES;
 
 /** A channel to an earlier process. */
 export interface EarlierChannel {
@@ -48,12 +51,22 @@ type Counter =
   | "drop.generation-gone" // the other process has ended
   | "drop.generation-invalid"; // not a message of this version
 
+/** What the other processes say about connections that move. */
+export interface MoveHandler {
+  /** A message has arrived from an earlier process, or from {@link NEWEST}. Owns the descriptors. */
+  onMessage(from: number, message: WholeMessage): void;
+  /** Nothing more arrives from it. */
+  onGone(from: number): void;
+}
+
 /** A queue of a device, and channels to the other processes that have it. */
 export class GenerationLink implements Link {
   readonly name: string;
   readonly features: LinkFeatures;
   /** Called when this process takes over, before it receives packets of the device. */
   onTakeOver: () => void = () => {};
+  /** Moves connections; without it, messages about them are ignored. */
+  moves: MoveHandler | undefined;
   readonly #device: TunLink;
   readonly #sockets: NativeSockets;
   readonly #generations: Generations;
@@ -64,6 +77,8 @@ export class GenerationLink implements Link {
   #isWaiting = false;
   #waiter: { resolve(isOpen: boolean): void; reject(error: unknown): void } | undefined;
   readonly #counts = new Map<Counter, number>();
+  /** Parts of messages, by the number of the process. */
+  readonly #parts = new Map<number, MovePartReader>();
 
   /** Owns the device. `number`: that of this process, counted from 1; `seed`: 32 random bits. */
   constructor(device: TunLink, number: number, seed: number, sockets: NativeSockets) {
@@ -103,6 +118,7 @@ export class GenerationLink implements Link {
   pause(): void {
     this.#device.pause();
     for (const socket of this.#earlier.values()) socket.pause();
+    for (const number of this.#earlier.keys()) this.#endMoves(number);
   }
 
   /**
@@ -113,8 +129,11 @@ export class GenerationLink implements Link {
   retire(descriptor: number): void {
     const newer = MessageSocket.open(this.#sockets, descriptor, {
       maxWaiting: MAX_MESSAGE_BYTES,
-      onMessage: (bytes) => this.#takePacket(bytes, "fromNewer"),
-      onClose: () => this.#newer = undefined,
+      onMessage: (bytes, descriptors) => this.#takeFromNewer(bytes, descriptors),
+      onClose: () => {
+        this.#newer = undefined;
+        this.#endMoves(NEWEST);
+      },
     });
     this.pause();
     this.#generations.isRetired = true;
@@ -127,6 +146,7 @@ export class GenerationLink implements Link {
   resume(): void {
     this.#newer?.close();
     this.#newer = undefined;
+    this.#endMoves(NEWEST);
     this.#generations.isRetired = false;
     for (const socket of this.#earlier.values()) socket.resume();
     this.#device.resume();
@@ -167,6 +187,24 @@ export class GenerationLink implements Link {
     return this.#count(isNewest ? "toNewer" : "toEarlier", true);
   }
 
+  /**
+   * Sends a message about the connection `id` to an earlier process, or to {@link NEWEST}; false: it has not
+   * been sent, because too much waits, there is no room for descriptors, or the process has ended.
+   */
+  sendMove(to: number, id: number, message: Uint8Array, descriptors: readonly number[]): boolean {
+    const socket = to === NEWEST ? this.#newer : this.#earlier.get(to);
+    if (socket === undefined || socket.waiting > MAX_WAITING_BYTES) return false;
+    let isFirst = true;
+    for (const part of partsOf(id, message)) {
+      if (!socket.send(part, isFirst ? descriptors : [])) {
+        // There is room for the other parts, unless the process has ended.
+        return false;
+      }
+      isFirst = false;
+    }
+    return true;
+  }
+
   stats(): Readonly<Record<string, number>> {
     return Object.fromEntries(this.#counts);
   }
@@ -184,10 +222,11 @@ export class GenerationLink implements Link {
   #openEarlier(number: number, descriptor: number): MessageSocket {
     const socket = MessageSocket.open(this.#sockets, descriptor, {
       maxWaiting: MAX_MESSAGE_BYTES,
-      onMessage: (bytes) => this.#takeFromEarlier(bytes),
+      onMessage: (bytes, descriptors) => this.#takeFromEarlier(number, bytes, descriptors),
       onClose: () => {
         this.#earlier.delete(number);
         this.#generations.removeEarlier(number);
+        this.#endMoves(number);
       },
     });
     this.#earlier.set(number, socket);
@@ -195,7 +234,13 @@ export class GenerationLink implements Link {
     return socket;
   }
 
-  #takeFromEarlier(bytes: Uint8Array<ArrayBuffer>): void {
+  #takeFromEarlier(
+    number: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    descriptors: readonly number[],
+  ): void {
+    if (bytes[0] === KIND.MOVE) return this.#takeMove(number, bytes, descriptors);
+    closeAll(this.#sockets, descriptors);
     switch (bytes[0]) {
       case KIND.ENDPOINTS:
         for (const endpoint of readEndpoints(bytes)) this.#generations.learn(endpoint);
@@ -208,6 +253,34 @@ export class GenerationLink implements Link {
       default:
         this.#takePacket(bytes, "fromEarlier");
     }
+  }
+
+  #takeFromNewer(bytes: Uint8Array<ArrayBuffer>, descriptors: readonly number[]): void {
+    if (bytes[0] === KIND.MOVE) return this.#takeMove(NEWEST, bytes, descriptors);
+    closeAll(this.#sockets, descriptors);
+    this.#takePacket(bytes, "fromNewer");
+  }
+
+  #takeMove(
+    from: number,
+    bytes: Uint8Array<ArrayBuffer>,
+    descriptors: readonly number[],
+  ): void {
+    let reader = this.#parts.get(from);
+    if (reader === undefined) {
+      reader = new MovePartReader((unused) => closeAll(this.#sockets, unused));
+      this.#parts.set(from, reader);
+    }
+    const message = reader.take(bytes, descriptors);
+    if (message === undefined) return;
+    if (this.moves === undefined) closeAll(this.#sockets, message.descriptors);
+    else this.moves.onMessage(from, message);
+  }
+
+  #endMoves(from: number): void {
+    this.#parts.get(from)?.drop();
+    this.#parts.delete(from);
+    this.moves?.onGone(from);
   }
 
   #takePacket(bytes: Uint8Array<ArrayBuffer>, from: "fromEarlier" | "fromNewer"): void {

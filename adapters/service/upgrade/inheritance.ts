@@ -54,6 +54,8 @@ export interface Handover {
   drop(listeners: readonly string[]): Promise<void>;
   /** Resumes everything: the process that took over has ended. */
   resume(): Promise<void>;
+  /** Moves connections to the process that has taken over, from now on. */
+  startMoving(): Promise<void>;
   /** Whether no connection is left. */
   isIdle(): Promise<boolean>;
   /** Accepts clients at published ports. A process that takes over does so only from this call on. */

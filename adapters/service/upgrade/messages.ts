@@ -16,6 +16,8 @@ export const KIND = {
   ENDPOINTS: 2,
   /** The receiver has to receive the device's packets from now on. */
   TAKE_OVER: 3,
+  /** A part of a message about a connection that moves. */
+  MOVE: 4,
 } as const;
 
 /** Length of the header of a packet. */

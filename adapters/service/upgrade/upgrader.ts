@@ -35,8 +35,8 @@ const SWITCH_LIMIT_MS = 10_000;
 /** How long the last message of a process that has ended may take, in milliseconds. */
 const MESSAGE_MS = 100;
 /**
- * How long a process stays without connections, in milliseconds: if the new one fails in its first moments, it
- * serves again.
+ * How long a process stays, and keeps its connections, in milliseconds: if the new one fails in its first moments,
+ * it serves again.
  */
 const STANDBY_MS = 3000;
 /** Interval of the checks for remaining connections, in milliseconds. */
@@ -268,11 +268,16 @@ export class Upgrader {
   /** Waits until no connection is left, or the grace time is over. */
   async #finish(successor: Successor, resumed: AbortSignal): Promise<void> {
     const { service, log } = this.#options;
-    const { upgradeGraceMs } = service.settings;
+    const { upgradeGraceMs, upgradeMoves } = service.settings;
+    let isMoving = !upgradeMoves;
     const now = this.#clock.now();
     const until = upgradeGraceMs === "never" ? Infinity : now + upgradeGraceMs;
     for (let turn = 0; !resumed.aborted; turn++) {
       const isStandby = this.#clock.now() < now + STANDBY_MS;
+      if (!isMoving && !isStandby) {
+        isMoving = true;
+        await service.handover.startMoving();
+      }
       const isIdle = !isStandby && await service.handover.isIdle();
       const isOver = this.#clock.now() >= until;
       if (isIdle || isOver || turn % METRICS_TURNS === 0) await this.#sendMetrics(successor);

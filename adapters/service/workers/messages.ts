@@ -56,6 +56,8 @@ export type WorkerRequest =
   | { readonly type: "unpublish"; readonly listeners: readonly string[] }
   /** Take everything back; answered with `"resumed"`. */
   | { readonly type: "resume" }
+  /** Move connections to the process that has taken over; answered with `"moving"`. */
+  | { readonly type: "move" }
   /** Accept clients at published ports; answered with `"begun"`. */
   | { readonly type: "begin" }
   /** Answered with `"idle"`. */
@@ -119,6 +121,7 @@ export type WorkerEvent =
   | { readonly type: "retired" }
   | { readonly type: "unpublished" }
   | { readonly type: "resumed" }
+  | { readonly type: "moving" }
   | { readonly type: "begun" }
   | { readonly type: "idle"; readonly isIdle: boolean }
   | { readonly type: "counters"; readonly counters: Counters }

@@ -262,6 +262,7 @@ function handoverOf(
     },
     drop: async (listeners) => void await askAll({ type: "unpublish", listeners }, "unpublished"),
     resume: async () => void await askAll({ type: "resume" }, "resumed"),
+    startMoving: async () => void await askAll({ type: "move" }, "moving"),
     isIdle: async () => (await askAll({ type: "idle" }, "idle")).every(({ isIdle }) => isIdle),
     begin: async () => void await askAll({ type: "begin" }, "begun"),
   };

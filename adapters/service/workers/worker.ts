@@ -83,6 +83,9 @@ function handleRequest(order: WorkerRequest): void | Promise<void> {
     case "resume":
       serving!.resume();
       return report({ type: "resumed" });
+    case "move":
+      serving!.startMoving();
+      return report({ type: "moving" });
     case "begin":
       serving!.begin();
       return report({ type: "begun" });
@@ -151,7 +154,7 @@ async function prepare(next: Settings): Promise<void> {
 }
 
 async function change(apply: boolean): Promise<void> {
-  const changes = apply ? prepared?.apply() : undefined;
+  const changes = apply ? await prepared?.apply() : undefined;
   if (!apply) await prepared?.discard();
   prepared = undefined;
   report({ type: "changed", changes, published: published() });
