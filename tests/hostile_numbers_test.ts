@@ -31,6 +31,7 @@ const INTERFACES: Readonly<Record<string, Give>> = {
   "core/api/types.ts CloseOptions": (options: Options) => stack({}).close(options),
   "core/api/types.ts EventLogOptions": (options: Options) =>
     stack({}).connect("10.0.0.2:7").eventLog(options),
+  "core/api/types.ts NextEventLogOptions": (options: Options) => stack({}).nextEventLog(options),
   "core/api/moves/types.ts ThawOptions": (options: Options) =>
     stack({}).thaw(new Uint8Array(8), options),
   "core/api/moves/types.ts ReceiveOptions": (options: Options) =>
@@ -116,6 +117,7 @@ const HARMLESS = new Set([
   "adapters/service/publish/publish_datagrams.ts PublishDatagramsOptions",
   "adapters/service/links/tun.ts DeviceSetting",
   "plugins/shared/upstream.ts RelayOptions",
+  "adapters/service/inspection/stream_source.ts NextEventLogSource",
   "core/api/types.ts ListenOptions",
   "core/api/types.ts ConnectOptions",
 ]);

@@ -14,6 +14,7 @@ import { setServed } from "./demo/places.ts";
 import { messageLine, UsageError } from "./errors.ts";
 import { Captures } from "./inspection/captures.ts";
 import { OpenConnections } from "./inspection/open_connections.ts";
+import { streamNextEventLog } from "./inspection/event_log.ts";
 import type { OpenedStream, StreamSource } from "./inspection/stream_source.ts";
 import { checkAddresses, type Network } from "./links/network.ts";
 import type { MoveReport } from "./moves/move_out.ts";
@@ -156,9 +157,14 @@ export class Serving {
 
   /** Opens a stream; `undefined` if it is not there. */
   open(source: StreamSource): OpenedStream | undefined {
-    return source.type === "capture"
-      ? this.#captures?.open(source)
-      : this.#connections.openEventLog(source);
+    switch (source.type) {
+      case "capture":
+        return this.#captures?.open(source);
+      case "event-log":
+        return this.#connections.openEventLog(source);
+      case "next-event-log":
+        return streamNextEventLog(this.#network.stack, source, systemClock);
+    }
   }
 
   /** Ends a capture; false if there is none with this ID. */

@@ -45,6 +45,7 @@ import { graceOf } from "./runtime/grace.ts";
 import { PluginBindings } from "./runtime/plugin_bindings.ts";
 import { logRefusal } from "./runtime/port_host.ts";
 import { requireBytes } from "./tcp/bytes.ts";
+import { NextEventLogs } from "./tcp/next_event_log.ts";
 import { StackListener } from "./tcp/tcp_listener.ts";
 import { DescribedConnection } from "./tcp/described_connection.ts";
 import { StackSocket } from "./tcp/tcp_socket.ts";
@@ -53,7 +54,9 @@ import type {
   ConnectOptions,
   Handler,
   ListenOptions,
+  LoggedConnection,
   NetAddr,
+  NextEventLogOptions,
   OpenConnection,
   Plugin,
   PluginBinding,
@@ -159,6 +162,7 @@ class HostStack implements Stack {
   readonly #log: Logger;
   readonly #listeners = new Set<TcpListener>();
   readonly #datagrams: Datagrams;
+  readonly #nextEventLogs: NextEventLogs;
   readonly #bindings: PluginBindings;
   readonly #moves: Moves;
   #closing: Promise<void> | undefined;
@@ -177,6 +181,7 @@ class HostStack implements Stack {
     this.#driver = new Driver(this.#core, link, this.#clock);
     this.#datagrams = new Datagrams(this.#driver, this.#clock);
     this.#moves = new Moves(this.#driver);
+    this.#nextEventLogs = new NextEventLogs(this.#driver);
     this.#bindings = new PluginBindings(this.#driver, this.#datagrams, this.#moves, {
       stack: this,
       clock: this.#clock,
@@ -343,6 +348,14 @@ class HostStack implements Stack {
     return described;
   }
 
+  // deno-lint-ignore require-await -- errors are rejections
+  async nextEventLog(options?: NextEventLogOptions): Promise<LoggedConnection> {
+    if (this.#closing !== undefined) {
+      throw new TcpError("STACK_CLOSED", "The stack has been closed");
+    }
+    return this.#nextEventLogs.open(options);
+  }
+
   stats(): Readonly<Record<string, number>> {
     return {
       ...this.#core.stats.snapshot(),
@@ -377,6 +390,7 @@ class HostStack implements Stack {
       await whenDrained?.();
     } finally {
       this.#datagrams.close();
+      this.#nextEventLogs.close();
       this.#core.shutDown();
       this.#driver.stop();
       await this.#link.close();
@@ -416,6 +430,7 @@ class HostStack implements Stack {
     this.#closing ??= this.finished.catch(() => {});
     this.#stopListening("The stack has closed");
     this.#datagrams.close();
+    this.#nextEventLogs.close();
     this.#core.shutDown();
     this.#driver.stop();
     await this.#bindings.dispose();

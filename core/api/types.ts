@@ -127,6 +127,26 @@ export interface TcpEventLog extends AsyncIterable<TcpEvent>, Disposable {
   [Symbol.asyncIterator](): AsyncIterableIterator<TcpEvent>;
 }
 
+/** Options of {@link Stack.nextEventLog}. */
+export interface NextEventLogOptions extends EventLogOptions {
+  /** The local port; default: any. */
+  port?: number;
+  /** The peer's address, or a network that it is in; default: any. */
+  remote?: string;
+  /** Ends the wait; the promise rejects with its reason. */
+  signal?: AbortSignal;
+}
+
+/** What {@link Stack.nextEventLog} resolves with. */
+export interface LoggedConnection {
+  /** This side's address and port. */
+  readonly localAddr: NetAddr;
+  /** The peer's address and port. */
+  readonly remoteAddr: NetAddr;
+  /** The log, from the SYN on. */
+  readonly log: TcpEventLog;
+}
+
 /** One connection: a `Deno.TcpConn` and a WinterTC `Socket`. */
 export interface TcpSocket
   extends AsyncIterable<Uint8Array<ArrayBuffer>>, Disposable, AsyncDisposable {
@@ -197,7 +217,8 @@ export interface TcpSocket
   /** A snapshot of the statistics. */
   stats(): TcpStats;
   /**
-   * Starts an event log; a connection may have several. Without one, nothing is recorded.
+   * Starts an event log; a connection may have several. Without one, nothing is recorded. An accepted connection has its
+   * handshake behind it: {@link Stack.nextEventLog} starts before that.
    *
    * @throws {TypeError} `maxEvents` is not valid.
    */
@@ -620,6 +641,14 @@ export interface Stack extends AsyncDisposable {
   receive(packet: Uint8Array, options?: ReceiveOptions): void;
   /** The open connections that have a socket, in no particular order. */
   connections(): readonly OpenConnection[];
+  /**
+   * The event log of the next connection that a peer opens, from its SYN on; resolves when that has arrived, before the
+   * connection is accepted. After a SYN cookie, whose SYN leaves no state, the log begins with the ACK.
+   *
+   * @throws {TypeError} An option is not valid.
+   * @throws {TcpError} `STACK_CLOSED`: the stack was closed before.
+   */
+  nextEventLog(options?: NextEventLogOptions): Promise<LoggedConnection>;
   /** Counters of the whole stack; dropped packets by reason under `drop.*`. */
   stats(): Readonly<Record<string, number>>;
   /**

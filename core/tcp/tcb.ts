@@ -44,8 +44,7 @@ export const TCB_EVENT: {
   /** The connection has ended; `tcb.error` is the reason, if it is an error. */
   readonly ENDED: 8;
   /** Its event log has events to read. */
-  readonly LOGGED: 16;
-} = { OPENED: 1, READABLE: 2, WRITABLE: 4, ENDED: 8, LOGGED: 16 };
+} = { OPENED: 1, READABLE: 2, WRITABLE: 4, ENDED: 8 };
 
 /** Shared by the connections of one stack. */
 export interface TcpEnvironment {

@@ -11,7 +11,7 @@ import { seededRandom } from "../../adapters/runtime/seeded_random.ts";
 import { VirtualClock } from "../../adapters/runtime/virtual_clock.ts";
 import type { TcpOptions } from "../../core/api/config.ts";
 import { createStack } from "../../core/api/stack.ts";
-import type { TcpEventLog, TcpSocket, TcpStats } from "../../core/api/types.ts";
+import type { TcpSocket, TcpStats } from "../../core/api/types.ts";
 import type { TcpEvent } from "../../core/tcp/event_log/events.ts";
 import { concatenate } from "../../core/wire/bytes.ts";
 
@@ -39,11 +39,14 @@ export interface Sample {
 export interface Transfer {
   /** The sender's log. */
   readonly events: readonly TcpEvent[];
+  /** The receiver's, from the SYN on. */
   readonly receiverEvents: readonly TcpEvent[];
   readonly samples: readonly Sample[];
   readonly stats: TcpStats;
   /** A recording of the packets on the sender's link, before the losses. */
   readonly pcapng: Uint8Array<ArrayBuffer>;
+  /** A recording of the packets on the receiver's link. */
+  readonly receiverPcapng: Uint8Array<ArrayBuffer>;
 }
 
 /** A client sends; the server reads, and then closes. RTT 40 ms. */
@@ -63,12 +66,14 @@ export async function loggedTransfer(options: TransferOptions): Promise<Transfer
   const watched = pcapng(path, { clock, epochMs: 0 });
   const blocks: Uint8Array[] = [];
   watched.record((block) => blocks.push(block));
+  const arriving = pcapng(there, { clock, epochMs: 0 });
+  const receiverBlocks: Uint8Array[] = [];
+  arriving.record((block) => receiverBlocks.push(block));
   const tcp = { profile: "internet" as const, ...options.tcp };
   const common = { clock, random, tcp };
-  await using receiver = createStack({ link: there, addresses: ["10.0.0.1/24"], ...common });
-  let receiverLog: TcpEventLog | undefined;
+  await using receiver = createStack({ link: arriving, addresses: ["10.0.0.1/24"], ...common });
+  const receiverLog = receiver.nextEventLog({ port: 9, remote: "10.0.0.2", maxEvents });
   receiver.use(9, async ({ socket }) => {
-    receiverLog = socket.eventLog({ maxEvents });
     for await (const chunk of socket.views()) void chunk;
   });
   await using sender = createStack({ link: watched, addresses: ["10.0.0.2/24"], ...common });
@@ -91,10 +96,11 @@ export async function loggedTransfer(options: TransferOptions): Promise<Transfer
   events.push(...log.take());
   return {
     events,
-    receiverEvents: receiverLog!.take(),
+    receiverEvents: (await receiverLog).log.take(),
     samples,
     stats: socket.stats(),
     pcapng: concatenate(blocks),
+    receiverPcapng: concatenate(receiverBlocks),
   };
 }
 

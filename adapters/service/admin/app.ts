@@ -16,7 +16,7 @@ import { printableJson } from "../printable.ts";
 import type { Service } from "../service.ts";
 import { selectionSchema } from "./connections.ts";
 import { captureRoutes } from "./capture_routes.ts";
-import { eventLogRoute } from "./event_log_route.ts";
+import { eventLogRoutes } from "./event_log_route.ts";
 import type { Upgraded, Upgrader } from "../upgrade/upgrader.ts";
 import type { EventHub, Follower } from "./event_hub.ts";
 import { guard, type GuardOptions } from "./guard.ts";
@@ -237,7 +237,7 @@ function routesOf(target: AdminTarget): Route[] {
         return c.json({ error: `there is no connection ${id}` }, 404);
       },
     },
-    eventLogRoute(service),
+    ...eventLogRoutes(service),
     ...captureRoutes(service),
     ...impairRoutes(service),
     {

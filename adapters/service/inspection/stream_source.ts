@@ -14,6 +14,14 @@ export interface EventLogSource {
   readonly maxEvents: number;
 }
 
+/** The event log of the next connection that a peer opens. */
+export interface NextEventLogSource extends Omit<EventLogSource, "type" | "id"> {
+  readonly type: "next-event-log";
+  /** The local port, and the peer's address or network; absent: any. */
+  readonly port?: number | undefined;
+  readonly remote?: string | undefined;
+}
+
 /** The packets of the link, as a pcapng file. */
 export interface CaptureSource {
   readonly type: "capture";
@@ -27,4 +35,4 @@ export interface CaptureSource {
 export type OpenedStream = ReadableStream<Uint8Array<ArrayBuffer>>;
 
 /** A source; it can be sent to another thread. */
-export type StreamSource = EventLogSource | CaptureSource;
+export type StreamSource = EventLogSource | NextEventLogSource | CaptureSource;

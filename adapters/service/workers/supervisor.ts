@@ -18,6 +18,7 @@ import { UsageError } from "../errors.ts";
 import { processMetrics } from "../metrics/process_metrics.ts";
 import type { PublishedPort } from "../publish/publish.ts";
 import { Readiness } from "../readiness/readiness.ts";
+import { firstStream } from "../inspection/first_stream.ts";
 import { mergeCaptures } from "../inspection/merge_captures.ts";
 import { type Changes, sumChanges } from "../reload/changes.ts";
 import { mergePages } from "../admin/connections.ts";
@@ -131,6 +132,7 @@ export async function startWorkers(
         if (source.type === "capture" && source.filter !== undefined) compileFilter(source.filter);
         const opened = await Promise.all(workers.map(({ streams }) => streams.open(source)));
         const found = opened.filter((stream) => stream !== undefined);
+        if (source.type === "next-event-log" && found.length > 0) return firstStream(found);
         if (source.type !== "capture" || found.length === 0) return found[0];
         return mergeCaptures(found, found.map((_, index) => `${settings.tun} worker ${index}`));
       },

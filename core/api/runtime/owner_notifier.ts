@@ -1,8 +1,8 @@
 /**
- * Notifies sockets, listeners and flows of their events in the core.
+ * Notifies sockets, listeners, event logs and flows of their events in the core.
  *
  * Each notification may wake a handler that computes for milliseconds, and hundreds can come with
- * one burst of packets. So only some owners are notified in a turn, and connections, listeners and
+ * one burst of packets. So only some owners are notified in a turn, and connections, listeners, event logs and
  * UDP take turns: new connections are accepted even if the others are busy.
  *
  * @module
@@ -15,7 +15,7 @@ export const MAX_OWNERS = 64;
  */
 export const TURN_MS = 8;
 
-/** The owner of a connection, a listener, a flow or a UDP socket in the core. */
+/** The owner of a connection, a listener, an event log, a flow or a UDP socket in the core. */
 export interface Owner {
   /** Events are pending; the owner looks them up in the core. */
   onEvent(): void;
@@ -29,7 +29,11 @@ export interface Owned {
 
 /** Where events come from: a `CoreStack`. */
 export interface EventSource {
-  readonly tcp: { pollConnection(): Owned | undefined; pollListener(): Owned | undefined };
+  readonly tcp: {
+    pollConnection(): Owned | undefined;
+    pollListener(): Owned | undefined;
+    pollEventLog(): Owned | undefined;
+  };
   readonly udp: { pollEvent(): Owned | undefined };
 }
 
@@ -51,7 +55,7 @@ export class OwnerNotifier {
     while (notified < this.#limit) {
       const before = notified;
       notified += notifyOwner(tcp.pollConnection()) + notifyOwner(tcp.pollListener()) +
-        notifyOwner(udp.pollEvent());
+        notifyOwner(tcp.pollEventLog()) + notifyOwner(udp.pollEvent());
       if (notified > before) continue;
       this.hasMore = false;
       return;

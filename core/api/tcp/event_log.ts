@@ -4,40 +4,53 @@
  * @module
  */
 import { z } from "zod";
-import type { EventLogSource } from "../../stack/tcp/connections.ts";
+import type { EventLogSource } from "../../stack/tcp/event_logs.ts";
 import type { TcpEvent } from "../../tcp/event_log/events.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
 import { count } from "../numbers.ts";
 import { checkOptions } from "../options.ts";
 import type { Driver } from "../runtime/driver.ts";
+import type { Owner } from "../runtime/owner_notifier.ts";
 import type { EventLogOptions, TcpEventLog } from "../types.ts";
 
 /** A snapshot and what follows it need some room. */
 const MIN_EVENTS = 16;
 const DEFAULT_EVENTS = 10_000;
 
-const schema = z.strictObject({ maxEvents: count(MIN_EVENTS).default(DEFAULT_EVENTS) });
+/** The maximum number of unread events. */
+export const maxEventsSchema: z.ZodDefault<z.ZodNumber> = count(MIN_EVENTS).default(DEFAULT_EVENTS);
+
+const schema = z.strictObject({ maxEvents: maxEventsSchema });
+
+/**
+ * Starts a log of a connection.
+ *
+ * @throws {TypeError} An option is not valid.
+ */
+export function openEventLog(
+  tcb: Tcb,
+  driver: Driver,
+  options: EventLogOptions | undefined,
+): ConnectionEventLog {
+  const { maxEvents } = checkOptions("eventLog", schema, options);
+  const source = driver.core.tcp.eventLogs.open(tcb, maxEvents, driver.now());
+  return new ConnectionEventLog(tcb, driver, source);
+}
 
 /** One reader's log of a connection. */
-export class ConnectionEventLog implements TcpEventLog {
+export class ConnectionEventLog implements TcpEventLog, Owner {
   readonly #tcb: Tcb;
   readonly #driver: Driver;
   readonly #source: EventLogSource;
-  readonly #onClose: () => void;
   #isClosed = false;
   #wake: (() => void) | undefined;
 
-  constructor(
-    tcb: Tcb,
-    driver: Driver,
-    options: EventLogOptions | undefined,
-    onClose: () => void,
-  ) {
-    const { maxEvents } = checkOptions("eventLog", schema, options);
+  /** Reads `source`, which has been opened. */
+  constructor(tcb: Tcb, driver: Driver, source: EventLogSource) {
     this.#tcb = tcb;
     this.#driver = driver;
-    this.#onClose = onClose;
-    this.#source = driver.core.tcp.openEventLog(tcb, maxEvents, driver.now());
+    this.#source = source;
+    source.queue.handle = this;
   }
 
   take(): TcpEvent[] {
@@ -56,13 +69,12 @@ export class ConnectionEventLog implements TcpEventLog {
     if (this.#isClosed) return;
     this.#isClosed = true;
     const { core } = this.#driver;
-    core.tcp.closeEventLog(this.#tcb, this.#source, this.#driver.now());
-    this.#onClose();
-    this.wake();
+    core.tcp.eventLogs.close(this.#tcb, this.#source, this.#driver.now());
+    this.onEvent();
   }
 
   /** There may be events to read. */
-  wake(): void {
+  onEvent(): void {
     const wake = this.#wake;
     this.#wake = undefined;
     wake?.();

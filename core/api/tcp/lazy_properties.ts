@@ -4,7 +4,6 @@
  * @module
  */
 import type { NetAddr } from "../types.ts";
-import type { ConnectionEventLog } from "./event_log.ts";
 
 /** Each is created on first use. */
 export class LazyProperties {
@@ -13,13 +12,7 @@ export class LazyProperties {
   localAddr: NetAddr | undefined;
   remoteAddr: NetAddr | undefined;
   abortReason: unknown;
-  eventLogs: Set<ConnectionEventLog> | undefined;
   #onFinished: (() => void)[] | undefined;
-
-  /** There may be events to read. */
-  wakeEventLogs(): void {
-    for (const log of this.eventLogs ?? []) log.wake();
-  }
 
   /** Adds a callback for the time when nothing more is expected from the peer. */
   addOnFinished(callback: () => void): void {

@@ -29,7 +29,7 @@ import { bytesFault, emptyRead, isBytes, notBytes, requireBytes } from "./bytes.
 import { describeCloseReason } from "./close_reason.ts";
 import type { ClosedListener, ReadableListener } from "./connection_listener.ts";
 import { DescribedConnection } from "./described_connection.ts";
-import { ConnectionEventLog } from "./event_log.ts";
+import { openEventLog } from "./event_log.ts";
 import { LazyProperties } from "./lazy_properties.ts";
 import { socketInfo, tcpStats } from "./socket_stats.ts";
 import { readableOf, writableOf } from "./socket_streams.ts";
@@ -211,10 +211,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   }
 
   eventLog(options?: EventLogOptions): TcpEventLog {
-    const logs = this.#lazyProperties().eventLogs ??= new Set();
-    const log = new ConnectionEventLog(this.#tcb, this.#driver, options, () => logs.delete(log));
-    logs.add(log);
-    return log;
+    return openEventLog(this.#tcb, this.#driver, options);
   }
 
   // ---------------------------------------------------------------- reading
@@ -603,7 +600,6 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
       this.#discardUnread();
       this.#closeWhenAcknowledged();
     }
-    if ((events & (TCB_EVENT.LOGGED | TCB_EVENT.ENDED)) !== 0) this.#lazy?.wakeEventLogs();
     if ((events & TCB_EVENT.ENDED) !== 0) this.#end();
     else if ((events & TCB_EVENT.WRITABLE) !== 0 && this.#writers.length > 0) this.#serveWriters();
   }

@@ -9,8 +9,6 @@ import { Queue } from "../../buffers/queue.ts";
 import { segmentArrives } from "../../tcp/arrive.ts";
 import { endConnection } from "../../tcp/close_connection.ts";
 import type { TcpConfig } from "../../tcp/config.ts";
-import type { EventQueue } from "../../tcp/event_log/event_queue.ts";
-import { EventRecorder } from "../../tcp/event_log/recorder.ts";
 import { initialSequence, type KeyedHash } from "../../tcp/isn.ts";
 import { nextSegment } from "../../tcp/output.ts";
 import { Tcb, TCB_EVENT, type TcpEnvironment } from "../../tcp/tcb.ts";
@@ -23,6 +21,7 @@ import type { DropReason } from "../../wire/drop_reason.ts";
 import type { Segment } from "../../wire/tcp.ts";
 import { DeadlineHeap } from "../deadline_heap.ts";
 import type { Demux } from "../demux.ts";
+import { EventLogs } from "./event_logs.ts";
 import type { Peers } from "../peers/peers.ts";
 import { choosePort } from "../ports.ts";
 import type { Stats } from "../stats.ts";
@@ -54,12 +53,6 @@ export interface ConnectionsOptions {
  */
 const MAX_PROBED = 128;
 
-/** An event log of a connection: where its events come from, and those of one reader. */
-export interface EventLogSource {
-  readonly recorder: EventRecorder;
-  readonly queue: EventQueue;
-}
-
 /** A step of a connection: an arriving segment, a timer, a call of the user. */
 type Step<A, B, C, Result> = (tcb: Tcb, a: A, b: B, c: C) => Result;
 
@@ -76,8 +69,8 @@ export class Connections {
   readonly #listenerEvents = new Queue<Listener>();
   readonly #options: ConnectionsOptions;
   readonly #timeWait = new Set<Tcb>();
-  /** Of connections with an event log; `undefined` while there are none; other connections check nothing else. */
-  #recorders: Map<Tcb, EventRecorder> | undefined = undefined;
+  /** The event logs of connections. */
+  readonly eventLogs: EventLogs = new EventLogs();
   #portCounter: number;
 
   constructor(options: ConnectionsOptions) {
@@ -139,7 +132,7 @@ export class Connections {
     b?: unknown,
     c?: unknown,
   ) {
-    const result = this.#recorders === undefined
+    const result = this.eventLogs.isEmpty
       ? step(tcb, a, b, c)
       : this.#recordStep(step, tcb, a, b, c);
     this.#settle(tcb);
@@ -157,7 +150,7 @@ export class Connections {
     b: unknown,
     c: unknown,
   ): unknown {
-    const recorder = this.#recorders!.get(tcb);
+    const recorder = this.eventLogs.recorderOf(tcb);
     if (recorder === undefined) return step(tcb, a, b, c);
     if (step === segmentArrives) {
       const now = b as number;
@@ -172,31 +165,13 @@ export class Connections {
   }
 
   #recordOutput(tcb: Tcb, now: number, out: OutgoingPacket): boolean {
-    const recorder = this.#recorders!.get(tcb);
+    const recorder = this.eventLogs.recorderOf(tcb);
     if (recorder === undefined) return nextSegment(tcb, now, out);
     const forced = recorder.sends(now);
     const isSent = nextSegment(tcb, now, out);
     if (isSent) recorder.sent(out, forced, now);
     else recorder.observe(now);
-    if (tcb.events !== 0) this.#queueEvents(tcb);
     return isSent;
-  }
-
-  /** Starts an event log of a connection, with at most `limit` unread events. */
-  openEventLog(tcb: Tcb, limit: number, now: number): EventLogSource {
-    const recorder = this.#recorders?.get(tcb) ?? new EventRecorder(tcb);
-    if (!recorder.hasEnded) (this.#recorders ??= new Map()).set(tcb, recorder);
-    return { recorder, queue: recorder.open(limit, now) };
-  }
-
-  /** Ends an event log. */
-  closeEventLog(tcb: Tcb, { recorder, queue }: EventLogSource, now: number): void {
-    if (recorder.close(queue, now)) this.#forgetRecorder(tcb);
-  }
-
-  #forgetRecorder(tcb: Tcb): void {
-    this.#recorders?.delete(tcb);
-    if (this.#recorders?.size === 0) this.#recorders = undefined;
   }
 
   /** Writes the next segment to send to `out`; returns false if there is none. */
@@ -205,7 +180,7 @@ export class Connections {
       const tcb = this.#output.shift();
       if (tcb === undefined) return false;
       tcb.clear(IN_OUTPUT_QUEUE);
-      const isSent = this.#recorders === undefined
+      const isSent = this.eventLogs.isEmpty
         ? nextSegment(tcb, now, out)
         : this.#recordOutput(tcb, now, out);
       if (isSent) {
@@ -311,7 +286,7 @@ export class Connections {
 
   #forget(tcb: Tcb): void {
     this.#deadlines.remove(tcb);
-    if (this.#recorders !== undefined) this.#forgetRecorder(tcb);
+    if (!this.eventLogs.isEmpty) this.eventLogs.forget(tcb);
     if (!tcb.has(IN_TABLES)) return;
     tcb.clear(IN_TABLES);
     this.#timeWait.delete(tcb);

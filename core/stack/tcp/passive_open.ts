@@ -98,6 +98,7 @@ export class PassiveOpen {
     tcb.listener = listener;
     const iss = connections.initialSequence(tcb, now);
     openPassive(tcb, segment, above === undefined ? iss : sequenceAbove(above, iss), now);
+    connections.eventLogs.connectionOpens(tcb, segment, now);
     listener.enter(tcb);
     connections.apply(listener.decides ? holdSyn : acceptSyn, tcb);
     if (!listener.decides) return;
@@ -156,6 +157,7 @@ export class PassiveOpen {
     this.#connections.enter(tcb);
     tcb.listener = listener;
     listener.enter(tcb);
+    this.#connections.eventLogs.connectionOpens(tcb, undefined, now);
     this.#connections.apply(segmentArrives, tcb, segment, now);
     return true;
   }

@@ -26,7 +26,8 @@ import type { QuotedPacket } from "../icmp/quoted.ts";
 import type { Peers } from "../peers/peers.ts";
 import type { Sharding } from "../sharding/shard.ts";
 import type { Stats } from "../stats.ts";
-import type { Connections, EventLogSource } from "./connections.ts";
+import type { Connections } from "./connections.ts";
+import type { EventLogEvent, EventLogs } from "./event_logs.ts";
 import { Listener } from "./listener.ts";
 import { MovedConnection, type MovedConnections, type MovedPacket } from "./moved_connections.ts";
 import { PassiveOpen } from "./passive_open.ts";
@@ -114,6 +115,11 @@ export class TcpLayer {
   /** Removes the next listener with connections in `ready` or `undecided` from the queue. */
   pollListener(): Listener | undefined {
     return this.#connections.pollListener();
+  }
+
+  /** Removes the next event log with new events, or request for one that has a connection. */
+  pollEventLog(): EventLogEvent | undefined {
+    return this.eventLogs.poll();
   }
 
   /** Queues a listener again whose owner has left connections for a later turn. */
@@ -365,14 +371,9 @@ export class TcpLayer {
     }
   }
 
-  /** Starts an event log of a connection, with at most `limit` unread events. */
-  openEventLog(tcb: Tcb, limit: number, now: number): EventLogSource {
-    return this.#connections.openEventLog(tcb, limit, now);
-  }
-
-  /** Ends an event log. */
-  closeEventLog(tcb: Tcb, log: EventLogSource, now: number): void {
-    this.#connections.closeEventLog(tcb, log, now);
+  /** The event logs of connections. */
+  get eventLogs(): EventLogs {
+    return this.#connections.eventLogs;
   }
 
   /** Every connection in the tables. */

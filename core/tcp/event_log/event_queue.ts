@@ -11,6 +11,10 @@ import type { TcpEvent } from "./events.ts";
 export class EventQueue {
   readonly #events = new Queue<TcpEvent>();
   readonly #limit: number;
+  /** Its reader; opaque to the core. */
+  handle: unknown = undefined;
+  /** Whether the reader is about to be notified. */
+  isNotified = false;
   #dropped = 0;
   #missing = 0;
 

@@ -12,7 +12,6 @@ import { ACK_CONTEXT } from "../ack_context.ts";
 import type { ForcedSegment } from "../forced_segment.ts";
 import type { Tcb } from "../tcb.ts";
 import { RELEASED, SACK_PERMITTED } from "../tcb_flags.ts";
-import { TCB_EVENT } from "../tcb.ts";
 import { echoedRtt } from "../timestamps.ts";
 import { EventQueue } from "./event_queue.ts";
 import type {
@@ -48,6 +47,7 @@ const PROBES: Readonly<Partial<Record<ForcedSegment, SentSegment["trigger"]>>> =
 /** The log of one connection, with any number of readers. */
 export class EventRecorder {
   readonly #tcb: Tcb;
+  readonly #notify: (queue: EventQueue) => void;
   #queues: readonly EventQueue[] = [];
   #last: ObservedState;
   /** The segment that is being processed. */
@@ -56,8 +56,10 @@ export class EventRecorder {
   #echoed = -1;
   #synRtt = -1;
 
-  constructor(tcb: Tcb) {
+  /** `notify` is called with the queue of a reader that has read everything, before the next event. */
+  constructor(tcb: Tcb, notify: (queue: EventQueue) => void) {
     this.#tcb = tcb;
+    this.#notify = notify;
     this.#last = observe(tcb);
   }
 
@@ -78,12 +80,22 @@ export class EventRecorder {
     return this.#queues.length === 0;
   }
 
+  /** No more events follow, so that the readers are not to wait. */
+  wakeReaders(): void {
+    for (const queue of this.#queues) this.#notify(queue);
+  }
+
   /** Whether no more events can follow. */
   get hasEnded(): boolean {
     return this.#tcb.has(RELEASED);
   }
 
   // ---------------------------------------------------------------- steps of the connection
+
+  /** The SYN that has opened the connection: what it has changed is in the snapshot. */
+  openedBy(syn: Segment, now: number): void {
+    this.#push(now, "tcp:segment_received", { header: segmentHeader(syn, 0) });
+  }
 
   /** A segment is about to be processed, which changes `segment`. */
   arrives(segment: Segment, now: number): void {
@@ -260,8 +272,8 @@ export class EventRecorder {
   #push<Name extends TcpEventName>(now: number, name: Name, data: TcpEventData[Name]): void {
     const event = { time: microseconds(now), name, data } as TcpEventOf<Name> as TcpEvent;
     for (const queue of this.#queues) {
-      // The owner is notified once, and reads until the queue is empty.
-      if (queue.count === 0) this.#tcb.notify(TCB_EVENT.LOGGED);
+      // The reader is notified once, and reads until the queue is empty.
+      if (queue.count === 0) this.#notify(queue);
       queue.push(event);
     }
   }

@@ -28,12 +28,14 @@ export class AdminClient {
   }
 
   /**
-   * Opens a stream.
+   * Opens a stream. It is empty if `signal` is aborted before the service answers, which may take as long as nothing
+   * has happened there.
    *
    * @throws {Error} The service cannot be reached, or refuses.
    */
-  async open(path: string): Promise<AdminStream> {
-    const answer = await this.#request(path);
+  async open(path: string, signal?: AbortSignal): Promise<AdminStream> {
+    const answer = await this.#request(path, signal);
+    if (answer === undefined) return { async *[Symbol.asyncIterator]() {}, close() {} };
     if (answer.statusCode !== 200) {
       let text = "";
       for await (const chunk of answer.setEncoding("utf8")) text += chunk;
@@ -45,12 +47,12 @@ export class AdminClient {
     };
   }
 
-  #request(path: string): Promise<IncomingMessage> {
+  #request(path: string, signal?: AbortSignal): Promise<IncomingMessage | undefined> {
     const { listen, token } = this.#admin;
     const isUnix = "path" in listen;
     const where = isUnix ? `unix:${listen.path}` : formatHostPort(listen);
     return new Promise((resolve, reject) => {
-      request({
+      const asking = request({
         ...isUnix ? { socketPath: listen.path } : { host: listen.hostname, port: listen.port },
         path,
         headers: {
@@ -59,7 +61,12 @@ export class AdminClient {
         },
       }, resolve).on("error", (error) => {
         reject(new Error(`cannot reach the service at ${where}: ${messageLine(error)}`));
-      }).end();
+      });
+      asking.end();
+      signal?.addEventListener("abort", () => {
+        resolve(undefined);
+        asking.destroy();
+      });
     });
   }
 }

@@ -1,5 +1,5 @@
 /**
- * `berth trace`: the event log of a live connection, in a readable form.
+ * `berth trace`: the event log of a live connection, or of the next one, in a readable form.
  *
  * @module
  */
@@ -9,26 +9,41 @@ import { UsageError } from "../../errors.ts";
 import type { AdminClient } from "./admin_client.ts";
 import { EventLines } from "./event_lines.ts";
 import { linesOf } from "./lines.ts";
-import type { Tool } from "./tool.ts";
+import type { Tool, ToolArguments } from "./tool.ts";
 
 /** The command. */
 export const TRACE: Tool = {
-  help: "the event log of a connection: CONNECTION (an ID, or text in one row) [-v] [--json]",
-  usage: "CONNECTION [-v] [--json]",
+  help:
+    "the event log of a connection: CONNECTION (an ID, or text in one row) or --next [-v] [--json]",
+  usage: "CONNECTION|--next [--port PORT] [--remote NETWORK] [-v] [--json]",
   flags: {
+    next: { help: "the next connection that a peer opens, from its SYN on" },
+    port: { value: "PORT", help: "with --next: its local port" },
+    remote: {
+      value: "NETWORK",
+      help: "with --next: the peer's address, or a network that it is in",
+    },
     verbose: { short: "v", help: "timers, and every change of the metrics" },
     json: { help: "print the events as they are, one per line" },
   },
-  check({ words }) {
-    if (words.length === 1) return;
+  check({ words, flags: { next, port, remote } }) {
+    if (next && words.length > 0) throw new UsageError("trace: --next: expected no connection");
+    if (!next && (port ?? remote) !== undefined) {
+      throw new UsageError("trace: --port and --remote choose the next connection: add --next");
+    }
+    if (next || words.length === 1) return;
     throw new UsageError(
       "trace: expected one connection, such as 10.7.0.2:80-10.0.0.9:52114 of berth connections",
     );
   },
   async run({ flags, words, service, out, signal }) {
-    const id = await findConnection(service, words[0]!);
     const stream = await service.open(
-      `/connections/${encodeURIComponent(id)}/events?format=ndjson`,
+      flags["next"]
+        ? `/connections/next/events?${nextQuery(flags)}`
+        : `/connections/${
+          encodeURIComponent(await findConnection(service, words[0]!))
+        }/events?format=ndjson`,
+      signal,
     );
     const stop = () => stream.close();
     signal.addEventListener("abort", stop);
@@ -50,6 +65,14 @@ export const TRACE: Tool = {
     stop();
   },
 };
+
+function nextQuery({ port, remote }: ToolArguments["flags"]): URLSearchParams {
+  return new URLSearchParams({
+    format: "ndjson",
+    ...typeof port === "string" && { port },
+    ...typeof remote === "string" && { remote },
+  });
+}
 
 /** @throws {UsageError} The text does not name one connection. */
 async function findConnection(service: AdminClient, text: string): Promise<string> {

@@ -2,23 +2,31 @@ import { describe, expect, test } from "bun:test";
 import { Hono } from "hono";
 import { idOf } from "../../../../adapters/service/admin/connections.ts";
 import {
-  eventLogRoute,
+  eventLogRoutes,
   MAX_EVENT_LOGS,
 } from "../../../../adapters/service/admin/event_log_route.ts";
-import { streamEventLog } from "../../../../adapters/service/inspection/event_log.ts";
+import {
+  streamEventLog,
+  streamNextEventLog,
+} from "../../../../adapters/service/inspection/event_log.ts";
+import { echo } from "../../../../plugins/echo.ts";
 import { bytes, StackPair } from "../../../core/api/stack_pair.ts";
 import { tcpEventSchema } from "../../../support/tcp_event_schema.ts";
 
 /** The route for the client's connections of a pair. */
-function routeFor({ client, clock }: StackPair) {
-  const route = eventLogRoute({
+function routeFor({ client, server, clock }: StackPair) {
+  const routes = eventLogRoutes({
     open(source) {
-      if (source.type !== "event-log") throw new Error(source.type);
+      if (source.type === "capture") throw new Error(source.type);
+      if (source.type === "next-event-log") {
+        return Promise.resolve(streamNextEventLog(server, source, clock));
+      }
       const found = client.connections().find((one) => idOf(one) === source.id);
       return Promise.resolve(found && streamEventLog(found, source, clock));
     },
   });
-  const app = new Hono().get("/connections/:id/events", route.handle);
+  const app = new Hono();
+  for (const { path, handle } of routes) app.get(path.replace("{id}", ":id"), handle);
   return (id: string, query = "") => {
     const aborting = new AbortController();
     const answer = app.request(`/connections/${encodeURIComponent(id)}/events${query}`, {
@@ -51,6 +59,56 @@ describe("GET /connections/ID/events", () => {
     const sequence = await get(id);
     expect(sequence.response.status).toBe(404);
     expect(await sequence.response.json()).toEqual({ error: `there is no connection ${id}` });
+  });
+
+  // The request comes first, then a SYN to another port, then the connection that is meant.
+  test("streams the log of the next connection from its SYN on", async () => {
+    await using pair = new StackPair({ profile: "internet" });
+    for (const port of [7, 9]) pair.server.use(port, echo());
+    const get = routeFor(pair);
+    const { response } = await get("next", "?format=ndjson&port=7&remote=10.0.0.0/24");
+    const text = response.text();
+    for (const port of [9, 7]) {
+      const socket = pair.client.connect({ hostname: "10.0.0.2", port }, {
+        localPort: 4000 + port,
+      });
+      await pair.run(socket.opened);
+      socket.abort();
+      await pair.clock.advance(10);
+    }
+    const [header, ...events] = (await pair.run(text)).trimEnd().split("\n")
+      .map((line) => JSON.parse(line));
+    expect(header.title).toBe("10.0.0.2:7 10.0.0.1:4007");
+    expect(header.trace.vantage_point.type).toBe("server");
+    for (const event of events) tcpEventSchema.parse(event);
+    const segments = events.filter(({ name }) => name.startsWith("tcp:segment"));
+    expect(segments.slice(0, 3).map(({ name, data }) => `${name} ${data.header.flags}`)).toEqual([
+      "tcp:segment_received SYN,ECE,CWR",
+      "tcp:segment_sent SYN,ACK,ECE",
+      "tcp:segment_received ACK",
+    ]);
+    expect(events.at(-1)).toMatchObject({ data: { new: "CLOSED" } });
+  });
+
+  // A reader that leaves before: the request is withdrawn, and the connection is not logged.
+  test("withdraws the request for the next connection with its reader", async () => {
+    await using pair = new StackPair({ profile: "internet" });
+    pair.server.use(7, echo());
+    const get = routeFor(pair);
+    for (let i = 0; i < 2 * MAX_EVENT_LOGS; i++) {
+      const { response } = await get("next");
+      expect(response.status).toBe(200);
+      await response.body!.cancel();
+    }
+    const { response } = await get("next", "?port=0");
+    expect([response.status, await response.json()])
+      .toEqual([400, { error: "port: expected a port, 1 to 65535" }]);
+    const refused = await get("next", "?remote=all");
+    expect([refused.response.status, await refused.response.json()]).toEqual([
+      400,
+      { error: "remote: expected an address or network such as 10.90.0.0/16" },
+    ]);
+    await pair.run(pair.client.connect("10.0.0.2:7").opened);
   });
 
   // Wrong parameters are named.

@@ -141,7 +141,7 @@ describe("prometheusText", () => {
   });
 
   // 100,000 names: the text has a thousand of them, and the sum of the others.
-  test("has a bounded number of series", async () => {
+  test("has a bounded number of series", () => {
     const sums = new MetricSums();
     const histogram = new DurationHistogram([1]);
     histogram.record(1);

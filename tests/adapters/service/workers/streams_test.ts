@@ -1,15 +1,18 @@
 import { describe, expect, test } from "bun:test";
 import type {
+  EventLogSource,
   OpenedStream,
-  StreamSource,
 } from "../../../../adapters/service/inspection/stream_source.ts";
 import { RemoteStreams, ServedStreams } from "../../../../adapters/service/workers/streams.ts";
 
-const SOURCE: StreamSource = { type: "event-log", id: "a-b", format: "ndjson", maxEvents: 100 };
+const SOURCE: EventLogSource = { type: "event-log", id: "a-b", format: "ndjson", maxEvents: 100 };
 
 /** A worker's streams and the main thread's, connected as by messages. */
-function connected(open: (source: StreamSource) => OpenedStream | undefined) {
-  const served = new ServedStreams(open, (event) => queueMicrotask(() => remote.take(event)));
+function connected(open: (source: EventLogSource) => OpenedStream | undefined) {
+  const served = new ServedStreams(
+    (source) => open(source as EventLogSource),
+    (event) => queueMicrotask(() => remote.take(event)),
+  );
   const remote: RemoteStreams = new RemoteStreams((request) =>
     queueMicrotask(() => void served.handle(request))
   );

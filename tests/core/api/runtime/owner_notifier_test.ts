@@ -2,17 +2,21 @@ import { beforeEach, describe, expect, test } from "bun:test";
 import { MAX_OWNERS, OwnerNotifier, TURN_MS } from "../../../../core/api/runtime/owner_notifier.ts";
 
 /** Pending events by kind; each owner records that it was notified. */
-let waiting: { connection: number; listener: number; datagrams: number };
+let waiting: { connection: number; listener: number; eventLog: number; datagrams: number };
 let notified: string[];
 let notifier: OwnerNotifier;
 
 beforeEach(() => {
-  waiting = { connection: 0, listener: 0, datagrams: 0 };
+  waiting = { connection: 0, listener: 0, eventLog: 0, datagrams: 0 };
   notified = [];
   const poll = (what: keyof typeof waiting) => () =>
     waiting[what]-- > 0 ? { handle: { onEvent: () => notified.push(what) } } : undefined;
   notifier = new OwnerNotifier({
-    tcp: { pollConnection: poll("connection"), pollListener: poll("listener") },
+    tcp: {
+      pollConnection: poll("connection"),
+      pollListener: poll("listener"),
+      pollEventLog: poll("eventLog"),
+    },
     udp: { pollEvent: poll("datagrams") },
   });
 });

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { echo } from "../../../../plugins/echo.ts";
 import { deriveSocket } from "../../../../core/api/tcp/derived_socket.ts";
 import type { TcpEvent } from "../../../../core/tcp/event_log/events.ts";
 import { loggedTransfer, named } from "../../../support/logged_transfer.ts";
@@ -9,6 +10,15 @@ import { tcpEventJsonSchema, tcpEventSchema } from "../../../support/tcp_event_s
 import { bytes, StackPair } from "../stack_pair.ts";
 
 const LOSSY = { bytes: 300_000, data: { loss: 0.06, reorder: 0.03, duplicate: 0.02 } };
+
+/** Direction and flags of each segment. */
+function segmentsOf(events: readonly TcpEvent[]): string[] {
+  return events.flatMap(({ name, data }) =>
+    name === "tcp:segment_sent" || name === "tcp:segment_received"
+      ? [`${name.slice("tcp:segment_".length)} ${data.header.flags}`]
+      : []
+  );
+}
 
 describe("socket.eventLog", () => {
   // From the SYN to the end, on the side that has opened the connection; both close at once.
@@ -39,6 +49,65 @@ describe("socket.eventLog", () => {
     expect(events.map(({ time }) => time)).toEqual(
       events.map(({ time }) => time).toSorted((a, b) => a - b),
     );
+  });
+
+  // On the side that accepts, the log was asked for before.
+  test("records an accepted connection from its SYN on", async () => {
+    await using pair = new StackPair({ profile: "internet" });
+    const next = pair.server.nextEventLog({ port: 7 });
+    pair.server.use(7, echo());
+    const socket = pair.client.connect("10.0.0.2:7", { allowHalfOpen: true });
+    await pair.run(socket.opened);
+    const { log, localAddr, remoteAddr } = await next;
+    await pair.run(socket.write(bytes("ahoy")));
+    await pair.run(socket.closeWrite());
+    await pair.clock.advance(300_000);
+    expect([localAddr, remoteAddr]).toEqual([socket.remoteAddr, socket.localAddr]);
+    const events = log.take();
+    expect(events[0]).toMatchObject({
+      name: "tcp:snapshot",
+      data: { role: "server", state: "SYN-RECEIVED", irs: expect.any(Number) },
+    });
+    expect(segmentsOf(events).slice(0, 4)).toEqual([
+      "received SYN,ECE,CWR",
+      "sent SYN,ACK,ECE",
+      "received ACK",
+      "received PSH,ACK",
+    ]);
+    expect(named(events, "tcp:connection_state_updated").map(({ data }) => data.new))
+      .toEqual(["ESTABLISHED", "CLOSE-WAIT", "LAST-ACK", "CLOSED"]);
+  });
+
+  // A plugin refuses the SYN: the log has its RST. A SYN whose peer is gone: the log ends with the attempt.
+  test("records what becomes of a SYN", async () => {
+    await using pair = new StackPair({ profile: "internet" });
+    pair.server.use(25, { name: "no mail", onSyn: () => "refuse" });
+    const refused = pair.server.nextEventLog();
+    const socket = pair.client.connect("10.0.0.2:25");
+    await pair.run(socket.closed.catch(() => {}));
+    const events: TcpEvent[] = [];
+    for await (const event of (await refused).log) events.push(event);
+    expect(segmentsOf(events)).toEqual([
+      expect.stringMatching(/^received SYN/),
+      expect.stringMatching(/^sent RST/),
+    ]);
+    expect(named(events, "tcp:connection_state_updated").map(({ data }) => data.new))
+      .toEqual(["CLOSED"]);
+  });
+
+  // Both a withdrawn request and a stack that closes end the wait, and nothing is left behind.
+  test("ends the wait for a connection", async () => {
+    const pair = new StackPair();
+    const aborting = new AbortController();
+    const withdrawn = pair.server.nextEventLog({ signal: aborting.signal }).catch((e) => e.name);
+    aborting.abort();
+    expect(await withdrawn).toBe("AbortError");
+    expect(await pair.server.nextEventLog({ signal: aborting.signal }).catch((e) => e.name))
+      .toBe("AbortError");
+    const waiting = pair.server.nextEventLog().catch((error) => error.code);
+    await pair[Symbol.asyncDispose]();
+    expect(await waiting).toBe("STACK_CLOSED");
+    expect(await pair.server.nextEventLog().catch((error) => error.code)).toBe("STACK_CLOSED");
   });
 
   // Each loss and each retransmission, and what has detected the loss.

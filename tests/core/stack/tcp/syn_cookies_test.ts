@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { EventLogRequest } from "../../../../core/stack/tcp/event_logs.ts";
 import type { Listener } from "../../../../core/stack/tcp/listener.ts";
 import type { Tcb } from "../../../../core/tcp/tcb.ts";
 import { ECN, SACK_PERMITTED, TIMESTAMPS, WINDOW_SCALING } from "../../../../core/tcp/tcb_flags.ts";
@@ -70,6 +71,23 @@ describe("a SYN when the backlog is full", () => {
           synCookiesSent: 1,
           synCookiesReturned: 1,
           resetsSent: 0,
+        });
+      });
+
+      // The SYN has left no state, so an event log that was asked for before begins with the ACK.
+      test(`is not in the event log of its connection, IPv${version}, ${profile}`, () => {
+        const t = inFlood({ version, profile });
+        const { eventLogs } = t.wire.stack.tcp;
+        const request = new EventLogRequest(undefined, undefined, 100);
+        eventLogs.request(request);
+        const peer = withCookie(t, { mss: 1000 });
+        expect(request.opened).toBe(undefined);
+        peer.send({ at: 30 });
+        const { queue } = request.opened!.source;
+        expect(queue.shift()).toMatchObject({ name: "tcp:snapshot", data: { role: "server" } });
+        expect(queue.shift()).toMatchObject({
+          name: "tcp:segment_received",
+          data: { header: { flags: ["ACK"] } },
         });
       });
     }
