@@ -4,24 +4,26 @@
  * @module
  */
 import { MessageChannel, type MessagePort } from "node:worker_threads";
-import { Queue } from "../../../core/buffers/queue.ts";
 import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
+import { PacketRing, ringMemory, type RingPacket } from "./packet_ring.ts";
 
 /**
- * Maximum number of bytes waiting for one shard; packets beyond it are dropped, as on a full link.
+ * Maximum number of bytes waiting for one shard, with 8 for each packet, and the same for messages; packets beyond it
+ * are dropped, as on a full link.
  */
 export const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
-/** One shard's ports to the others; they have to be transferred to its thread. */
+/** What the mailboxes of one shard consist of; the ports have to be transferred to its thread. */
 export interface MailboxEnds {
-  /** By shard; `undefined` for the shard itself. */
+  /** Ports to the other shards, which wake them up; `undefined` for the shard itself. */
   readonly ports: readonly (MessagePort | undefined)[];
-  /** The number of bytes that wait for each shard, shared by all threads. */
-  readonly waiting: SharedArrayBuffer;
+  /** By shard: the packets that wait for it. */
+  readonly packets: readonly SharedArrayBuffer[];
+  /** By shard: the messages of other instances that wait for it. */
+  readonly messages: readonly SharedArrayBuffer[];
+  /** For each shard a word that is 1 while a wake-up is on its way. */
+  readonly notified: SharedArrayBuffer;
 }
-
-/** A packet on its way to another shard. */
-type MailboxPacket = Omit<ShardPacket, "shard">;
 
 /** Connects each pair of `count` shards by a channel; returns the ends of each shard. */
 export function connectMailboxes(count: number): MailboxEnds[] {
@@ -33,76 +35,77 @@ export function connectMailboxes(count: number): MailboxEnds[] {
       ports[other]![one] = port2;
     }
   }
-  const waiting = new SharedArrayBuffer(4 * count);
-  return ports.map((own) => ({ ports: own, waiting }));
+  const memories = () => Array.from({ length: count }, () => ringMemory(MAX_WAITING_BYTES));
+  const shared = {
+    packets: memories(),
+    messages: memories(),
+    notified: new SharedArrayBuffer(4 * count),
+  };
+  return ports.map((own) => ({ ports: own, ...shared }));
 }
 
 /** The mailboxes of one shard, in its thread. */
 export class Mailboxes {
   readonly #ports: readonly (MessagePort | undefined)[];
-  readonly #waiting: Int32Array<SharedArrayBuffer>;
+  readonly #packets: readonly PacketRing[];
+  readonly #messages: readonly PacketRing[];
+  readonly #notified: Int32Array<SharedArrayBuffer>;
   readonly #own: number;
-  readonly #arrived = new Queue<MailboxPacket>();
-  /** Messages of other instances. */
-  readonly #messages = new Queue<MailboxPacket>();
-  /** Called for each message that {@link takeMessage} can return. */
+  readonly #onArrival: () => void;
+  /** Called when messages have arrived that {@link takeMessage} can return. */
   onMessage: () => void = () => {};
 
-  /** `onArrival` is called for each packet that {@link take} can return. */
-  constructor(own: number, { ports, waiting }: MailboxEnds, onArrival: () => void) {
+  /** `onArrival` is called when packets have arrived that {@link take} can return. */
+  constructor(own: number, ends: MailboxEnds, onArrival: () => void) {
     this.#own = own;
-    this.#ports = ports;
-    this.#waiting = new Int32Array(waiting);
-    for (const port of ports) {
-      port?.on("message", (parcel: MailboxPacket) => {
-        (parcel.isMessage ? this.#messages : this.#arrived).push(parcel);
-        if (parcel.isMessage) this.onMessage();
-        else onArrival();
-      });
-    }
+    this.#ports = ends.ports;
+    this.#packets = ends.packets.map((memory) => new PacketRing(memory));
+    this.#messages = ends.messages.map((memory) => new PacketRing(memory));
+    this.#notified = new Int32Array(ends.notified);
+    this.#onArrival = onArrival;
+    for (const port of ends.ports) port?.on("message", () => this.#onWakeUp());
   }
 
   /** Sends a packet to its shard; false if too much waits there and it was dropped. */
   send({ shard, isMessage, packet, segmentSize }: ShardPacket): boolean {
     const port = this.#ports[shard];
     if (port === undefined) return false;
-    if (Atomics.add(this.#waiting, shard, packet.length) + packet.length > MAX_WAITING_BYTES) {
-      Atomics.sub(this.#waiting, shard, packet.length);
-      return false;
-    }
-    const parcel: MailboxPacket = { isMessage, packet, segmentSize };
-    port.postMessage(parcel, [packet.buffer]);
+    const rings = isMessage ? this.#messages : this.#packets;
+    if (!rings[shard]!.put(packet, segmentSize)) return false;
+    // One wake-up is enough for all that arrives until it is handled.
+    if (Atomics.exchange(this.#notified, shard, 1) === 0) port.postMessage(0);
     return true;
   }
 
   /** The next packet that has arrived. */
-  take(): MailboxPacket | undefined {
-    return this.#takeFrom(this.#arrived);
-  }
-
-  /** The next message of another instance that has arrived. */
-  takeMessage(): Uint8Array | undefined {
-    return this.#takeFrom(this.#messages)?.packet;
-  }
-
-  /** Whether {@link takeMessage} would return a message. */
-  get hasMessage(): boolean {
-    return this.#messages.count > 0;
-  }
-
-  #takeFrom(queue: Queue<MailboxPacket>): MailboxPacket | undefined {
-    const parcel = queue.shift();
-    if (parcel !== undefined) Atomics.sub(this.#waiting, this.#own, parcel.packet.length);
-    return parcel;
+  take(): RingPacket | undefined {
+    return this.#packets[this.#own]!.take();
   }
 
   /** Whether {@link take} would return a packet. */
   get hasArrived(): boolean {
-    return this.#arrived.count > 0;
+    return this.#packets[this.#own]!.hasPacket;
+  }
+
+  /** The next message of another instance that has arrived. */
+  takeMessage(): Uint8Array | undefined {
+    return this.#messages[this.#own]!.take()?.packet;
+  }
+
+  /** Whether {@link takeMessage} would return a message. */
+  get hasMessage(): boolean {
+    return this.#messages[this.#own]!.hasPacket;
   }
 
   /** Closes the channels. */
   close(): void {
     for (const port of this.#ports) port?.close();
+  }
+
+  /** What arrives after the first line leads to another wake-up. */
+  #onWakeUp(): void {
+    Atomics.store(this.#notified, this.#own, 0);
+    if (this.hasMessage) this.onMessage();
+    if (this.hasArrived) this.#onArrival();
   }
 }
