@@ -182,6 +182,11 @@ export function requireHandler(each: unknown): asserts each is Handler | Plugin 
   if (typeof found.fetch === "function" && found.handle === undefined) {
     throw new TypeError("Expected a handler or a plugin, got an app: write http(app)");
   }
+  for (const name of ["handle", "onSyn", "flow", "dispose"] as const) {
+    const its = (each as Readonly<Record<string, unknown>>)[name];
+    if (its === undefined || typeof its === "function") continue;
+    throw new TypeError(`Expected a handler or a plugin, got one whose ${name} is not a function`);
+  }
 }
 
 function handlerOf(each: Handler | Plugin): Handler {

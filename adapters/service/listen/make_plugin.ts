@@ -17,8 +17,13 @@ export type Factory = (options: never) => Plugin;
 export interface Loader {
   /** Makes another plugin. */
   loadPlugin(setting: PluginSetting): Promise<{ readonly handler: Plugin }>;
-  /** The default export of a module whose path is relative to the folder of the setting. */
-  importDefault(path: string, setting: PluginSetting): Promise<unknown>;
+  /** Imports a module whose path is relative to the folder of the setting. */
+  importModule(path: string, setting: PluginSetting): Promise<PluginModule>;
+}
+
+/** A module. Its default export can be anything, such as a promise, which is not to be awaited without a limit. */
+export interface PluginModule {
+  readonly default?: unknown;
 }
 
 /** Makes a built-in plugin; `argument` is the text after the colon in `NAME:ARGUMENT`. */

@@ -39,6 +39,7 @@ import {
   type Loader,
   type Make,
   make,
+  type PluginModule,
   withArgument,
   withoutArgument,
 } from "./make_plugin.ts";
@@ -211,8 +212,17 @@ function builtInNameOf(plugin: string): string | undefined {
  */
 export async function loadPlugin(setting: PluginSetting): Promise<LoadedPlugin> {
   const loader = new ModuleLoader();
-  const { name, handler } = await loader.loadPlugin(setting);
-  return { name, handler, key: keyOf(setting), modules: loader.modules };
+  try {
+    const { name, handler } = await loader.loadPlugin(setting);
+    return { name, handler, key: keyOf(setting), modules: loader.modules };
+  } catch (error) {
+    if (error instanceof UsageError) throw error;
+    // A getter or a proxy throws when it is examined, and can throw anything.
+    const what = error instanceof Error ? messageLine(error) : `it throws ${messageLine(error)}`;
+    throw new UsageError(`${setting.source}: cannot use ${setting.plugin}: ${what}`, {
+      cause: error,
+    });
+  }
 }
 
 interface NamedPlugin {
@@ -227,7 +237,7 @@ class ModuleLoader implements Loader {
   async loadPlugin(setting: PluginSetting): Promise<NamedPlugin> {
     const { plugin, options = {}, source } = setting;
     if (isPath(plugin)) {
-      return pluginOf(await this.importDefault(plugin, setting), setting);
+      return pluginOf((await this.importModule(plugin, setting)).default, setting);
     }
     const [name = "", ...rest] = plugin.split(":");
     const argument = rest.length > 0 ? rest.join(":") : undefined;
@@ -236,7 +246,7 @@ class ModuleLoader implements Loader {
     return { name, handler: await builtIn(argument, options, setting, this) };
   }
 
-  async importDefault(path: string, { folder, source }: PluginSetting): Promise<unknown> {
+  async importModule(path: string, { folder, source }: PluginSetting): Promise<PluginModule> {
     const file = resolve(folder, path);
     if (!existsSync(file)) throw new UsageError(`${source}: there is no file ${file}`);
     const own = resolve(ROOT);
@@ -244,7 +254,7 @@ class ModuleLoader implements Loader {
     if (missing !== undefined) throw new UsageError(`${source}: ${howToInstall(missing)}`);
     this.modules.set(file, codeDigest(file, own));
     try {
-      return (await inTime(importModule(file, own))).default;
+      return await inTime(importModule(file, own));
     } catch (error) {
       throw new UsageError(`${source}: cannot load ${path}: ${loadFaultOf(error)}`, {
         cause: error,
@@ -317,7 +327,7 @@ function withApp<O>(name: string, serve: (app: FetchApp, options: O) => Plugin):
   return async (path, options, setting, loader) => {
     const { source } = setting;
     if (!path) throw new UsageError(`${source}: ${name} needs an app, such as ${name}:./app.ts`);
-    const app = await loader.importDefault(path, setting);
+    const { default: app } = await loader.importModule(path, setting);
     if (hasFetch(app)) return make((its: O) => serve(traced(app), its), options, source);
     throw new UsageError(`${source}: the default export of ${path} has no fetch(); a Hono app has`);
   };
@@ -338,6 +348,7 @@ function pluginOf(exported: unknown, setting: PluginSetting): NamedPlugin {
   }
   if (isPlugin(exported)) return { name: exported.name, handler: exported };
   if (hasFetch(exported)) throw fault(`is an app: write http:${path}`);
+  if (exported instanceof Promise) throw fault("is a promise: write export default await ...");
   throw fault("is not a plugin: export a handler, a plugin or what definePlugin() returns");
 }
 
@@ -369,7 +380,7 @@ function isFactory(value: unknown): value is PluginFactory<never> {
 
 function isPlugin(value: unknown): value is Plugin {
   return typeof value === "object" && value !== null && "name" in value &&
-    ("handle" in value || "onSyn" in value || "flow" in value);
+    typeof value.name === "string" && ("handle" in value || "onSyn" in value || "flow" in value);
 }
 
 function hasFetch(value: unknown): value is FetchApp {

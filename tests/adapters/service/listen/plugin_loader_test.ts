@@ -5,8 +5,10 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { UsageError } from "../../../../adapters/service/errors.ts";
 import { loadChain, loadPlugin } from "../../../../adapters/service/listen/plugin_loader.ts";
+import { loadPlugins } from "../../../../adapters/service/listen/plugins.ts";
 import type { ListenSetting } from "../../../../adapters/service/settings/listen_setting.ts";
 import { socketPair, testContext } from "../../../support/fake_socket.ts";
+import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 
 const folder = join(dirname(fileURLToPath(import.meta.url)), "../fixtures");
 const setting = (plugin: string, options?: Record<string, unknown>): ListenSetting => ({
@@ -101,6 +103,40 @@ describe("loadPlugin", () => {
     } finally {
       rmSync(place, { recursive: true });
     }
+  });
+});
+
+describe("a default export that is no plugin", () => {
+  // A proxy or a getter runs code when it is looked at. A promise that never settles is not awaited.
+  test.each([
+    ["new Proxy({}, { has() { throw 1; } })", "cannot use FILE: it throws 1"],
+    ["{ get name() { throw new Error('no name'); }, handle() {} }", "cannot use FILE: no name"],
+    [
+      "new Proxy({}, { has: () => true, get: () => 1 })",
+      "the default export of FILE is not a plugin",
+    ],
+    ["Proxy.revocable({}, {}).proxy", "the default export of FILE is not a plugin"],
+    [
+      "new Promise(() => {})",
+      "the default export of FILE is a promise: write export default await",
+    ],
+    ["{ then() {} }", "the default export of FILE is not a plugin"],
+  ])("%s", async (expression, message) => {
+    using place = new TemporaryFolder();
+    const file = place.write("module.ts", `export default ${expression};\n`);
+    expect(await faultOf(file)).toContain(
+      `berth.json: listen.80: ${message.replace("FILE", file)}`,
+    );
+  });
+
+  // As if it had come from a module without types.
+  test("{ name, handle: 3 }", async () => {
+    using place = new TemporaryFolder();
+    const file = place.write("module.ts", `export default { name: "x", handle: 3 };\n`);
+    const loaded = loadPlugins({ listen: [setting(file)] });
+    expect(await loaded.then(() => "", ({ message }: Error) => message)).toBe(
+      "berth.json: listen.80: Expected a handler or a plugin, got one whose handle is not a function",
+    );
   });
 });
 
