@@ -17,6 +17,7 @@ import { modulesOf } from "../listen/plugin_loader.ts";
 import { exportMetrics } from "../metrics/service_metrics.ts";
 import { Reloader } from "../reload/reloader.ts";
 import { readSavedConfig, saveConfig, type SavedConfig } from "../reload/state_folder.ts";
+import { Trial } from "../reload/trial.ts";
 import { watchFiles } from "../reload/watcher.ts";
 import { checkService, type Service, startService } from "../service.ts";
 import { parseConfig, readConfigText } from "../settings/config.ts";
@@ -183,7 +184,9 @@ async function serveAfter(
       upgrader.state === "retired" ? "a newer process is serving" : "an upgrade is in progress",
     );
   };
+  const trial = new Trial(service.settings);
   const reloader = new Reloader(service, {
+    check: (settings) => trial.load(settings),
     onStart: () => manager.reloading(),
     onEnd: () => manager.ready("serving"),
     log: events.wrap(log),
@@ -194,6 +197,7 @@ async function serveAfter(
       return next.settings;
     },
     onChange(settings) {
+      trial.use(settings);
       output.configure(settings);
       tellWorkers();
       saved(read);

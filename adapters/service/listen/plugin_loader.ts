@@ -75,7 +75,7 @@ export interface LoadedChain {
 }
 
 /** A module has to be loaded within this time, in milliseconds. */
-const LOADING_MS = 30_000;
+export const LOADING_MS = 30_000;
 
 const BUILT_IN: Readonly<Record<string, Make>> = {
   echo: withoutArgument("echo", echo),

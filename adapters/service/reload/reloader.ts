@@ -14,6 +14,8 @@ export interface ReloaderOptions {
   /** Reads the whole configuration again. */
   readonly read: () => Settings;
   readonly log: Logger;
+  /** Checks settings before the service gets them. */
+  check?(settings: Settings): Promise<void>;
   /** Called when a reload begins. */
   onStart?(): void;
   /** Called after each reload that the service could use. */
@@ -71,6 +73,7 @@ export class Reloader {
     this.#options.onStart?.();
     try {
       const settings = read();
+      await this.#options.check?.(settings);
       const changes = await this.#service.reload(settings);
       const fields = { reason, ...changeFields(changes) };
       if (isUnchanged(changes)) {

@@ -1,0 +1,110 @@
+/**
+ * Loads new code of plugins in a thread of its own before the service loads it: code that never returns would block the
+ * service for ever, and code that ends its process would end the service.
+ *
+ * @module
+ */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import { silentLogger, systemClock } from "../../../core/api/environment.ts";
+import { withTimeout } from "../../../plugins/shared/with_timeout.ts";
+import { requirePermissions } from "../cli/permissions.ts";
+import { UsageError } from "../errors.ts";
+import { digestOf } from "../listen/module_graph.ts";
+import { LOADING_MS, modulesOf } from "../listen/plugin_loader.ts";
+import type { ListenSetting } from "../settings/listen_setting.ts";
+import type { Settings } from "../settings/settings.ts";
+import { connectMailboxes } from "../workers/mailboxes.ts";
+import { waitingLines } from "../workers/worker_log.ts";
+import { WORKER_MODULE, WorkerHandle } from "../workers/worker_handle.ts";
+
+/** Remembers the code and the options of the plugins in use. */
+export class Trial {
+  readonly #limitMs: number;
+  #known: ReadonlySet<string>;
+
+  /** `settings`: those in use, whose plugins are loaded. `limitMs`: the time in which all new code has to load. */
+  constructor(settings: Settings, limitMs: number = LOADING_MS) {
+    this.#known = new Set(settings.listen.map(versionOf));
+    this.#limitMs = limitMs;
+  }
+
+  /**
+   * Loads the plugins from modules whose code or options are not in use, and ends the thread.
+   *
+   * @throws {UsageError} They cannot be loaded, or not within the limit.
+   */
+  async load(settings: Settings): Promise<void> {
+    const listen = settings.listen.filter((each) =>
+      pluginsOf(each).some((plugin) => modulesOf(plugin).length > 0) &&
+      !this.#known.has(versionOf(each))
+    );
+    if (listen.length > 0 && mayStartThread()) await this.#loadInThread({ ...settings, listen });
+  }
+
+  /** These settings are in use now. */
+  use(settings: Settings): void {
+    this.#known = new Set(settings.listen.map(versionOf));
+  }
+
+  async #loadInThread(settings: Settings): Promise<void> {
+    const late = Promise.withResolvers<never>();
+    late.promise.catch(() => {});
+    const [ends] = connectMailboxes(1);
+    const worker = new WorkerHandle(
+      { settings, index: 0, ends: ends!, logLevel: "off", waitingLines: waitingLines() },
+      silentLogger,
+      () => {},
+    );
+    const expire = () => {
+      const what = `it has not finished loading after ${this.#limitMs / 1000} seconds`;
+      late.reject(faultOf(settings, what));
+    };
+    try {
+      await withTimeout(
+        systemClock,
+        this.#limitMs,
+        expire,
+        () => Promise.race([late.promise, worker.nextEvent("loaded")]),
+      );
+    } catch (error) {
+      throw error instanceof UsageError ? error : faultOf(settings, ENDS);
+    } finally {
+      await worker.end();
+    }
+  }
+}
+
+const ENDS = "its code, or that of another new plugin, ends the process";
+
+/** A line for each listen address: which of them is at fault is not known. */
+function faultOf({ listen }: Settings, what: string): UsageError {
+  const lines = listen.map(({ source, plugin }) => `${source}: cannot load ${plugin}: ${what}`);
+  return new UsageError(lines.join("\n"));
+}
+
+function pluginsOf(setting: ListenSetting) {
+  return [...setting.before ?? [], setting];
+}
+
+/** A text that is equal for equal plugins with equal code. */
+function versionOf(setting: ListenSetting): string {
+  const plugins = pluginsOf(setting);
+  const settings = plugins.map(({ plugin, options = {}, folder }) => [
+    plugin,
+    options,
+    resolve(folder),
+  ]);
+  return JSON.stringify([settings, digestOf(plugins.flatMap(modulesOf))]);
+}
+
+/** A thread gets a copy of the environment, and its module may be absent from a compiled program. */
+function mayStartThread(): boolean {
+  if (WORKER_MODULE.protocol === "file:" && !existsSync(WORKER_MODULE)) return false;
+  try {
+    requirePermissions(new Map([["env", []], ["read", []]]));
+    return true;
+  } catch {
+    return false;
+  }
+}
