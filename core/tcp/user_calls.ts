@@ -52,6 +52,11 @@ export function sendText(tcb: Tcb, bytes: Uint8Array, from: number, now: number)
   return taken;
 }
 
+/** The application wants to SEND when there is room. */
+export function awaitRoom(tcb: Tcb): void {
+  tcb.set(WRITER_WAITING);
+}
+
 /** RECEIVE into `target`; returns the number of bytes, 0 if there are none. */
 export function receiveText(tcb: Tcb, target: Uint8Array, now: number): number {
   const count = tcb.receive.read(target);

@@ -3,7 +3,11 @@
  *
  * @module
  */
-import type { ClosedListener, ReadableListener } from "../../core/api/tcp/connection_listener.ts";
+import type {
+  ClosedListener,
+  ReadableListener,
+  WritableListener,
+} from "../../core/api/tcp/connection_listener.ts";
 import type { TcpSocket } from "../../core/api/types.ts";
 
 /** The part of a connection that {@link relay} uses; every {@link TcpSocket} is one. */
@@ -15,6 +19,11 @@ export type Duplex =
   & {
     /** Number of bytes that `tryWrite` would accept now. */
     readonly room?: number;
+    /**
+     * Calls `listener` once when there is `room` for a good number of bytes, or when no more are
+     * accepted; returns false if that is so already. One listener at a time.
+     */
+    whenWritable?(listener: WritableListener): boolean;
     /** Acknowledgements wait, for some milliseconds, for the answer of whoever the bytes are for. */
     delayAcks?(): void;
     /** Calls `listener` when `closed` settles: takes less memory than a promise. */
@@ -30,8 +39,8 @@ export type Duplex =
 /** Reading without waiting, and without a promise or a buffer while nothing arrives. */
 export interface NonBlockingReader {
   /**
-   * A view of bytes that have arrived; the caller calls {@link consume} before it reads on. It has more than
-   * 64 KiB only if there is `room` for them. `null` after the peer's FIN; `undefined`: there is nothing to
+   * A view of bytes that have arrived, of at most `room` bytes if the connection has to copy them; the caller
+   * calls {@link consume} before it reads on. `null` after the peer's FIN; `undefined`: there is nothing to
    * read at the moment.
    *
    * @throws The connection was reset or timed out.
@@ -159,7 +168,7 @@ class Relay {
 }
 
 /** The bytes of one connection on their way to the other. */
-class Direction implements ReadableListener, ClosedListener {
+class Direction implements ReadableListener, WritableListener, ClosedListener {
   readonly #relay: Relay;
   readonly #from: Duplex;
   readonly #to: Duplex;
@@ -186,6 +195,10 @@ class Direction implements ReadableListener, ClosedListener {
     this.#carryAvailable(this.#from as Duplex & NonBlockingReader);
   }
 
+  onWritable(): void {
+    this.#carryAvailable(this.#from as Duplex & NonBlockingReader);
+  }
+
   /**
    * While a write is waiting, a reset is noticed only here. After the end of `from`, its bytes are still
    * delivered, but what `to` sends can no longer be received.
@@ -203,6 +216,8 @@ class Direction implements ReadableListener, ClosedListener {
   #carryAvailable(from: NonBlockingReader): void {
     try {
       while (!this.#hasEnded && !this.#relay.isOver) {
+        // What is not read yet waits in the kernel, instead of in a copy here.
+        if (this.#to.whenWritable?.(this)) return;
         const view = from.tryView(this.#to.room);
         if (view === undefined) {
           if (from.whenReadable(this)) return;

@@ -37,7 +37,7 @@ const LINGER_MS = 2000;
  * their turn.
  */
 const TURN_BYTES = 512 * 1024;
-/** Size of a `recv`, and so of what the other side of a relay may leave; larger only if it has room. */
+/** Size of a `recv` if the room of the other side of a relay is not known, and so of what it may leave. */
 const CHUNK_SIZE = 64 * 1024;
 
 /** The kernel may have bytes, or the peer's FIN. */
@@ -185,7 +185,7 @@ export class NativeConnection extends HostSocketBase
   tryView(room: number = 0): Bytes | null | undefined {
     if (this.#rest !== undefined) return this.#rest;
     const { received } = this.#sockets;
-    const size = Math.min(Math.max(room, CHUNK_SIZE), received.length);
+    const size = Math.min(room > 0 ? room : CHUNK_SIZE, received.length);
     const count = this.#receiveNow(received.subarray(0, size));
     if (typeof count !== "number") return count;
     this.#lent = count;

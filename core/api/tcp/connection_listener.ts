@@ -10,6 +10,11 @@ export interface ReadableListener {
   onReadable(): void;
 }
 
+/** Called when there is room for more bytes. */
+export interface WritableListener {
+  onWritable(): void;
+}
+
 /** Called once when the connection has ended, with the error if it broke. */
 export interface ClosedListener {
   onClosed(error: unknown): void;

@@ -27,7 +27,7 @@ import type {
 } from "../types.ts";
 import { bytesFault, emptyRead, isBytes, notBytes, requireBytes } from "./bytes.ts";
 import { describeCloseReason } from "./close_reason.ts";
-import type { ClosedListener, ReadableListener } from "./connection_listener.ts";
+import type { ClosedListener, ReadableListener, WritableListener } from "./connection_listener.ts";
 import { DescribedConnection } from "./described_connection.ts";
 import { openEventLog } from "./event_log.ts";
 import { LazyProperties } from "./lazy_properties.ts";
@@ -49,6 +49,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Largest chunk that iteration returns. */
 const MAX_CHUNK = 1024 * 1024;
+/** Room that is worth a read of what is to be written, in bytes; half of a smaller buffer. */
+const MIN_ROOM = 32 * 1024;
 /** Receives discarded bytes. */
 const DISCARDED = new Uint8Array(64 * 1024);
 
@@ -84,6 +86,8 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #environment: HandlerEnvironment | undefined = undefined;
   /** Set by {@link whenReadable}. */
   #readableListener: ReadableListener | undefined = undefined;
+  /** Set by {@link whenWritable}. */
+  #writableListener: WritableListener | undefined = undefined;
   #closedListeners: Few<ClosedListener> = undefined;
   /** Whole seconds, which take less memory than a fraction. */
   readonly #openedSecond: number;
@@ -410,6 +414,31 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     return this.#writers.length === 0 ? this.#tcb.send.room : 0;
   }
 
+  /**
+   * Calls `listener` once when there is {@link room} for more than a few segments, or when the
+   * connection takes no more bytes; returns false if that is so already. One listener at a time.
+   */
+  whenWritable(listener: WritableListener): boolean {
+    if (this.#isWritable) return false;
+    this.#writableListener = listener;
+    this.#driver.core.tcp.awaitRoom(this.#tcb);
+    return true;
+  }
+
+  get #isWritable(): boolean {
+    const { send, state, error } = this.#tcb;
+    if (this.#isWriteClosed || error !== undefined || !STATES[state].canSend) return true;
+    return this.#writers.length === 0 && send.room >= Math.min(MIN_ROOM, send.limit >> 1);
+  }
+
+  #serveWritableListener(): void {
+    const listener = this.#writableListener;
+    if (listener === undefined) return;
+    if (!this.#isWritable) return this.#driver.core.tcp.awaitRoom(this.#tcb);
+    this.#writableListener = undefined;
+    listener.onWritable();
+  }
+
   #waitForRoom(bytes: Uint8Array, at: number): Promise<number> {
     const writer = writerOf(bytes, at);
     if (this.#writers.length === 0) this.#writers = [writer];
@@ -601,7 +630,10 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
       this.#closeWhenAcknowledged();
     }
     if ((events & TCB_EVENT.ENDED) !== 0) this.#end();
-    else if ((events & TCB_EVENT.WRITABLE) !== 0 && this.#writers.length > 0) this.#serveWriters();
+    else if ((events & TCB_EVENT.WRITABLE) !== 0) {
+      if (this.#writers.length > 0) this.#serveWriters();
+      this.#serveWritableListener();
+    }
   }
 
   get #hasOpened(): boolean {
@@ -638,6 +670,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     for (const writer of this.#writers.splice(0)) {
       writer.reject(this.#error(error ?? "CONNECTION_RESET"));
     }
+    this.#serveWritableListener();
     const listeners = this.#closedListeners;
     this.#closedListeners = undefined;
     if (listeners !== undefined) {

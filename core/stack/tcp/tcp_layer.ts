@@ -211,6 +211,11 @@ export class TcpLayer {
     return this.#connections.apply(calls.sendText, tcb, bytes, from, now);
   }
 
+  /** The owner is told when there is more room in the send buffer. */
+  awaitRoom(tcb: Tcb): void {
+    this.#connections.apply(calls.awaitRoom, tcb);
+  }
+
   /** RECEIVE: copies the bytes available; returns their number. */
   read(tcb: Tcb, target: Uint8Array, now: number): number {
     return this.#connections.apply(calls.receiveText, tcb, target, now);
