@@ -10,12 +10,13 @@ import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { runtimeName } from "../../runtime/runtime.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import type { AdminSetting } from "../settings/admin_setting.ts";
+import { serveTcp } from "./tcp_server.ts";
 
-type Fetch = (request: Request) => Response | Promise<Response>;
+/** What is served. */
+export type Fetch = (request: Request) => Response | Promise<Response>;
 
 declare const Bun: {
   serve(options: Readonly<Record<string, unknown>>): {
-    readonly port?: number;
     stop(closeActive: boolean): Promise<void>;
   };
 };
@@ -24,7 +25,6 @@ declare const Deno: {
     options: Readonly<Record<string, unknown>>,
     fetch: Fetch,
   ): {
-    readonly addr: { readonly port?: number };
     readonly finished: Promise<void>;
     shutdown(): Promise<void>;
   };
@@ -63,10 +63,7 @@ export async function listenForAdmin(
   if (!("path" in address)) {
     try {
       if (!replaces) await requireUnusedPort(address);
-      const { port, close, finish } = serve(
-        { hostname: address.hostname, port: address.port },
-        fetch,
-      );
+      const { port, close, finish } = await serveTcp(address, fetch);
       return { port, close, takeOver() {}, leave: () => void finish() };
     } catch (error) {
       throw new Error(`--admin ${formatHostPort(address)}: ${messageLine(error)}`);
@@ -78,7 +75,7 @@ export async function listenForAdmin(
   let folder = "";
   try {
     folder = mkdtempSync(join(dirname(path), `.${basename(path)}-`));
-    const { close, finish } = serve({ path: join(folder, "s") }, fetch);
+    const { close, finish } = serveUnix(join(folder, "s"), fetch);
     chmodSync(join(folder, "s"), 0o600);
     let isOurs = false;
     const takeOver = () => {
@@ -106,7 +103,9 @@ export async function listenForAdmin(
   }
 }
 
-interface RunningServer {
+/** A server, without its address. */
+export interface RunningServer {
+  /** The TCP port. */
   readonly port: number | undefined;
   /** Ends at once. */
   close(): Promise<void>;
@@ -117,20 +116,19 @@ interface RunningServer {
 /** How long answers in progress may take after the end, in milliseconds. */
 const FINISH_MS = 1000;
 
-function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): RunningServer {
+/** Only the owner of the service can connect, so that the runtime's server needs no limit. */
+function serveUnix(path: string, fetch: Fetch): RunningServer {
   const answer: Fetch = (request) => fetch(withOrigin(request));
   if (runtimeName() === "bun") {
-    const { path: unix, ...tcp } = where;
     const server = Bun.serve({
-      // A process that takes over listens before this one ends.
-      ...unix === undefined ? { ...tcp, reusePort: true } : { unix },
+      unix: path,
       fetch: answer,
       // The next line of `/events` may be hours away.
       idleTimeout: 0,
     });
     let finished: Promise<void> | undefined;
     return {
-      port: server.port,
+      port: undefined,
       async close() {
         if (finished !== undefined) await withinLimit(finished);
         await server.stop(true);
@@ -139,16 +137,14 @@ function serve(where: Partial<HostPort> & { path?: string }, fetch: Fetch): Runn
     };
   }
   const aborting = new AbortController();
-  const isTcp = where.path === undefined;
   const server = Deno.serve({
-    ...where,
-    ...isTcp && canReusePort() && { reusePort: true },
+    path,
     signal: aborting.signal,
     onListen() {},
   }, answer);
   let finished: Promise<void> | undefined;
   return {
-    port: server.addr.port,
+    port: undefined,
     async close() {
       // Deno throws in an event listener if a server that is shutting down is aborted.
       if (finished !== undefined) {
@@ -170,11 +166,6 @@ function withOrigin(request: Request): Request {
   const isPath = request.url.startsWith("/");
   const { pathname, search } = new URL(isPath ? `http://localhost${request.url}` : request.url);
   return new Request(`http://localhost${pathname}${search}`, request);
-}
-
-/** Deno ends a process that listens with `reusePort` without `--unstable-net`, which `deno.json` has. */
-function canReusePort(): boolean {
-  return "listenDatagram" in Deno;
 }
 
 function withinLimit(finished: Promise<void>): Promise<void> {

@@ -10,21 +10,34 @@ const LINES_PER_SECOND = 10;
 /** Maximum burst of lines. */
 const BURST = 100;
 
+/** Options of {@link limitLines}. */
+export interface LineLimits {
+  /** Default ten. */
+  readonly perSecond?: number;
+  /** Lines at once; default a hundred. */
+  readonly burst?: number;
+  readonly now?: () => number;
+}
+
 /**
- * `log` with at most ten `info` lines per second, after a burst of a hundred. The field `others` of
- * a line is the number of lines dropped before it.
+ * `log` with a limited number of `info` and `warn` lines per second, after a burst. The field `others` of a line is
+ * the number of lines dropped before it.
  */
-export function limitLines(log: Logger, now: () => number = () => performance.now()): Logger {
-  const bucket = new TokenBucket(LINES_PER_SECOND, BURST, now());
+export function limitLines(
+  log: Logger,
+  { perSecond = LINES_PER_SECOND, burst = BURST, now = () => performance.now() }: LineLimits = {},
+): Logger {
+  const bucket = new TokenBucket(perSecond, burst, now());
   let others = 0;
+  const limited = (level: "info" | "warn"): Logger["info"] => (message, fields) => {
+    if (!bucket.take(now())) return void others++;
+    log[level](message, others === 0 ? fields : { ...fields, others });
+    others = 0;
+  };
   return {
     debug: (message, fields) => log.debug(message, fields),
-    info(message, fields) {
-      if (!bucket.take(now())) return void others++;
-      log.info(message, others === 0 ? fields : { ...fields, others });
-      others = 0;
-    },
-    warn: (message, fields) => log.warn(message, fields),
+    info: limited("info"),
+    warn: limited("warn"),
     error: (message, fields) => log.error(message, fields),
     isEnabled: (level) => log.isEnabled?.(level) ?? true,
   };

@@ -13,6 +13,7 @@ import type { PeerGroup } from "../../../core/stack/peers/peer_group.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { type NativeSockets, nativeSockets } from "../../host/native/sockets.ts";
 import { messageLine, UsageError } from "../errors.ts";
+import { limitLines } from "../log/flow_log.ts";
 import { readSecret } from "../peers/secret.ts";
 import {
   type MoveAddress,
@@ -34,12 +35,17 @@ const MAX_WAITING_BYTES: number = 16 * 1024 * 1024;
 /** Interval at which packets are no longer passed on that reach the new owner through the peers, in milliseconds. */
 const RELEASE_MS = 10_000;
 
+/** Log lines about those without the secret: one a minute, after five at once. */
+const STRANGERS = { perSecond: 1 / 60, burst: 5 };
+
 /** The moves of one service. */
 export class ServiceMoves {
   readonly #stack: SendingStack & ReceivingStack;
   readonly #place: MoveAddress | undefined;
   readonly #secret: string;
   readonly #log: Logger;
+  /** For what anyone can cause who reaches the port. */
+  readonly #strangersLog: Logger;
   readonly #channels = new Set<SealedChannel>();
   readonly #sockets = new Set<Socket>();
   /** The channels to services that have connections of this one. */
@@ -62,6 +68,7 @@ export class ServiceMoves {
     this.#place = setting.listen;
     this.#secret = readSecret(setting.secretFile, "moves.secretFile", log);
     this.#log = log;
+    this.#strangersLog = limitLines(log, STRANGERS);
     if (peers === undefined) return;
     this.#releasing = setInterval(() => this.#releaseAnnounced(peers), RELEASE_MS);
     this.#releasing.unref();
@@ -184,7 +191,7 @@ export class ServiceMoves {
       );
       handler.begin();
     } catch (error) {
-      this.#log.warn("another service was refused", { reason: messageLine(error) });
+      this.#strangersLog.warn("another service was refused", { reason: messageLine(error) });
     }
   }
 

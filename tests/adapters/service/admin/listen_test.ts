@@ -4,6 +4,7 @@ import { request } from "node:http";
 import { connect, createServer } from "node:net";
 import { Hono } from "hono";
 import { guard } from "../../../../adapters/service/admin/guard.ts";
+import { MAX_CONNECTIONS } from "../../../../adapters/service/admin/tcp_server.ts";
 import { listenForAdmin } from "../../../../adapters/service/admin/listen.ts";
 import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 
@@ -91,7 +92,51 @@ describe("a Unix socket of the admin API", () => {
 });
 
 describe("a TCP port of the admin API", () => {
-  // Port 0 becomes a free one; Deno permits sharing it for an upgrade only with its configuration.
+  // Strangers open connections and send nothing: at the limit their oldest give way to the owner's request.
+  test("has a limit of connections, shared between clients", async () => {
+    const { port, close } = await listenForAdmin(
+      { hostname: "127.0.0.1", port: 0 },
+      answering("here"),
+    );
+    const most = MAX_CONNECTIONS + 50;
+    const refused = Promise.withResolvers<void>();
+    let closed = 0;
+    const strangers = Array.from({ length: most }, () => {
+      const socket = connect({ port: port!, host: "127.0.0.1", localAddress: "127.0.0.2" });
+      socket.on("error", () => {}).resume();
+      return socket.once("close", () => {
+        if (most - ++closed <= MAX_CONNECTIONS) refused.resolve();
+      });
+    });
+    await refused.promise;
+    expect(await askPlainly({ port: port! })).toContain("here");
+    for (const socket of strangers) socket.destroy();
+    expect(await askPlainly({ port: port! })).toContain("here");
+    await close();
+  }, 30_000);
+
+  // During an upgrade two processes listen; the one that leaves answers what it has been asked.
+  test("can be taken over", async () => {
+    const asked = Promise.withResolvers<void>();
+    const answer = Promise.withResolvers<Response>();
+    const one = await listenForAdmin({ hostname: "127.0.0.1", port: 0 }, () => {
+      asked.resolve();
+      return answer.promise;
+    });
+    const place = { hostname: "127.0.0.1", port: one.port! };
+    const waiting = askPlainly(place);
+    await asked.promise;
+    await expect(listenForAdmin(place, answering("two"))).rejects.toThrow("the port is in use");
+    const two = await listenForAdmin(place, answering("two"), { replaces: true });
+    one.leave();
+    answer.resolve(new Response("one"));
+    expect(await waiting).toContain("one");
+    expect(await askPlainly(place)).toContain("two");
+    await one.close();
+    await two.close();
+  });
+
+  // Port 0 becomes a free one.
   test("is served", async () => {
     const { port, close } = await listenForAdmin(
       { hostname: "127.0.0.1", port: 0 },
