@@ -52,7 +52,7 @@ export interface ConnectionPage {
   readonly connections: readonly ConnectionRow[];
 }
 
-/** Connections that are looked at before timers and I/O get their turn. */
+/** Connections that are looked at, or sorted, before timers and I/O get their turn. */
 const SLICE = 2000;
 
 /** Identifies a connection while it is open. */
@@ -119,9 +119,69 @@ async function sortedBy(
 ): Promise<OpenConnection[]> {
   const { key, direction } = orderOf(sort);
   const keyed = await collect(open, (one) => ({ one, key: valueOf(one, key) }));
+  const inOrder = (a: Keyed, b: Keyed) => direction * compare(a.key, b.key);
   const candidates = typeof keyed[0]?.key === "number" ? firstOf(keyed, direction, count) : keyed;
-  candidates.sort((a, b) => direction * compare(a.key, b.key));
-  return candidates.slice(0, count).map(({ one }) => one);
+  const sorted = await sortedInTurns(candidates, inOrder, count);
+  return sorted.slice(0, count).map(({ one }) => one);
+}
+
+interface Keyed {
+  readonly one: OpenConnection;
+  readonly key: unknown;
+}
+
+/**
+ * At least the first `count` in order. Slices are sorted one at a time, and then merged: a sort of 100,000 texts would be
+ * one turn of several hundred milliseconds.
+ */
+async function sortedInTurns<T>(
+  all: readonly T[],
+  inOrder: (a: T, b: T) => number,
+  count: number,
+): Promise<T[]> {
+  const isPage = count <= SLICE;
+  let runs: T[][] = [];
+  for (let at = 0; at < all.length; at += SLICE) {
+    if (at > 0) await nextTurn();
+    const slice = all.slice(at, at + SLICE);
+    if (!isPage) {
+      runs.push(slice.sort(inOrder));
+      continue;
+    }
+    const first = runs[0] ?? [];
+    const last = first.length < count ? undefined : first[count - 1];
+    // Most of a slice comes after the last one of a page.
+    const before = last === undefined ? slice : slice.filter((one) => inOrder(one, last) < 0);
+    runs = [(await merged(first, before.sort(inOrder), inOrder)).slice(0, count)];
+  }
+  while (runs.length > 1) {
+    const longer: T[][] = [];
+    for (let i = 0; i < runs.length; i += 2) {
+      longer.push(i + 1 < runs.length ? await merged(runs[i]!, runs[i + 1]!, inOrder) : runs[i]!);
+    }
+    runs = longer;
+  }
+  return runs[0] ?? [];
+}
+
+/** Two sorted lists as one; of equals, those of the first list come first. */
+async function merged<T>(
+  one: readonly T[],
+  other: readonly T[],
+  inOrder: (a: T, b: T) => number,
+): Promise<T[]> {
+  const all: T[] = [];
+  let [i, j] = [0, 0];
+  while (i < one.length || j < other.length) {
+    if (all.length > 0 && all.length % (2 * SLICE) === 0) await nextTurn();
+    const takesOne = j >= other.length || (i < one.length && inOrder(one[i]!, other[j]!) <= 0);
+    all.push(takesOne ? one[i++]! : other[j++]!);
+  }
+  return all;
+}
+
+function nextTurn(): Promise<void> {
+  return new Promise((resolve) => void setTimeout(resolve));
 }
 
 /** Those that can be among the first `count`: comparing all would take several times as long. */
@@ -179,7 +239,7 @@ async function collect<T>(
 ): Promise<T[]> {
   const taken: T[] = [];
   for (const [index, one] of open.entries()) {
-    if (index > 0 && index % SLICE === 0) await new Promise((resolve) => setTimeout(resolve));
+    if (index > 0 && index % SLICE === 0) await nextTurn();
     const value = take(one);
     if (value !== undefined) taken.push(value);
   }

@@ -36,6 +36,10 @@ export interface Impairments {
 
 /** An hour: longer than any protocol waits for a packet. */
 const MAX_MS = 3_600_000;
+/** A terabit: faster than any link. */
+const MAX_BITS_PER_SECOND = 1e12;
+/** A gibibyte: larger than the queue of any router. */
+const MAX_QUEUE_BYTES = 2 ** 30;
 
 /** Defaults: no impairment. */
 export const NO_IMPAIRMENT: Required<Impairments> = {
@@ -68,12 +72,18 @@ export function checkImpairments(changes: Impairments, prefix = ""): void {
     if (typeof value !== "number") {
       throw new RangeError(`${prefix}${name} must be a number, not ${JSON.stringify(value)}`);
     }
-    if (name === "bitsPerSecond") {
-      if (value >= 1) continue;
-      throw new RangeError(`${prefix}bitsPerSecond must be 1 or more, not ${value}`);
-    }
-    const most = name.endsWith("Ms") ? MAX_MS : name === "queueBytes" ? Infinity : 1;
-    if (value >= 0 && value <= most) continue;
-    throw new RangeError(`${prefix}${name} must be from 0 to ${most}, not ${value}`);
+    const [least, most] = rangeOf(name);
+    const isUnlimited = value === Infinity && UNLIMITED.includes(name);
+    if (isUnlimited || value >= least && value <= most) continue;
+    throw new RangeError(`${prefix}${name} must be from ${least} to ${most}, not ${value}`);
   }
+}
+
+/** Settings that may be Infinity, which JSON cannot say: leave them out. */
+const UNLIMITED = ["bitsPerSecond", "queueBytes"];
+
+function rangeOf(name: string): readonly [least: number, most: number] {
+  if (name === "bitsPerSecond") return [1, MAX_BITS_PER_SECOND];
+  if (name === "queueBytes") return [0, MAX_QUEUE_BYTES];
+  return [0, name.endsWith("Ms") ? MAX_MS : 1];
 }

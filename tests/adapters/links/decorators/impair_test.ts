@@ -361,7 +361,7 @@ describe("impair", () => {
 
   // One message that names the setting.
   test.each([
-    [{ bitsPerSecond: 0 }, "bitsPerSecond must be 1 or more, not 0"],
+    [{ bitsPerSecond: 0 }, "bitsPerSecond must be from 1 to 1000000000000, not 0"],
     [{ incoming: { loss: 2 } }, "incoming.loss must be from 0 to 1, not 2"],
     [JSON.parse(`{ "los": 0.1 }`), "los is not an impairment; use loss, burstBegin"],
   ])("refuses %j", (impairments, message) => {

@@ -268,7 +268,7 @@ describe("the admin API", () => {
     const paths = body["paths"] as Record<string, Record<string, unknown>>;
     expect(Object.keys(paths)).toEqual(
       ("/livez /readyz /config /reload /upgrade /listeners /connections /live /upstreams /connections/{id} " +
-        "/connections/{id}/events /capture /capture/{id} /impair /stats /metrics /drain /rebalance /reopen /log-level " +
+        "/connections/next/events /connections/{id}/events /capture /capture/{id} /impair /stats /metrics /drain /rebalance /reopen /log-level " +
         "/events")
         .split(" "),
     );

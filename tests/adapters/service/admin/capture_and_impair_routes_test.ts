@@ -88,6 +88,9 @@ describe("/impair", () => {
 
   test.each([
     ['{"loss":2}', 400, "loss must be from 0 to 1, not 2"],
+    ['{"queueBytes":1e308}', 400, "queueBytes must be from 0 to 1073741824, not 1e+308"],
+    ['{"bitsPerSecond":1e308}', 400, "bitsPerSecond must be from 1 to 1000000000000, not 1e+308"],
+    ['{"incoming":{"delayMs":1e9}}', 400, "incoming.delayMs must be from 0 to 3600000"],
     ['{"los":1}', 400, "los is not an impairment"],
     ['{"seed":1}', 400, "seed is not an impairment"],
     ['{"incoming":{"delayMs":-1}}', 400, "incoming.delayMs must be from 0"],

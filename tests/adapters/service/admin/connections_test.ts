@@ -76,6 +76,41 @@ describe("selectConnections", () => {
   });
 });
 
+describe("selectConnections by text", () => {
+  const addresses = Array.from({ length: 20_000 }, (_, i) => `10.${i % 7}.${i % 250}.${i >> 8}`);
+  const some = addresses.map((hostname, i) => ({
+    ...fakeConnection({ port: 7, stats: { bytesIn: i } }),
+    remoteAddr: { transport: "tcp" as const, hostname, port: 7 },
+  }));
+
+  // A page at the beginning, in the middle and at the end is the same as after one sort of everything, and equals keep
+  // their order.
+  test.each([0, 10_000, 19_990])("is as after one sort, from row %d on", async (offset) => {
+    const collator = new Intl.Collator("en", { numeric: true });
+    for (const sort of ["remote", "-remote", "state"]) {
+      const { connections } = await selectConnections(some, { sort, offset, limit: 50 });
+      const order = some.map(rowOf).sort((a, b) =>
+        sort === "state" ? 0 : (sort === "remote" ? 1 : -1) * collator.compare(a.remote, b.remote)
+      );
+      expect(connections.map(({ bytesIn }) => bytesIn))
+        .toEqual(order.slice(offset, offset + 50).map(({ bytesIn }) => bytesIn));
+    }
+  });
+
+  // Timers and I/O have a turn after each 2000 connections, also at a page far from the beginning.
+  test.each([0, 19_000])("yields to timers and I/O, from row %d on", async (offset) => {
+    let turns = 0;
+    const count = () => {
+      turns++;
+      timer = setTimeout(count);
+    };
+    let timer = setTimeout(count);
+    await selectConnections(some, { sort: "remote", offset, limit: 50 });
+    clearTimeout(timer);
+    expect(turns).toBeGreaterThan(15);
+  });
+});
+
 describe("mergePages", () => {
   // Each thread sends its first rows.
   test("is the page of all threads", () => {
