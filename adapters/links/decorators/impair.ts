@@ -6,6 +6,7 @@ import {
   OutgoingPacket,
   PacketBatch,
 } from "../../../core/stack/link.ts";
+import { NO_PROCESS_ASKED } from "../../../core/stack/sharding/generations.ts";
 import { requireInteger } from "../integer_option.ts";
 import { PacketQueue } from "../packet_queue.ts";
 import { checkImpairments, type Impairments, NO_IMPAIRMENT } from "./impair/impairments.ts";
@@ -135,7 +136,7 @@ export class ImpairedLink implements Link {
   constructor(link: Link, options: ImpairOptions) {
     const { seed, clock, queue = 1024, splitsSuperPackets = false, ...impairments } = options;
     if (splitsSuperPackets) this.#segmenter = new Segmenter();
-    const { mtu, insideHost, shard } = link.features;
+    const { mtu, insideHost, shard, generations } = link.features;
     this.name = link.name;
     this.features = splitsSuperPackets ? link.features : {
       mtu,
@@ -143,6 +144,7 @@ export class ImpairedLink implements Link {
       checksumOffload: false,
       ...(insideHost && { insideHost }),
       ...(shard && { shard }),
+      ...(generations && { generations }),
     };
     if (link.forwardToShard) this.forwardToShard = (foreign) => link.forwardToShard!(foreign);
     if (link.isFull) this.isFull = (onRoom) => link.isFull!(onRoom);
@@ -231,8 +233,27 @@ export class ImpairedLink implements Link {
   receive(batch: PacketBatch): number {
     if (!this.#impairsIncoming) return this.#link.receive(batch);
     const count = this.#link.receive(this.#batch);
+    const { generations } = this.features;
+    if (count > 0 && generations !== undefined && generations.asked !== NO_PROCESS_ASKED) {
+      return this.#pass(batch, count);
+    }
     for (let i = 0; i < count; i++) this.#impairReceived(i);
+    if (generations !== undefined) generations.asked = NO_PROCESS_ASKED;
     return this.#arrived.takeInto(batch);
+  }
+
+  /**
+   * Packets of another process of the service have been impaired there. Whom they have been offered to is known of
+   * all packets of a batch, not of those that arrive later.
+   */
+  #pass(batch: PacketBatch, count: number): number {
+    for (let i = 0; i < count; i++) {
+      batch.packets[i] = this.#batch.packets[i]!;
+      batch.sizes[i] = this.#batch.sizes[i]!;
+      batch.checksums[i] = this.#batch.checksums[i]!;
+      batch.segmentSizes[i] = this.#batch.segmentSizes[i]!;
+    }
+    return count;
   }
 
   /** Resolves when the underlying link or a delayed packet is ready. */

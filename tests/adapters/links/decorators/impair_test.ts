@@ -3,6 +3,7 @@ import { impair, type LinkImpairments } from "../../../../adapters/links/decorat
 import { linkPair } from "../../../../adapters/links/memory.ts";
 import { VirtualClock } from "../../../../adapters/runtime/virtual_clock.ts";
 import { type Link, PacketBatch } from "../../../../core/stack/link.ts";
+import { Generations, NO_PROCESS_ASKED } from "../../../../core/stack/sharding/generations.ts";
 import {
   hasRightChecksum,
   pattern,
@@ -337,6 +338,46 @@ describe("impair", () => {
   });
 
   // Several threads share a device, and each link can be impaired.
+  // Those of the device are delayed, and count as ones that no process has been asked about when they come out; those
+  // that another process has passed on come through at once, with what that process has said.
+  test("impairs no packet of another process of the service", async () => {
+    const generations = new Generations(2, 1);
+    const [inner] = linkPair();
+    const arriving: { asked: number; byte: number }[] = [];
+    const shared: Link = {
+      ...inner,
+      name: "shared",
+      features: { ...inner.features, generations },
+      receive(batch) {
+        const next = arriving.shift();
+        if (next === undefined) return 0;
+        generations.asked = next.asked;
+        batch.packets[0] = new Uint8Array([next.byte]);
+        batch.sizes[0] = 1;
+        batch.checksums[0] = "verified";
+        batch.segmentSizes[0] = 0;
+        return 1;
+      },
+      ready: () => Promise.resolve(true),
+      send: () => true,
+      close: () => Promise.resolve(),
+    };
+    const link = impair(shared, { seed: 1, clock, incoming: { delayMs: 10 } });
+    expect(link.features.generations).toBe(generations);
+    const batch = new PacketBatch(4);
+    arriving.push({ asked: NO_PROCESS_ASKED, byte: 1 }, { asked: 1, byte: 2 });
+    expect(link.receive(batch)).toBe(0);
+    expect(link.receive(batch)).toBe(1);
+    expect([batch.packets[0]![0], batch.checksums[0], generations.asked]).toEqual([
+      2,
+      "verified",
+      1,
+    ]);
+    await clock.advance(10);
+    expect(link.receive(batch)).toBe(1);
+    expect([batch.packets[0]![0], generations.asked]).toEqual([1, NO_PROCESS_ASKED]);
+  });
+
   test("passes packets to other shards like the underlying link", () => {
     const [left] = linkPair();
     expect(impair(left, { seed: 1, clock }).forwardToShard).toBe(undefined);
