@@ -5,7 +5,7 @@ import { type CloseOrderOptions, playCloseOrders } from "./forward/virtual.ts";
 const RESETS: readonly Ending[] = ["resets-writing", "resets-reading"];
 
 async function play(options: Partial<CloseOrderOptions> & { connections: number }) {
-  const { faults, left, orderly } = await playCloseOrders({
+  const { faults, left, orderly, moves } = await playCloseOrders({
     seed: 1,
     atOnce: 200,
     profile: "local",
@@ -15,6 +15,7 @@ async function play(options: Partial<CloseOrderOptions> & { connections: number 
   });
   expect(faults.slice(0, 3)).toEqual([]);
   expect(left).toBe(0);
+  if (options.moveMs !== undefined) expect(moves).toBeGreaterThan(options.connections / 4);
   return orderly;
 }
 
@@ -30,6 +31,22 @@ describe("forwarded connections in random close orders", () => {
   test("1,000 of them in profile internet lose nothing", async () => {
     await play({ connections: 1000, profile: "internet", endings: RESETS });
   }, 60_000);
+
+  // All connections move between two processes of the forwarder, with their sockets, every 40 ms on average and at any
+  // moment: in the middle of writes, half-closed, while the other side resets, and back again.
+  test.each(
+    [["local", ["leaves", ...RESETS]], ["internet", RESETS]] as const,
+  )("1,000 of them that move lose nothing, profile %s", async (profile, endings) => {
+    await play({ connections: 1000, profile, moveMs: 40, endings });
+  }, 120_000);
+
+  test.each(["local", "internet"] as const)(
+    "300 of them that move lose nothing at 3 %% loss, profile %s",
+    async (profile) => {
+      expect(await play({ connections: 300, profile, loss: 0.03, moveMs: 100 })).toBe(300);
+    },
+    120_000,
+  );
 
   // A lost RST is not retransmitted, so there are no resets here.
   test.each(["local", "internet"] as const)(

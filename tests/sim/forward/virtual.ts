@@ -9,7 +9,8 @@ import { seededRandom } from "../../../adapters/runtime/seeded_random.ts";
 import { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
 import { sleepUntil } from "../../../core/api/environment.ts";
 import { createStack } from "../../../core/api/stack.ts";
-import type { Stack, TcpListener } from "../../../core/api/types.ts";
+import type { Link } from "../../../core/stack/link.ts";
+import type { OpenConnection, Stack, TcpListener } from "../../../core/api/types.ts";
 import { forwardThrough } from "../../../plugins/forward.ts";
 import type { Duplex } from "../../../plugins/shared/relay.ts";
 import { Dice } from "../../fuzz/dice.ts";
@@ -23,6 +24,7 @@ import {
   type SideResult,
 } from "./close_orders.ts";
 import { readHeader } from "./header.ts";
+import { KernelSocket } from "./kernel_socket.ts";
 
 /** Options of the simulation. */
 export interface CloseOrderOptions {
@@ -35,6 +37,8 @@ export interface CloseOrderOptions {
   readonly loss: number;
   /** How sides end that do not end gracefully. */
   readonly endings: readonly Ending[];
+  /** Average time after which all connections move to another process of the forwarder; absent: they stay. */
+  readonly moveMs?: number;
 }
 
 /** Result of the simulation. */
@@ -45,6 +49,8 @@ export interface CloseOrderOutcome {
   readonly faults: readonly string[];
   /** Number of connections left in a stack at the end. */
   readonly left: number;
+  /** Number of moves. */
+  readonly moves: number;
 }
 
 /** The first local port of the clients; each has its own, which identifies it to the server. */
@@ -52,15 +58,17 @@ const FIRST_PORT = 20_000;
 /** The longest pause. */
 const PAUSE_MS = 20;
 
-/** Three hosts: the clients, the forwarder and the servers. */
+/** Three hosts: the clients, the forwarder, of which two processes may have connections, and the servers. */
 class Hosts {
   readonly clock: VirtualClock = new VirtualClock();
   readonly clients: Stack;
   readonly front: Stack;
+  /** The other process. Packets reach the first one, which passes them on. */
+  readonly second: Stack;
   readonly back: Stack;
   readonly servers: Stack;
 
-  constructor({ seed, profile, loss }: CloseOrderOptions) {
+  constructor({ seed, profile, loss, moveMs }: CloseOrderOptions) {
     const { clock } = this;
     const host = (n: number, link: ReturnType<typeof linkPair>[0], address: string) =>
       createStack({
@@ -76,16 +84,74 @@ class Hosts {
     this.front = host(2, b, "10.0.0.2/24");
     this.back = host(3, c, "10.1.0.2/24");
     this.servers = host(4, d, "10.1.0.1/24");
+    this.second = host(5, sendingOver(b), "10.0.0.2/24");
     const dial = async (): Promise<Duplex> => {
       const socket = this.back.connect("10.1.0.1:3000", { allowHalfOpen: true });
       await socket.opened;
-      return socket;
+      return moveMs === undefined ? socket : new KernelSocket(socket);
     };
-    this.front.use(80, forwardThrough(tcpOnly(dial))({ to: "10.1.0.1:3000", proxyProtocol: 1 }));
+    for (const front of [this.front, this.second]) {
+      front.use(80, forwardThrough(tcpOnly(dial))({ to: "10.1.0.1:3000", proxyProtocol: 1 }));
+    }
   }
 
   get all(): readonly Stack[] {
-    return [this.clients, this.front, this.back, this.servers];
+    return [this.clients, this.second, this.front, this.back, this.servers];
+  }
+}
+
+/** A link that only sends. */
+function sendingOver(link: Link): Link {
+  const closed = Promise.withResolvers<boolean>();
+  const close = () => Promise.resolve(closed.resolve(false));
+  return {
+    name: "second",
+    features: link.features,
+    receive: () => 0,
+    ready: () => closed.promise,
+    send: (packet) => link.send(packet),
+    close,
+    [Symbol.asyncDispose]: close,
+  };
+}
+
+/** Moves the connections of the forwarder between its two processes. */
+class Mover {
+  moves = 0;
+  readonly #hosts: Hosts;
+  readonly #dice: Dice;
+  #isOver = false;
+
+  constructor(hosts: Hosts, seed: number) {
+    this.#hosts = hosts;
+    this.#dice = new Dice(seed);
+  }
+
+  async run(averageMs: number): Promise<void> {
+    const { clock, front, second } = this.#hosts;
+    for (let isBack = false; !this.#isOver; isBack = !isBack) {
+      await sleepUntil(clock, clock.now() + 2 * averageMs * this.#dice.random.fraction());
+      const [from, to] = isBack ? [second, front] : [front, second];
+      await Promise.all(from.connections().map((each) => this.#move(each, from, to)));
+    }
+  }
+
+  end(): void {
+    this.#isOver = true;
+  }
+
+  async #move(connection: OpenConnection, from: Stack, to: Stack): Promise<void> {
+    const { clock } = this.#hosts;
+    const frozen = await from.freeze(connection, { carries: () => true }).catch(() => undefined);
+    if (frozen === undefined) return;
+    const pauseMs = this.#dice.chance(0.5) ? 0 : 5 * this.#dice.random.fraction();
+    if (pauseMs > 0) await sleepUntil(clock, clock.now() + pauseMs);
+    // Now and then the other process does not take it.
+    if (this.#dice.chance(0.1)) return void frozen.resume();
+    const attachments = frozen.attachments.map((each) => (each as KernelSocket).passed());
+    to.thaw(frozen.record, { attachments, elapsedMs: pauseMs });
+    frozen.redirect((packet, segmentSize) => to.receive(packet, { segmentSize }));
+    this.moves++;
   }
 }
 
@@ -98,7 +164,10 @@ export async function playCloseOrders(options: CloseOrderOptions): Promise<Close
     (_, index) => planConnection(index, dice, options.endings),
   );
   const players = new Players(hosts, plans, dice);
+  const mover = new Mover(hosts, options.seed + 1);
+  if (options.moveMs !== undefined) void mover.run(options.moveMs);
   const faults = await hosts.clock.runUntil(players.play(options.atOnce));
+  mover.end();
   // Two minutes, so that TIME-WAIT ends.
   await hosts.clock.advance(120_000);
   const left = hosts.all.reduce((sum, stack) => sum + stack.stats()["connections"]!, 0);
@@ -107,7 +176,7 @@ export async function playCloseOrders(options: CloseOrderOptions): Promise<Close
     plans.filter(({ client, upstream }) =>
       client.ending === "orderly" && upstream.ending === "orderly"
     ).length;
-  return { orderly, faults, left };
+  return { orderly, faults, left, moves: mover.moves };
 }
 
 /** Both sides of all connections. */
