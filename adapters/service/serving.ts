@@ -307,11 +307,11 @@ export class Serving {
     });
   }
 
-  /** Whether no connection or flow is left. */
+  /** Whether no connection or flow is left, nor on its way to another process. */
   get isIdle(): boolean {
     const { flows = 0, halfOpen = 0 } = this.stats();
     return flows === 0 && halfOpen === 0 && this.#network.stack.connections().length === 0 &&
-      this.#ports.isIdle;
+      this.#ports.isIdle && this.#generationMoves?.isMoving !== true;
   }
 
   /** Counters of the stack. */

@@ -24,7 +24,10 @@ class Service implements AsyncDisposable {
     this.pid = first.pid;
   }
 
-  static async start(config: Readonly<Record<string, unknown>> = {}): Promise<Service> {
+  static async start(
+    config: Readonly<Record<string, unknown>> = {},
+    ...flags: readonly string[]
+  ): Promise<Service> {
     const namespace = await Namespace.open();
     const folder = new TemporaryFolder();
     const server = namespace.start(...programCommand("host_echo.ts", `${FORWARDED_PORT}`));
@@ -32,7 +35,7 @@ class Service implements AsyncDisposable {
     const forward = { plugin: "forward", options: { to: `127.0.0.1:${FORWARDED_PORT}` } };
     const first = await startService(
       namespace,
-      ...["--admin", `unix:${folder.file("admin")}`, "--log-level", "info"],
+      ...["--admin", `unix:${folder.file("admin")}`, "--log-level", "info", ...flags],
       ...[
         "--config",
         folder.write(
@@ -64,6 +67,12 @@ class Service implements AsyncDisposable {
     this.pid = JSON.parse(out).pid;
   }
 
+  /** Waits until a counter of the process that serves is not 0. */
+  async counted(name: string): Promise<void> {
+    const stats = `curl -s --unix-socket ${this.folder.file("admin")} http://localhost/stats`;
+    await this.namespace.shell(`until ${stats} | grep -q '${name}": *[1-9]'; do :; done`);
+  }
+
   /** Waits until a process has ended. */
   async ended(pid: number): Promise<void> {
     await this.namespace.shell(`while kill -0 ${pid} 2>/dev/null; do sleep 0.1; done`);
@@ -77,6 +86,13 @@ class Service implements AsyncDisposable {
       results.push(JSON.parse(out.slice(out.indexOf("{"))));
     }
     return results;
+  }
+
+  async expectNoFault(): Promise<void> {
+    for (const { faults, fewest } of await this.endClients()) {
+      expect(faults).toEqual([]);
+      expect(fewest).toBeGreaterThan(3);
+    }
   }
 
   async stop(): Promise<void> {
@@ -104,14 +120,74 @@ describe("an upgrade", () => {
         await run.upgrade();
         await run.ended(old);
       }
-      for (const { faults, fewest } of await run.endClients()) {
-        expect(faults).toEqual([]);
-        expect(fewest).toBeGreaterThan(3);
-      }
+      await run.expectNoFault();
       await run.stop();
       expect(run.first.log).toMatch(
         /connections moved to the new process moved=40 stayed=0 lost=0/,
       );
+    },
+    120_000,
+  );
+
+  // Segments are lost and reordered in both directions, also those of the move.
+  testRequiring(NEEDS, "moves connections over a path that loses", async () => {
+    const impair = { loss: 0.02, reorder: 0.02, delayMs: 1 };
+    await using run = await Service.start({ impair: { ...impair, incoming: impair } });
+    await run.clients(7, 10);
+    await run.clients(FORWARDED_PORT, 10);
+    const old = run.pid;
+    await run.upgrade();
+    await run.ended(old);
+    await run.expectNoFault();
+    await run.stop();
+  }, 120_000);
+
+  // Each worker moves its own to the same one of the new process.
+  testRequiring(NEEDS, "moves the connections of each worker", async () => {
+    await using run = await Service.start({}, "--workers", "2");
+    await run.clients(7, 20);
+    const old = run.pid;
+    await run.upgrade();
+    await run.ended(old);
+    await run.expectNoFault();
+    await run.stop();
+  }, 120_000);
+
+  // The old process keeps its connections until they end.
+  testRequiring(NEEDS, "moves nothing if upgradeMoves is false", async () => {
+    await using run = await Service.start({ upgradeMoves: false });
+    await run.clients(7, 4);
+    const old = run.pid;
+    await run.upgrade();
+    await run.namespace.shell("sleep 5");
+    process.kill(old, 0);
+    await run.expectNoFault();
+    await run.ended(old);
+    await run.stop();
+  }, 60_000);
+
+  // The new process is killed while connections move to it: those that it has are lost, and at most one batch;
+  // all others go on in the old one, which serves again.
+  testRequiring(
+    [...NEEDS, "program:curl"],
+    "loses at most one batch if the new process is killed",
+    async () => {
+      await using run = await Service.start();
+      await run.clients(7, 300);
+      const first = run.pid;
+      await run.upgrade();
+      await run.counted("connectionsThawed");
+      process.kill(run.pid, "SIGKILL");
+      await run.first.printed(/this one serves again/, "log");
+      await run.first.printed(/connections moved to the new process/, "log");
+      const found = /to the new process moved=(\d+) stayed=\d+ lost=(\d+)/.exec(run.first.log)!;
+      const [moved, lost] = [Number(found[1]), Number(found[2])];
+      expect(lost).toBeLessThanOrEqual(8);
+      run.pid = first;
+      const [result] = await run.endClients();
+      // The program reports up to 20.
+      expect(result!.faults.length).toBe(Math.min(20, moved + lost));
+      await run.stop();
     },
     120_000,
   );

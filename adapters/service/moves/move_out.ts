@@ -139,6 +139,11 @@ export class MoveOut {
     return this.#redirected.size;
   }
 
+  /** Whether connections are on their way. */
+  get isMoving(): boolean {
+    return this.#moving.size > 0;
+  }
+
   /** Whether more cannot be moved. */
   get #isOver(): boolean {
     return this.#hasEnded || this.#isSilent;

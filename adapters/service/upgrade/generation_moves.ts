@@ -73,6 +73,11 @@ export class GenerationMoves implements MoveHandler {
     outgoing?.release();
   }
 
+  /** Whether connections are on their way: this process has to hear what becomes of them. */
+  get isMoving(): boolean {
+    return this.#outgoing?.isMoving === true;
+  }
+
   onMessage(from: number, { id, bytes, descriptors }: WholeMessage): void {
     const message = bytes && decodeMessage(bytes);
     if (from === NEWEST || message?.type !== "commit") closeAll(this.#sockets, descriptors);
@@ -113,9 +118,9 @@ export class GenerationMoves implements MoveHandler {
     let before: MoveReport | undefined;
     while (!stopped.aborted) {
       const report = await outgoing.move(Infinity, before === undefined ? undefined : 0);
-      if (stopped.aborted) return;
       const isNews = report.moved !== before?.moved || report.lost !== before.lost;
       if (isNews) this.#logReport(report);
+      if (stopped.aborted) return;
       pauseMs = isNews ? AGAIN_MS : Math.min(2 * pauseMs, MAX_AGAIN_MS);
       before = report;
       await sleepUntil(this.#clock, this.#clock.now() + pauseMs, stopped);
