@@ -64,6 +64,12 @@ export class Ring {
     if (from + first < to) copyBytes(source, from + first, to, this.block, 0);
   }
 
+  /** The bytes after `reserve` at `offset`, at most `length` and contiguous in memory, to be written to. */
+  gap(offset: number, length: number): Uint8Array<ArrayBuffer> {
+    const at = (this.start + offset) & (this.block.length - 1);
+    return this.block.subarray(at, Math.min(at + length, this.block.length));
+  }
+
   /** Copies `length` bytes at `offset` to `target` at `at`. */
   copy(offset: number, target: Uint8Array, at: number, length: number): void {
     const from = (this.start + offset) & (this.block.length - 1);

@@ -34,6 +34,25 @@ export class SendRing extends RingBorrower {
     return count;
   }
 
+  /**
+   * Appends what `fill` writes to the array that it gets, which has at most `max` bytes; returns the number of
+   * bytes, which `fill` returns too. `fill` must not keep the array, nor call into the stack. There may be room
+   * for more: the ring's memory is circular.
+   */
+  fill(max: number, fill: (room: Uint8Array<ArrayBuffer>) => number): number {
+    const most = Math.min(max, this.room);
+    if (most <= 0) return 0;
+    this.borrow();
+    try {
+      this.ring.reserve(this.length + most, this.length);
+      const count = fill(this.ring.gap(this.length, most));
+      this.length += count;
+      return count;
+    } finally {
+      if (this.length === 0) this.giveBack();
+    }
+  }
+
   /** Drops `count` acknowledged bytes. */
   drop(count: number): void {
     this.length -= count;

@@ -4,9 +4,15 @@
  * @module
  */
 import type { IpAddress } from "../wire/address.ts";
+import { halfSipHash } from "../wire/half_siphash.ts";
 import type { IpHeader } from "../wire/ip.ts";
 
 const FIRST_BUCKETS = 256;
+/**
+ * With at most one entry for each bucket on average, a bucket has more than these by chance with a probability of
+ * 10^-20. They are the work of a peer.
+ */
+const MAX_CHAIN = 20;
 
 /** A connection or flow between two addresses and ports. */
 export interface TableEntry<Entry> {
@@ -20,12 +26,16 @@ export interface TableEntry<Entry> {
   hashNext: Entry | undefined;
 }
 
-/** Connections or flows by 4-tuple. */
+/**
+ * Connections or flows by 4-tuple. The hash is fast, and a peer with many addresses can choose them so that it is the
+ * same for all. Once a chain has become too long, it is replaced by a keyed hash for which that is not possible.
+ */
 export class EndpointTable<Entry extends TableEntry<Entry>> {
   #buckets: (Entry | undefined)[] = new Array(FIRST_BUCKETS).fill(undefined);
   #count = 0;
   /** Keeps peers from predicting hash collisions. */
   readonly #seed: number;
+  #isKeyed = false;
 
   constructor(seed: number) {
     this.#seed = seed;
@@ -38,12 +48,11 @@ export class EndpointTable<Entry extends TableEntry<Entry>> {
 
   /** The entry for a received packet. */
   find(ip: IpHeader, remotePort: number, localPort: number): Entry | undefined {
-    const hash = mix(
-      this.#seed,
-      ip.s0 ^ ip.s1 ^ ip.s2 ^ ip.s3,
-      ip.d0 ^ ip.d1 ^ ip.d2 ^ ip.d3,
-      (remotePort << 16) | localPort,
-    );
+    const ports = (remotePort << 16) | localPort;
+    const { s0, s1, s2, s3, d0, d1, d2, d3 } = ip;
+    const hash = this.#isKeyed
+      ? keyed(this.#seed, [s0, s1, s2, s3, d0, d1, d2, d3, ports])
+      : mix(this.#seed, s0 ^ s1 ^ s2 ^ s3, d0 ^ d1 ^ d2 ^ d3, ports);
     let entry = this.#first(hash);
     while (entry !== undefined && !isOf(entry, hash, ip, remotePort, localPort)) {
       entry = entry.hashNext;
@@ -75,6 +84,7 @@ export class EndpointTable<Entry extends TableEntry<Entry>> {
     entry.hash = this.#hash(entry.local, entry.localPort, entry.remote, entry.remotePort);
     this.#insert(entry);
     this.#count++;
+    if (!this.#isKeyed && isLonger(entry, MAX_CHAIN)) this.#useKeyed();
   }
 
   remove(entry: Entry): void {
@@ -105,12 +115,21 @@ export class EndpointTable<Entry extends TableEntry<Entry>> {
   }
 
   #hash(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): number {
-    return mix(
-      this.#seed,
-      remote.w0 ^ remote.w1 ^ remote.w2 ^ remote.w3,
-      local.w0 ^ local.w1 ^ local.w2 ^ local.w3,
-      (remotePort << 16) | localPort,
-    );
+    const ports = (remotePort << 16) | localPort;
+    const { w0, w1, w2, w3 } = remote;
+    return this.#isKeyed
+      ? keyed(this.#seed, [w0, w1, w2, w3, local.w0, local.w1, local.w2, local.w3, ports])
+      : mix(this.#seed, w0 ^ w1 ^ w2 ^ w3, local.w0 ^ local.w1 ^ local.w2 ^ local.w3, ports);
+  }
+
+  #useKeyed(): void {
+    const all = this.all();
+    this.#isKeyed = true;
+    this.#buckets.fill(undefined);
+    for (const entry of all) {
+      entry.hash = this.#hash(entry.local, entry.localPort, entry.remote, entry.remotePort);
+      this.#insert(entry);
+    }
   }
 
   #insert(entry: Entry): void {
@@ -124,6 +143,12 @@ export class EndpointTable<Entry extends TableEntry<Entry>> {
     this.#buckets = new Array(this.#buckets.length * 2).fill(undefined);
     for (const entry of all) this.#insert(entry);
   }
+}
+
+function isLonger<Entry extends TableEntry<Entry>>(first: Entry, length: number): boolean {
+  let entry: Entry | undefined = first;
+  for (let count = 0; count <= length && entry !== undefined; count++) entry = entry.hashNext;
+  return entry !== undefined;
 }
 
 function isOf<Entry>(
@@ -148,4 +173,9 @@ function mix(seed: number, a: number, b: number, ports: number): number {
   h = Math.imul(h ^ (h >>> 13), 0xc2b2ae3d) ^ ports;
   h = Math.imul(h ^ (h >>> 16), 0x27d4eb2f);
   return h ^ (h >>> 15);
+}
+
+/** Hashes all words. */
+function keyed(seed: number, words: readonly number[]): number {
+  return halfSipHash([seed, ~seed], words);
 }

@@ -52,6 +52,22 @@ export function sendText(tcb: Tcb, bytes: Uint8Array, from: number, now: number)
   return taken;
 }
 
+/** SEND without a copy: `fill` writes at most `max` bytes into the send buffer; returns their number. */
+export function fillText(
+  tcb: Tcb,
+  max: number,
+  fill: (room: Uint8Array<ArrayBuffer>) => number,
+  now: number,
+): number {
+  if (!STATES[tcb.state].canSend || tcb.has(FIN_QUEUED)) return 0;
+  const wasEmpty = tcb.send.length === 0;
+  const taken = tcb.send.fill(max, fill);
+  if (taken === 0) return 0;
+  if (wasEmpty) tcb.progressAt = wholeMs(now);
+  tcb.pushSeq = (tcb.sendStart + tcb.send.length) | 0;
+  return taken;
+}
+
 /** The application wants to SEND when there is room. */
 export function awaitRoom(tcb: Tcb): void {
   tcb.set(WRITER_WAITING);

@@ -6,6 +6,7 @@
 import { stackOf } from "../../core/api/error_text.ts";
 import { TcpError } from "../../core/api/errors.ts";
 import { formatHostPort } from "../../core/api/host_port.ts";
+import { type DirectWriter, directWriterOf } from "../../core/api/tcp/direct_writer.ts";
 import type { Context } from "../../core/api/types.ts";
 import {
   checkSendable,
@@ -126,6 +127,7 @@ export class HttpConnection {
     this.#writer = new ResponseWriter(
       (bytes) => this.#write(bytes),
       (length) => shared.turns.spend(length),
+      this.#directWriter(),
     );
     this.#envFor = envOf(c.socket, c.log);
     this.#setting = {
@@ -472,10 +474,26 @@ export class HttpConnection {
     return taken === bytes.length ? undefined : this.#writeRest(bytes.subarray(taken));
   }
 
-  async #writeRest(bytes: Uint8Array): Promise<void> {
+  #writeRest(bytes: Uint8Array): Promise<void> {
+    return this.#inWriteTime(this.#c.socket.write(bytes));
+  }
+
+  #directWriter(): DirectWriter | undefined {
+    const direct = directWriterOf(this.#c.socket);
+    return direct && {
+      get room() {
+        return direct.room;
+      },
+      tryFill: (max, fill) => direct.tryFill(max, fill),
+      whenRoom: (bytes) => this.#inWriteTime(direct.whenRoom(bytes)),
+    };
+  }
+
+  /** Waits until the client has made room, but no longer than the write timeout. */
+  async #inWriteTime(written: Promise<unknown>): Promise<void> {
     this.#deadlines.setWrite(this.#options.writeTimeoutMs);
     try {
-      await this.#c.socket.write(bytes);
+      await written;
     } catch (error) {
       this.#lose(error);
       throw error;

@@ -19,6 +19,7 @@ import {
 } from "../shared/http/prepared_response.ts";
 import { PIECE_BYTES, ResponseContent } from "../shared/http/response_content.ts";
 import { neverHasContent } from "../shared/http/status.ts";
+import type { DirectWriter } from "../../core/api/tcp/direct_writer.ts";
 import { writeJoined } from "./joined_write.ts";
 import {
   preparedFields,
@@ -52,19 +53,23 @@ export type Reusable = boolean | Promise<boolean>;
 export class ResponseWriter {
   readonly #write: (bytes: Uint8Array) => Promise<void> | undefined;
   readonly #onLarge: (length: number) => void;
+  readonly #direct: DirectWriter | undefined;
   #content: ResponseContent | undefined;
   #gone: { reason: unknown } | undefined;
 
   /**
    * `write` resolves when there is room for more, or returns `undefined` if there is room already.
-   * `onLarge` is called with the length of content that is sent in several pieces.
+   * `onLarge` is called with the length of content that is sent in several pieces. With `direct`, files are
+   * read straight into the send buffer.
    */
   constructor(
     write: (bytes: Uint8Array) => Promise<void> | undefined,
     onLarge: (length: number) => void,
+    direct?: DirectWriter,
   ) {
     this.#write = write;
     this.#onLarge = onLarge;
+    this.#direct = direct;
   }
 
   /** Bytes of content of the current response that have been passed on. */
@@ -138,25 +143,45 @@ export class ResponseWriter {
     return after(this.#writePieces(head, content), plan.keepAlive);
   }
 
-  /** Reads as much as there is room for. */
   async #sendSource(head: string, source: ContentSource): Promise<void> {
-    const buffer = sourceBuffer ?? new Uint8Array(SOURCE_BYTES);
-    sourceBuffer = undefined;
     try {
-      let waiting = this.#writePiece(head, NOTHING, "");
-      while (source.left > 0) {
-        if (waiting !== undefined) await waiting;
-        if (this.#gone) throw this.#gone.reason;
-        const count = source.read(buffer);
-        this.#onLarge(count);
-        this.contentBytes += count;
-        waiting = this.#write(count < buffer.length ? buffer.subarray(0, count) : buffer);
-      }
-      await waiting;
-      sourceBuffer = buffer;
+      const waiting = this.#writePiece(head, NOTHING, "");
+      if (waiting !== undefined) await waiting;
+      if (this.#direct === undefined) await this.#copySource(source);
+      else await this.#fillFrom(source, this.#direct);
     } finally {
       source.close();
     }
+  }
+
+  /** Reads straight into the send buffer. */
+  async #fillFrom(source: ContentSource, direct: DirectWriter): Promise<void> {
+    const read = (room: Uint8Array<ArrayBuffer>) => source.read(room);
+    while (source.left > 0) {
+      const least = Math.min(source.left, LEAST_READ_BYTES);
+      if (direct.room < least) await direct.whenRoom(least);
+      if (this.#gone) throw this.#gone.reason;
+      const count = direct.tryFill(Math.min(source.left, SOURCE_BYTES), read);
+      this.#onLarge(count);
+      this.contentBytes += count;
+      // Rejects if nothing can be written any more.
+      if (count === 0) await direct.whenRoom(least);
+    }
+  }
+
+  /** Reads as much as there is room for. */
+  async #copySource(source: ContentSource): Promise<void> {
+    const buffer = sourceBuffer ?? new Uint8Array(SOURCE_BYTES);
+    sourceBuffer = undefined;
+    while (source.left > 0) {
+      if (this.#gone) throw this.#gone.reason;
+      const count = source.read(buffer);
+      this.#onLarge(count);
+      this.contentBytes += count;
+      const waiting = this.#write(count < buffer.length ? buffer.subarray(0, count) : buffer);
+      if (waiting !== undefined) await waiting;
+    }
+    sourceBuffer = buffer;
   }
 
   #sendHead(
@@ -306,6 +331,9 @@ export class ResponseWriter {
 function after<T>(waiting: Promise<void> | undefined, value: T): T | Promise<T> {
   return waiting === undefined ? value : waiting.then(() => value);
 }
+
+/** A file is read when there is room for so much, so that a slow client does not cause many small reads. */
+const LEAST_READ_BYTES = 16_384;
 
 /** The buffer of {@link ResponseWriter} for reads, while it is not in use. */
 let sourceBuffer: Uint8Array<ArrayBuffer> | undefined;

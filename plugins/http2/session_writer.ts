@@ -26,6 +26,8 @@ export class SessionWriter {
   readonly #timeoutMs: number;
   readonly #events: SessionWriterEvents;
   #writing: Promise<void> | undefined;
+  /** A large output buffer that is not in use: two of them take turns while the socket has no room. */
+  #spare: Uint8Array<ArrayBuffer> | undefined;
   #isScheduled = false;
   #isStopped = false;
 
@@ -71,17 +73,19 @@ export class SessionWriter {
       output.length = 0;
       if (taken < length) {
         // The socket still reads from the old buffer.
-        output.bytes = new Uint8Array(SMALL_OUTPUT_BYTES);
-        this.#writing = this.#writeRest(bytes.subarray(taken, length));
+        output.bytes = this.#spare ?? new Uint8Array(SMALL_OUTPUT_BYTES);
+        this.#spare = undefined;
+        this.#writing = this.#writeRest(bytes, taken, length);
       }
       this.#session.pump();
     }
     this.#events.flushed();
   }
 
-  /** Replaces a large output buffer that is empty. */
+  /** Replaces a large output buffer that is empty, and releases the other one. */
   shrink(): void {
     const { output } = this.#session;
+    this.#spare = undefined;
     if (output.bytes.length > SMALL_OUTPUT_BYTES) output.bytes = new Uint8Array(SMALL_OUTPUT_BYTES);
   }
 
@@ -90,10 +94,11 @@ export class SessionWriter {
     this.#isStopped = true;
   }
 
-  async #writeRest(bytes: Uint8Array): Promise<void> {
+  async #writeRest(bytes: Uint8Array<ArrayBuffer>, from: number, to: number): Promise<void> {
     this.#timeouts.setWrite(this.#timeoutMs);
     try {
-      await this.#socket.write(bytes);
+      await this.#socket.write(bytes.subarray(from, to));
+      if (bytes.length > SMALL_OUTPUT_BYTES) this.#spare = bytes;
     } catch {
       return this.#events.failed();
     } finally {
@@ -102,5 +107,7 @@ export class SessionWriter {
     }
     this.#session.pump();
     this.flush();
+    // An idle connection keeps one small buffer.
+    if (this.#writing === undefined) this.#spare = undefined;
   }
 }

@@ -7,7 +7,8 @@
  * Two services run side by side, one of them idle, and are measured in turn: A B B A. Prints a line of JSON for each
  * row: the medians of both, the median of the ratios of neighboring rounds, the processor time (user and system) of the
  * service for an operation or a megabyte, and how many packets the workers have forwarded to each other.
- * `--steering kernel` takes CAP_BPF from the services. Needs root, a TUN device, a C compiler and, for HTTP, `wrk`.
+ * A round in which the generator reports an error is left out, and counted. `--steering kernel` takes CAP_BPF from the
+ * services. Needs root, a TUN device, a C compiler and, for HTTP, `wrk`.
  *
  * @module
  */
@@ -123,18 +124,24 @@ async function compare(
   enter: readonly string[],
 ): Promise<(seconds: number) => Record<string, unknown>> {
   const results = new Map<Service, Round[]>([[one, []], [several, []]]);
-  for (const service of results.keys()) await measureOnce(load, service, enter);
+  const failures: string[] = [];
+  for (const service of results.keys()) await measureOnce(load, service, enter).catch(() => {});
   const before = await forwardedBy(several);
   for (let round = 0; round < rounds; round++) {
     const order = round % 2 === 0 ? [one, several] : [several, one];
-    for (const service of order) {
-      results.get(service)!.push(await measureOnce(load, service, enter));
+    const pair = new Map<Service, Round>();
+    try {
+      for (const service of order) pair.set(service, await measureOnce(load, service, enter));
+      for (const [service, each] of pair) results.get(service)!.push(each);
+    } catch (error) {
+      failures.push((error as Error).message);
     }
   }
   const forwarded = await forwardedBy(several) - before;
   const [first, second] = [results.get(one)!, results.get(several)!];
   const scale = load.unit === "Gbit/s" ? 125 : 1;
   return (seconds) => {
+    if (first.length === 0) return { failures };
     const cost = ({ figure, processorTime }: Round) =>
       1e6 * processorTime / (figure * scale * seconds);
     const middle = (list: readonly Round[], of: (round: Round) => number) =>
@@ -151,6 +158,8 @@ async function compare(
       microsecondsOfSeveral: middle(second, cost),
       ratioOfProcessorTime: ratio(cost),
       forwardedPerOperation: rounded(forwarded / operations),
+      rounds: first.length,
+      ...failures.length > 0 && { failures },
     };
   };
 }

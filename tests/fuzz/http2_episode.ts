@@ -21,26 +21,34 @@ import { Dice } from "./dice.ts";
 const NAMES = [":method", ":path", ":scheme", ":authority", "host", "x-a", "cookie", "te", "X", ""];
 const VALUES = ["GET", "POST", "/", "*", "http", "a.test", "1", "trailers", "\x00", " ", "v"];
 const MAX_STREAMS = 20;
+const OPTIONS = http2OptionsSchema.parse({ maxConcurrentStreams: MAX_STREAMS });
+/** What the application sends. */
+const CONTENT = new Uint8Array(60_000);
 /** Inputs after which the next connection begins. */
 const INPUTS_OF_A_CONNECTION = 60;
 
 /** Corrupts a header block by changing, inserting and removing bytes. */
 export function damage(dice: Dice, bytes: Uint8Array): Uint8Array {
-  let result = Array.from(bytes);
-  for (let i = dice.below(4); i > 0 && result.length > 0; i--) {
-    const at = dice.below(result.length);
+  let length = bytes.length;
+  const result = new Uint8Array(length + 3);
+  result.set(bytes);
+  for (let i = dice.below(4); i > 0 && length > 0; i--) {
+    const at = dice.below(length);
     const kind = dice.below(4);
-    if (kind === 0) result.splice(at, 1);
-    else if (kind === 1) result.splice(at, 0, dice.byte());
-    else if (kind === 2) result[at] = dice.byte();
-    else result = result.slice(0, at);
+    if (kind === 0) result.copyWithin(at, at + 1, length--);
+    else if (kind === 1) {
+      result.copyWithin(at + 1, at, length++);
+      result[at] = dice.byte();
+    } else if (kind === 2) result[at] = dice.byte();
+    else length = at;
   }
-  return Uint8Array.from(result);
+  return result.subarray(0, length);
 }
 
 /** Feeds decoders header blocks, corrupted ones and random bytes; counts the results. */
 export class HpackEpisode {
   readonly #dice: Dice;
+  readonly #out = new FrameWriter(4096);
   #decoder = new HpackDecoder();
   #encoder = new HpackEncoder();
   /** Number of blocks. */
@@ -62,7 +70,8 @@ export class HpackEpisode {
   #step(): void {
     const dice = this.#dice;
     this.blocks++;
-    const out = new FrameWriter(64);
+    const out = this.#out;
+    out.length = 0;
     this.#encoder.begin(out);
     const sent: string[] = [];
     for (let i = dice.below(6); i > 0; i--) {
@@ -97,6 +106,7 @@ export class HpackEpisode {
 /** Feeds sessions frames; throws on a finding. */
 export class Http2Episode {
   readonly #dice: Dice;
+  readonly #out = new FrameWriter(65_536);
   #session!: Http2Session<string>;
   #encoder!: HpackEncoder;
   #responses!: HpackDecoder;
@@ -129,9 +139,8 @@ export class Http2Episode {
   }
 
   #begin(): void {
-    const options = http2OptionsSchema.parse({ maxConcurrentStreams: MAX_STREAMS });
     const hasPreface = this.#dice.chance(0.5);
-    this.#session = new Http2Session<string>(options, {
+    this.#session = new Http2Session<string>(OPTIONS, {
       parse: (head) => `${head.method} ${head.target}`,
       request: (stream) => this.#request(stream),
       closed: (stream) => void this.#open.delete(stream),
@@ -173,7 +182,8 @@ export class Http2Episode {
     this.inputs++;
     this.#now += dice.below(20);
     if (this.#left-- <= 0 || this.#hasFailed) this.#begin();
-    const out = new FrameWriter(256);
+    const out = this.#out;
+    out.length = 0;
     for (let i = 1 + dice.below(4); i > 0; i--) this.#putFrame(out);
     let more: Uint8Array = out.bytes.slice(0, out.length);
     if (dice.chance(0.03)) {
@@ -223,7 +233,7 @@ export class Http2Episode {
       } else if (stream.pending === undefined) {
         const ends = dice.chance(0.5);
         if (dice.chance(0.5)) this.#session.sendText(stream, "x".repeat(dice.below(500)), ends);
-        else this.#session.sendData(stream, new Uint8Array(dice.below(60_000)), ends);
+        else this.#session.sendData(stream, CONTENT.subarray(0, dice.below(CONTENT.length)), ends);
       }
     }
     for (const [stream, unread] of this.#unread) {

@@ -3,8 +3,9 @@
  *
  * @module
  */
-import { closeSync, constants, fstatSync, openSync, readSync, realpathSync } from "node:fs";
+import { closeSync, constants, fstatSync, openSync, realpathSync } from "node:fs";
 import { join, sep } from "node:path";
+import { readAt } from "../../host/positioned_read.ts";
 import type { ContentSource } from "../../../plugins/shared/http/prepared_response.ts";
 import type { Validators } from "./conditions.ts";
 import type { ByteRange } from "../../../plugins/shared/http/byte_range.ts";
@@ -90,7 +91,7 @@ export function openFile(
 export function readFile({ descriptor, size }: OpenFile): Uint8Array<ArrayBuffer> {
   try {
     const bytes = new Uint8Array(size);
-    for (let at = 0; at < size;) at += readPart(descriptor, bytes, at, at);
+    for (let at = 0; at < size;) at += readPart(descriptor, bytes.subarray(at), at);
     return bytes;
   } finally {
     closeSync(descriptor);
@@ -125,7 +126,7 @@ export class FileSource implements ContentSource {
   read(target: Uint8Array<ArrayBuffer>): number {
     const room = Math.min(target.length, this.left);
     const part = room < target.length ? target.subarray(0, room) : target;
-    const count = readPart(this.#descriptor, part, 0, this.#at);
+    const count = readPart(this.#descriptor, part, this.#at);
     this.#at += count;
     return count;
   }
@@ -135,14 +136,9 @@ export class FileSource implements ContentSource {
   }
 }
 
-/** Reads from `position` of the file into `bytes` at `offset`: at least one byte, possibly fewer than fit. */
-function readPart(
-  descriptor: number,
-  bytes: Uint8Array,
-  offset: number,
-  position: number,
-): number {
-  const count = readSync(descriptor, bytes, offset, bytes.length - offset, position);
+/** Reads from `position` of the file into `bytes`: at least one byte, possibly fewer than fit. */
+function readPart(descriptor: number, bytes: Uint8Array, position: number): number {
+  const count = readAt(descriptor, bytes, position);
   if (count === 0) throw new Error("the file became shorter while it was read");
   return count;
 }

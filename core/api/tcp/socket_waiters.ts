@@ -48,14 +48,16 @@ export interface Writer extends PromiseWithResolvers<number> {
   readonly bytes: Uint8Array;
   /** Length of `bytes` at the call: the buffer may be transferred or resized meanwhile. */
   readonly length: number;
+  /** Room in the send buffer to wait for, in bytes, before any byte is accepted. */
+  readonly room: number;
   /** Number of bytes accepted. */
   at: number;
 }
 
 /** Makes the record of a write of `bytes` that waits for room from `at` on. */
-export function writerOf(bytes: Uint8Array, at: number): Writer {
+export function writerOf(bytes: Uint8Array, at: number, room: number = 0): Writer {
   const { promise, resolve, reject } = Promise.withResolvers<number>();
-  return { bytes, length: bytes.length, at, promise, resolve, reject };
+  return { bytes, length: bytes.length, room, at, promise, resolve, reject };
 }
 
 /**

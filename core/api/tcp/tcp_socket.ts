@@ -44,6 +44,7 @@ import {
   writerOf,
 } from "./socket_waiters.ts";
 import { type Reader, type ReadTarget, Views, type ViewSource } from "./views.ts";
+import type { DirectWriter } from "./direct_writer.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
@@ -53,6 +54,8 @@ const MAX_CHUNK = 1024 * 1024;
 const MIN_ROOM = 32 * 1024;
 /** Receives discarded bytes. */
 const DISCARDED = new Uint8Array(64 * 1024);
+
+const NOTHING = new Uint8Array(0);
 
 /** Shared by sockets without pending writes; never modified. */
 const NO_WRITERS: Writer[] = [];
@@ -71,7 +74,7 @@ export interface SocketOptions {
 }
 
 /** The socket of one connection. */
-export class StackSocket implements TcpSocket, Owner, ViewSource {
+export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
   readonly #tcb: Tcb;
   readonly #driver: Driver;
   /** Created on first use. */
@@ -404,9 +407,31 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
 
   tryWrite(p: Uint8Array<ArrayBufferLike>): number {
     requireBytes("tryWrite", p);
-    const isOpen = !this.#isWriteClosed && this.#tcb.error === undefined &&
-      STATES[this.#tcb.state].canSend;
-    return isOpen && this.#writers.length === 0 ? this.#writeNow(p, 0) : 0;
+    return this.#canWriteNow ? this.#writeNow(p, 0) : 0;
+  }
+
+  get #canWriteNow(): boolean {
+    return !this.#isWriteClosed && this.#tcb.error === undefined &&
+      STATES[this.#tcb.state].canSend && this.#writers.length === 0;
+  }
+
+  tryFill(max: number, fill: (room: Bytes) => number): number {
+    if (!this.#canWriteNow) return 0;
+    const { core } = this.#driver;
+    const taken = core.tcp.fill(this.#tcb, max, fill, this.#driver.now());
+    if (this.#environment !== undefined) this.#environment.counts.bytesOut += taken;
+    this.#driver.touchAfterWrite();
+    return taken;
+  }
+
+  async whenRoom(bytes: number): Promise<void> {
+    const error = this.#writeError();
+    if (error !== undefined) throw error;
+    const { send } = this.#tcb;
+    const room = Math.min(bytes, send.limit);
+    if (this.room >= room) return;
+    this.#driver.core.tcp.awaitRoom(this.#tcb);
+    await this.#waitForRoom(NOTHING, 0, room);
   }
 
   /** Bytes that {@link tryWrite} would accept. */
@@ -439,8 +464,8 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
     listener.onWritable();
   }
 
-  #waitForRoom(bytes: Uint8Array, at: number): Promise<number> {
-    const writer = writerOf(bytes, at);
+  #waitForRoom(bytes: Uint8Array, at: number, room = 0): Promise<number> {
+    const writer = writerOf(bytes, at, room);
     if (this.#writers.length === 0) this.#writers = [writer];
     else this.#writers.push(writer);
     return writer.promise;
@@ -471,6 +496,7 @@ export class StackSocket implements TcpSocket, Owner, ViewSource {
   #serveWriters(): void {
     while (this.#writers.length > 0) {
       const writer = this.#writers[0]!;
+      if (this.#tcb.send.room < writer.room) return this.#driver.core.tcp.awaitRoom(this.#tcb);
       const bytes = bytesOf(writer);
       if (bytes !== undefined) writer.at += this.#writeNow(bytes, writer.at);
       if (bytes !== undefined && writer.at < bytes.length) return;

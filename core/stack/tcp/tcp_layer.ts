@@ -211,6 +211,16 @@ export class TcpLayer {
     return this.#connections.apply(calls.sendText, tcb, bytes, from, now);
   }
 
+  /** SEND without a copy: `fill` writes at most `max` bytes into the send buffer; returns their number. */
+  fill(
+    tcb: Tcb,
+    max: number,
+    fill: (room: Uint8Array<ArrayBuffer>) => number,
+    now: number,
+  ): number {
+    return this.#connections.apply(calls.fillText, tcb, max, fill, now);
+  }
+
   /** The owner is told when there is more room in the send buffer. */
   awaitRoom(tcb: Tcb): void {
     this.#connections.apply(calls.awaitRoom, tcb);

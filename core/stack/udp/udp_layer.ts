@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { copyBytes } from "../../buffers/copy.ts";
 import type { KeyedHash } from "../../tcp/isn.ts";
 import type { UdpConfig } from "../../udp/config.ts";
 import { type Datagram, QueueMemory } from "../../udp/datagram.ts";
@@ -182,7 +183,8 @@ export class UdpLayer {
     remotePort: number,
   ): Datagram {
     const { dataStart, dataEnd } = this.#header;
-    const data = new Uint8Array(packet.subarray(dataStart, dataEnd));
+    const data = new Uint8Array(dataEnd - dataStart);
+    copyBytes(packet, dataStart, dataEnd, data, 0);
     return { data, local, localPort, remote, remotePort };
   }
 

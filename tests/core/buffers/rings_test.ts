@@ -72,6 +72,38 @@ describe("SendRing", () => {
     expect(pool.held).toBe(4096 + 8192);
   });
 
+  // The memory of 8,192 bytes is used up to its end, then from its beginning; at the limit nothing is lent.
+  test("fill appends what is written into its memory", () => {
+    const ring = new SendRing(new RingPool(), 8192);
+    const bytes = randomBytes(5, 13_692);
+    let written = 0;
+    const fill = (room: Uint8Array) => {
+      room.set(bytes.subarray(written, written + room.length));
+      written += room.length;
+      return room.length;
+    };
+    expect(ring.fill(6000, fill)).toBe(6000);
+    ring.drop(5500);
+    expect(ring.fill(10_000, fill)).toBe(8192 - 6000);
+    expect(ring.fill(10_000, fill)).toBe(5500);
+    expect(ring.fill(10_000, fill)).toBe(0);
+    const copied = new Uint8Array(ring.length);
+    ring.ring.copy(0, copied, 0, copied.length);
+    expect(isEqual(copied, bytes.subarray(5500))).toBe(true);
+  });
+
+  // What cannot be read adds nothing, and an empty stream holds no memory.
+  test("fill that throws or writes nothing leaves it empty", () => {
+    const pool = new RingPool();
+    const ring = new SendRing(pool, 8192);
+    const broken = () => {
+      throw new Error("unreadable");
+    };
+    expect(() => ring.fill(100, broken)).toThrow("unreadable");
+    expect(ring.fill(100, () => 0)).toBe(0);
+    expect([ring.length, ring.ring]).toEqual([0, pool.noRing]);
+  });
+
   // An empty stream returns its ring to the pool, from where the next stream takes it.
   test("returns its ring to the pool while it is empty", () => {
     const pool = new RingPool();

@@ -49,4 +49,25 @@ describe("EndpointTable", () => {
     table.remove(gone[0]!);
     expect(table.count).toBe(left.size);
   });
+
+  // A client has 2^64 addresses, and chooses those of which the exclusive or of all words is the same. Its entries do
+  // not end up in one chain, which each of its packets would have to be compared with.
+  test("has no long chains whatever addresses a peer chooses", () => {
+    const table = new EndpointTable<Entry>(seededRandom(2).uint32());
+    const all = Array.from(
+      { length: 5000 },
+      (_, i) => entry(new IpAddress(-0x3000000, 0, i, i ^ 0x5a5a), 50_000, 80),
+    );
+    for (const one of all) table.add(one);
+    const chain = (one: Entry | undefined): number =>
+      one === undefined ? 0 : 1 + chain(one.hashNext);
+    expect(Math.max(...all.map(chain))).toBeLessThan(20);
+    expect(table.count).toBe(5000);
+    for (const one of all) {
+      expect(table.find(...packetOf(one)) === one).toBe(true);
+      expect(table.get(LOCAL, one.localPort, one.remote, one.remotePort) === one).toBe(true);
+    }
+    for (const one of all) table.remove(one);
+    expect([table.count, table.all()]).toEqual([0, []]);
+  });
 });

@@ -86,6 +86,27 @@ describe("SessionWriter", () => {
     expect(writer.writing).toBe(undefined);
   });
 
+  // Large output while the socket has no room: two buffers take turns, and none is left at the end.
+  test("reuses its buffers while it waits for room", async () => {
+    const { writer, output, socket } = sessionWriter(0);
+    const buffers = new Set<Uint8Array>();
+    output.reserve(20_000);
+    writer.flush();
+    for (let round = 0; round < 6; round++) {
+      output.reserve(20_000);
+      buffers.add(output.bytes);
+      socket.waiting?.resolve(20_000);
+      await settle();
+    }
+    expect(buffers.size).toBe(2);
+    socket.room = 100_000;
+    socket.waiting?.resolve(20_000);
+    await settle();
+    expect(writer.writing).toBe(undefined);
+    writer.shrink();
+    expect(output.bytes.length).toBe(4096);
+  });
+
   // The connection breaks during a write.
   test("reports a write that fails", async () => {
     const { writer, output, socket, calls } = sessionWriter(4);

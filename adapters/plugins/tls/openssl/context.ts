@@ -15,13 +15,16 @@ const SSL_VERIFY_FAIL_IF_NO_PEER_CERT = 2;
 /** Without it a client could renegotiate as often as it likes (RFC 5746 sets no limit). */
 const SSL_OP_NO_RENEGOTIATION = 1n << 30n;
 const SSL_OP_CIPHER_SERVER_PREFERENCE = 1n << 22n;
-const SSL_MODE_ENABLE_PARTIAL_WRITE = 1;
 const SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER = 2;
 const SSL_MODE_NO_AUTO_CHAIN = 8;
 /** Idle sessions release their 16 KiB buffers. */
 const SSL_MODE_RELEASE_BUFFERS = 16;
-const MODE = SSL_MODE_ENABLE_PARTIAL_WRITE | SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER |
-  SSL_MODE_NO_AUTO_CHAIN | SSL_MODE_RELEASE_BUFFERS;
+/**
+ * Without SSL_MODE_ENABLE_PARTIAL_WRITE, which would end each write after one record: a memory BIO accepts
+ * everything.
+ */
+const MODE = SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN |
+  SSL_MODE_RELEASE_BUFFERS;
 
 /** What all contexts of a server share besides {@link ServerSettings}. */
 export interface ContextCallbacks {

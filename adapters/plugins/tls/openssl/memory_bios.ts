@@ -44,6 +44,15 @@ export class MemoryBios {
     this.#functions.BIO_write(this.#input, bytes, bytes.length);
   }
 
+  /** Number of bytes of output. */
+  get pending(): number {
+    return this.#functions.BIO_ctrl_pending(this.#output);
+  }
+
+  /** Moves output to `target`; returns the number of bytes. */
+  readonly read = (target: Uint8Array): number =>
+    Math.max(0, this.#functions.BIO_read(this.#output, target, target.length));
+
   /** Whether the session has left ciphertext unread. */
   get hasInput(): boolean {
     return this.#functions.BIO_ctrl_pending(this.#input) > 0;

@@ -4,6 +4,7 @@
  * @module
  */
 import { TcpError } from "../../../../core/api/errors.ts";
+import { type DirectWriter, directWriterOf } from "../../../../core/api/tcp/direct_writer.ts";
 import { deriveSocket } from "../../../../core/api/tcp/derived_socket.ts";
 import type { TcpSocket } from "../../../../core/api/types.ts";
 import type { Pointer } from "../../../runtime/foreign_library.ts";
@@ -19,8 +20,16 @@ import { RecordBoundaries } from "./records.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
+/** Plaintext of a full record (RFC 8446 5.1). */
+const RECORD_BYTES = 16 * 1024;
 /** Plaintext encrypted per call: four records. It bounds what waits for room in the base's send buffer. */
-const WRITE_BYTES = 64 * 1024;
+const WRITE_BYTES = 4 * RECORD_BYTES;
+/** A small rest is encrypted together with what is before it. */
+const SMALL_REST_BYTES = 4 * 1024;
+/** Bound of what encryption adds to a record: header, explicit nonce, content type and tag. */
+const RECORD_OVERHEAD = 64;
+/** From this size on, moving ciphertext straight into the base's send buffer costs less than a copy. */
+const DIRECT_BYTES = 4 * 1024;
 /**
  * Bound of the queued answers to messages such as KeyUpdate (RFC 8446 4.6.3), in bytes. A client that
  * does not read its answers is not read from while more are queued.
@@ -40,6 +49,8 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
   readonly #library: OpenSsl;
   readonly #bios: MemoryBios;
   readonly #base: TcpSocket;
+  /** The base, if ciphertext can be moved straight into its send buffer. */
+  readonly #direct: DirectWriter | undefined;
   readonly #settings: ServerSettings;
   /** Set during the handshake. */
   #store: CertificateStore<SslContext> | undefined;
@@ -57,6 +68,8 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
   #hasEnded = false;
   /** The pending write to the base; nothing is encrypted until it completes. */
   #flushing: Promise<unknown> | undefined;
+  /** The base had no room for the last write; the next one waits until it has room for a record. */
+  #isFull = false;
   #answerBytes = 0;
   #alpn: string | undefined;
   /** The error that ended the session. */
@@ -74,6 +87,7 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     this.#bios = biosOf(library);
     this.#ssl = ssl;
     this.#base = base;
+    this.#direct = directWriterOf(base);
     this.#store = store;
     this.#settings = settings;
     this.#bios.connect(ssl);
@@ -257,7 +271,14 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
 
   async #write(bytes: Uint8Array<ArrayBufferLike>): Promise<void> {
     for (let at = 0; at < bytes.length;) {
-      if (this.#flushing === undefined) at += this.#encrypt(bytes, at);
+      const left = bytes.length - at;
+      if (this.#writable(left) === 0) {
+        await this.#direct!.whenRoom(encryptedSize(Math.min(left, RECORD_BYTES)));
+      }
+      // A record may be larger than the base's send buffer.
+      this.#isFull = false;
+      const most = Math.max(this.#writable(left), RECORD_BYTES);
+      if (this.#flushing === undefined) at += this.#encrypt(bytes, at, most);
       if (this.#flushing !== undefined) await this.#flushing;
     }
     this.#throwFailure();
@@ -266,20 +287,45 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
   #tryWrite(bytes: Uint8Array<ArrayBufferLike>): number {
     if (this.#failure !== undefined || this.#ssl === undefined) return 0;
     let at = 0;
-    while (at < bytes.length && this.#flushing === undefined) at += this.#encrypt(bytes, at);
+    while (at < bytes.length && this.#flushing === undefined) {
+      const most = this.#writable(bytes.length - at);
+      this.#isFull = most === 0;
+      if (this.#isFull) break;
+      at += this.#encrypt(bytes, at, most);
+    }
     return at;
   }
 
-  /** Returns the number of bytes encrypted. */
-  #encrypt(bytes: Uint8Array<ArrayBufferLike>, at: number): number {
+  /** Encrypts at most `most` bytes; returns their number. */
+  #encrypt(bytes: Uint8Array<ArrayBufferLike>, at: number, most: number): number {
     this.#throwFailure();
     const ssl = this.#require();
-    const end = Math.min(bytes.length, at + WRITE_BYTES);
+    const end = Math.min(bytes.length, at + most);
     const piece = at === 0 && end === bytes.length ? bytes : bytes.subarray(at, end);
     const count = this.#library.functions.SSL_write(ssl, piece, piece.length);
-    this.#send(this.#bios.drain());
+    if (this.#direct !== undefined && count >= DIRECT_BYTES) this.#sendDirectly(this.#direct);
+    else this.#send(this.#bios.drain());
     if (count <= 0) throw this.#fail(new Error(takeError(this.#library)));
     return count;
+  }
+
+  /** How much of `wanted` bytes of plaintext the base has room for; 0: less than a record. */
+  #writable(wanted: number): number {
+    if (this.#direct === undefined) return WRITE_BYTES;
+    const { room } = this.#direct;
+    const isAll = wanted <= WRITE_BYTES + SMALL_REST_BYTES && room >= encryptedSize(wanted);
+    if (isAll && (!this.#isFull || room >= encryptedSize(RECORD_BYTES))) return wanted;
+    const records = Math.floor(room / encryptedSize(RECORD_BYTES));
+    return Math.min(WRITE_BYTES, records * RECORD_BYTES);
+  }
+
+  /** Moves output straight into the base's send buffer, as far as it has room. */
+  #sendDirectly(direct: DirectWriter): void {
+    for (let left = this.#bios.pending; left > 0;) {
+      const sent = direct.tryFill(left, this.#bios.read);
+      if (sent === 0) return this.#send(this.#bios.drain());
+      left -= sent;
+    }
   }
 
   async #closeWrite(): Promise<void> {
@@ -346,6 +392,11 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     this.#bios.reset();
     return this.#failure ??= brokenBy(error);
   }
+}
+
+/** Room for the ciphertext of `plaintext` bytes. */
+function encryptedSize(plaintext: number): number {
+  return plaintext + Math.ceil(plaintext / RECORD_BYTES) * RECORD_OVERHEAD;
 }
 
 function biosOf(library: OpenSsl): MemoryBios {

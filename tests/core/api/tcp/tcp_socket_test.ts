@@ -1,4 +1,5 @@
 import { describe, expect, test } from "bun:test";
+import { directWriterOf } from "../../../../core/api/tcp/direct_writer.ts";
 import { overStacks } from "./over_stacks.ts";
 import { socketConformance } from "./socket_conformance.ts";
 import { bytes, codeOf, readText, StackPair } from "../stack_pair.ts";
@@ -171,6 +172,54 @@ describe("writing", () => {
     await pair.clock.advance(10);
     expect(client.tryWrite(bytes("a"))).toBe(0);
     expect(await codeOf(client.write(bytes("a")))).toBe("CONNECTION_RESET");
+  });
+
+  // Room for 100 and for 2 bytes is asked for; after closeWrite() there is none.
+  test("tryFill sends what is written into the send buffer", async () => {
+    await using pair = new StackPair();
+    const { client, server } = await pair.connect();
+    const direct = directWriterOf(client)!;
+    const sizes: number[] = [];
+    const fill = (text: string) => (room: Uint8Array) => {
+      sizes.push(room.length);
+      room.set(bytes(text));
+      return text.length;
+    };
+    expect(direct.tryFill(100, fill("ahoy"))).toBe(4);
+    expect(direct.tryFill(2, fill("!!"))).toBe(2);
+    expect(sizes).toEqual([100, 2]);
+    await client.closeWrite();
+    expect(direct.tryFill(100, fill("late"))).toBe(0);
+    expect(await pair.run(readText(server))).toBe("ahoy!!");
+    expect(sizes.length).toBe(2);
+  });
+
+  // A send buffer of 8192 bytes is full until the peer reads. A wait for more than its size ends when it is empty.
+  test("whenRoom waits until the peer has acknowledged enough", async () => {
+    await using pair = new StackPair({ receiveBuffer: 8192, sendBuffer: 8192 });
+    const { client, server } = await pair.connect();
+    const direct = directWriterOf(client)!;
+    expect(direct.tryFill(10_000, (room) => room.length)).toBe(8192);
+    const waits = [direct.whenRoom(8000), direct.whenRoom(1_000_000)] as const;
+    expect(direct.tryFill(1, (room) => room.length)).toBe(0);
+    expect(await isSettled(pair, waits[0])).toBe(false);
+    const read = server.read(new Uint8Array(8192));
+    await pair.run(waits[0]);
+    expect(client.stats().unacknowledged).toBeLessThanOrEqual(192);
+    await pair.run(waits[1]);
+    expect(direct.room).toBe(8192);
+    expect(await pair.run(read)).toBe(8192);
+    // Behind a write, which is complete before there is enough room.
+    const written = client.write(new Uint8Array(12_000));
+    const behind = direct.whenRoom(8192);
+    const readAll = (async () => {
+      for (let left = 12_000; left > 0;) {
+        left -= (await server.read(new Uint8Array(100)))!;
+      }
+    })();
+    await pair.run(Promise.all([written, behind, readAll]));
+    client.abort();
+    expect(await codeOf(direct.whenRoom(1))).toBe("CONNECTION_ABORTED");
   });
 
   // Until the connection is open, bytes wait in the send buffer.

@@ -2,6 +2,7 @@ import { describe, expect } from "bun:test";
 import { linkPair } from "../../../../../adapters/links/memory.ts";
 import { tls, type TlsOptions } from "../../../../../adapters/plugins/tls.ts";
 import { seededRandom } from "../../../../../adapters/runtime/seeded_random.ts";
+import type { TcpOptions } from "../../../../../core/api/config.ts";
 import { systemClock } from "../../../../../core/api/environment.ts";
 import { createStack } from "../../../../../core/api/stack.ts";
 import type { Handler, TcpSocket } from "../../../../../core/api/types.ts";
@@ -23,9 +24,14 @@ const secure = (options: Partial<TlsOptions> = {}) =>
 
 /** A stack that serves port 443 in this process, and a way to connect to it. */
 function serve(...handlers: Parameters<typeof serveBehindHost>) {
+  return serveWith({}, ...handlers);
+}
+
+/** {@link serve} with options of TCP. */
+function serveWith(tcp: TcpOptions, ...handlers: Parameters<typeof serveBehindHost>) {
   const [here, there] = linkPair();
   const quiet = { debug() {}, info() {}, warn() {}, error() {} };
-  const server = createStack({ link: here, addresses: ["10.7.0.2/24"], log: quiet });
+  const server = createStack({ link: here, addresses: ["10.7.0.2/24"], log: quiet, tcp });
   const client = createStack({ link: there, addresses: ["10.7.0.1/24"], log: quiet });
   server.use(443, ...handlers);
   return {
@@ -79,6 +85,36 @@ describe("OpenSslSession", () => {
     }
     for (const { client } of clients) client[Symbol.dispose]();
   });
+
+  // Writes of 200,000 bytes through send buffers that are smaller than a record, have room for a few, and for all:
+  // every byte arrives, and a buffer with room is filled with full records (RFC 8446 5.1).
+  for (const sendBuffer of [4096, 20_000, 100_000, 4 * 1024 * 1024]) {
+    testRequiring(
+      needs,
+      `writes large data through a send buffer of ${sendBuffer} bytes`,
+      async () => {
+        const data = Uint8Array.from({ length: 200_000 }, (_, index) => index % 251);
+        const send: Handler = async ({ socket }) => {
+          const taken = socket.tryWrite(data);
+          await socket.write(data.subarray(taken));
+          await socket.closeWrite();
+        };
+        await using server = serveWith({ sendBuffer }, secure(), send);
+        using client = new OpenSslClient(server.connect());
+        expect(await client.handshake()).toBe(true);
+        const sizes: number[] = [];
+        let at = 0;
+        for (let chunk = await client.read(); chunk; chunk = await client.read()) {
+          expect(chunk.every((byte, index) => byte === (at + index) % 251)).toBe(true);
+          at += chunk.length;
+          sizes.push(chunk.length);
+        }
+        expect(at).toBe(data.length);
+        const full = sizes.filter((size) => size === 16_384).length;
+        expect(full).toBeGreaterThanOrEqual(Math.floor(data.length / 16_384) - 1);
+      },
+    );
+  }
 
   // Three hundred handshakes and conversations with a byte changed, dropped or doubled at a random
   // place; correct ones in between are still served.

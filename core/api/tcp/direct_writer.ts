@@ -1,0 +1,31 @@
+/**
+ * Writing straight into the send buffer, without an array in between.
+ *
+ * @module
+ */
+import type { TcpSocket } from "../types.ts";
+
+/** The sockets of a stack itself can do it; sockets that are derived from them cannot. */
+export interface DirectWriter {
+  /** Bytes that {@link tryFill} would accept now. */
+  readonly room: number;
+  /**
+   * Calls `fill` with room in the send buffer, contiguous and at most `max` bytes, and sends what it has written;
+   * it returns the number of bytes. Returns the same number, or 0 without a call if nothing can be accepted now.
+   * There may be room for more after a call.
+   *
+   * `fill` must neither keep the array nor use the stack. If it throws, nothing is sent.
+   */
+  tryFill(max: number, fill: (room: Uint8Array<ArrayBuffer>) => number): number;
+  /**
+   * Resolves when the send buffer has room for `bytes` bytes, or is empty.
+   *
+   * @throws {TcpError} The connection ended, or was closed for writing.
+   */
+  whenRoom(bytes: number): Promise<void>;
+}
+
+/** `socket` if it is a {@link DirectWriter}. */
+export function directWriterOf(socket: TcpSocket): DirectWriter | undefined {
+  return "tryFill" in socket ? socket as TcpSocket & DirectWriter : undefined;
+}
