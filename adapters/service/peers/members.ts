@@ -34,7 +34,8 @@ export function usesDns(members: PeersSetting["members"]): boolean {
 
 /**
  * Finds the addresses. The number of an instance from an SRV record is that at the end of the first label of its
- * target, as in `berth-3.service.example`; targets without one are left out.
+ * target, as in `berth-3.service.example`; targets without one are left out, and so are further ones with the same
+ * number, in the order of their names.
  *
  * A name that cannot be resolved keeps the address that it had `before`.
  *
@@ -60,9 +61,14 @@ export async function findMembers(
 }
 
 async function listTargets(name: string, names: NameSource): Promise<[string, HostPort][]> {
-  return (await names.targets(name)).flatMap(({ name: hostname, port }) => {
+  const targets = [...await names.targets(name)].sort((a, b) => a.name < b.name ? -1 : 1);
+  // Whatever the answer has, at most this many names are looked up.
+  const found = new Map<string, HostPort>();
+  for (const { name: hostname, port } of targets) {
     const [, number] = /^[^.]*?(\d+)(?:\.|$)/.exec(hostname) ?? [];
-    if (number === undefined || Number(number) >= MAX_INSTANCES) return [];
-    return [[number, { hostname, port }] as [string, HostPort]];
-  });
+    if (number === undefined || Number(number) >= MAX_INSTANCES) continue;
+    const key = String(Number(number));
+    if (!found.has(key)) found.set(key, { hostname, port });
+  }
+  return [...found];
 }

@@ -41,6 +41,8 @@ export interface OpenPeersOptions {
   readonly descriptor?: number | undefined;
   /** Messages that another thread receives and passes on; this one sends from a port of its own. */
   readonly relayed?: RelayedMessages | undefined;
+  /** Given whether the others list this instance as far as this thread knows: whether all threads know. */
+  readonly joined?: (own: boolean) => boolean;
 }
 
 /**
@@ -52,7 +54,13 @@ export interface OpenPeersOptions {
 export async function openPeers(
   setting: PeersSetting,
   log: Logger,
-  { clock = systemClock, names = HOST_NAMES, descriptor, relayed }: OpenPeersOptions = {},
+  {
+    clock = systemClock,
+    names = HOST_NAMES,
+    descriptor,
+    relayed,
+    joined = (own) => own,
+  }: OpenPeersOptions = {},
 ): Promise<Peers> {
   const { self, secretFile, listen } = setting;
   const keys = readPeerKeys(secretFile, log);
@@ -69,7 +77,7 @@ export async function openPeers(
     socket,
     setting,
     log,
-    { clock, names },
+    { clock, names, joined },
     (callback) => wake = callback,
   );
   if (descriptor !== undefined) peers.pause();
@@ -84,6 +92,7 @@ class OpenPeers implements Peers {
   readonly #log: Logger;
   readonly #clock: Clock;
   readonly #names: NameSource;
+  readonly #joined: (own: boolean) => boolean;
   readonly #timer: ReturnType<typeof setInterval>;
   #setting: PeersSetting;
   #members: Members = new Map();
@@ -95,7 +104,7 @@ class OpenPeers implements Peers {
     socket: BoundDatagrams,
     setting: PeersSetting,
     log: Logger,
-    { clock, names }: Required<Pick<OpenPeersOptions, "clock" | "names">>,
+    { clock, names, joined }: Required<Pick<OpenPeersOptions, "clock" | "names" | "joined">>,
     onReadable: (wake: () => void) => void,
   ) {
     this.group = group;
@@ -105,6 +114,7 @@ class OpenPeers implements Peers {
     this.#log = log;
     this.#clock = clock;
     this.#names = names;
+    this.#joined = joined;
     this.#timer = setInterval(() => void this.#tick(), REFRESH_MS);
     this.#timer.unref();
   }
@@ -119,7 +129,7 @@ class OpenPeers implements Peers {
   }
 
   hasJoined(): boolean {
-    return this.group.membership.hasJoined(this.#clock.now());
+    return this.#joined(this.group.membership.hasJoined(this.#clock.now()));
   }
 
   refuseNew(): void {
@@ -155,7 +165,17 @@ class OpenPeers implements Peers {
     }
   }
 
-  #use(members: Members): void {
+  #use(found: Members): void {
+    const { self, listen } = this.#setting;
+    const members = new Map(found);
+    for (const [number, place] of found) {
+      if (number === self || formatHostPort(place) !== formatHostPort(listen)) continue;
+      members.delete(number);
+      this.#log.warn("this instance is listed with another number as well, which is ignored", {
+        self,
+        number,
+      });
+    }
     const numbers = [...members.keys()];
     if ([...this.#members.keys()].some((number) => !members.has(number))) {
       this.#former = this.#members;

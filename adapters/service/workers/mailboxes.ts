@@ -23,6 +23,8 @@ export interface MailboxEnds {
   readonly messages: readonly SharedArrayBuffer[];
   /** For each shard a word that is 1 while a wake-up is on its way. */
   readonly notified: SharedArrayBuffer;
+  /** For each shard, whether the other instances list this one as far as it knows. */
+  readonly joined: SharedArrayBuffer;
 }
 
 /** Connects each pair of `count` shards by a channel; returns the ends of each shard. */
@@ -40,8 +42,14 @@ export function connectMailboxes(count: number): MailboxEnds[] {
     packets: memories(),
     messages: memories(),
     notified: new SharedArrayBuffer(4 * count),
+    joined: new SharedArrayBuffer(4 * count),
   };
   return ports.map((own) => ({ ports: own, ...shared }));
+}
+
+/** Whether all shards know that the other instances list this one. */
+export function haveJoined({ joined }: Pick<MailboxEnds, "joined">): boolean {
+  return new Int32Array(joined).every((_, shard, flags) => Atomics.load(flags, shard) === 1);
 }
 
 /** The mailboxes of one shard, in its thread. */

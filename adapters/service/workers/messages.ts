@@ -98,8 +98,6 @@ export type WorkerEvent =
   | { readonly type: "line"; readonly line: WorkerLine }
   | { readonly type: "loaded" }
   | { readonly type: "serving"; readonly published: readonly PublishedPort[] }
-  /** The other instances list this one as a member, or there are none. */
-  | { readonly type: "joined" }
   /** `refused`: why the configuration cannot be used. */
   | { readonly type: "prepared"; readonly refused?: Refused | undefined }
   | {

@@ -25,7 +25,7 @@ import { mergePages } from "../admin/connections.ts";
 import type { Service, StartOptions } from "../service.ts";
 import type { Settings } from "../settings/settings.ts";
 import { sumCounters } from "./counters.ts";
-import { connectMailboxes } from "./mailboxes.ts";
+import { connectMailboxes, haveJoined } from "./mailboxes.ts";
 import { keptQueues } from "../upgrade/kept_queues.ts";
 import { newIdentity, type StackIdentity } from "../upgrade/identity.ts";
 import type { Handover, Inheritance } from "../upgrade/inheritance.ts";
@@ -49,12 +49,13 @@ export async function startWorkers(
   requireProcessors(settings.workers);
   const { promise: finished, resolve: finish, reject: fail } = Promise.withResolvers<void>();
   finished.catch(() => {});
-  const workers = connectMailboxes(settings.workers).map((ends, index) =>
+  const ends = connectMailboxes(settings.workers);
+  const workers = ends.map((own, index) =>
     new WorkerHandle(
       {
         settings: settingsOf(settings, index),
         index,
-        ends,
+        ends: own,
         logLevel: settings.logLevel,
         waitingLines: waitingLines(),
       },
@@ -80,7 +81,7 @@ export async function startWorkers(
     const readiness = new Readiness(
       systemClock,
       () => {},
-      () => joined.size === workers.length,
+      () => settings.peers === undefined || haveJoined(ends[0]!),
     );
     return {
       place,

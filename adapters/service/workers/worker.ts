@@ -4,7 +4,7 @@
  * @module
  */
 import { parentPort, workerData } from "node:worker_threads";
-import { type Logger, sleepUntil, systemClock } from "../../../core/api/environment.ts";
+import { type Logger, sleepUntil } from "../../../core/api/environment.ts";
 import { divideSockets } from "../../host/socket_limits.ts";
 import { adoptQueue } from "../../links/tun/queues.ts";
 import { logUncaughtErrors } from "../cli/stray_errors.ts";
@@ -19,10 +19,11 @@ import { environmentOf } from "../upgrade/identity.ts";
 import { shareDevice } from "../upgrade/share_device.ts";
 import type { Refused, WorkerData, WorkerEvent, WorkerRequest } from "./messages.ts";
 import { ServedStreams } from "./streams.ts";
+import { haveJoined } from "./mailboxes.ts";
 import { ShardLink } from "./shard_link.ts";
 import { workerLogger } from "./worker_log.ts";
 
-/** Interval at which a worker checks whether its peers list it, in milliseconds. */
+/** Interval at which a worker checks whether the other instances list this one, in milliseconds. */
 const JOIN_POLL_MS = 50;
 
 const data: WorkerData = workerData;
@@ -123,19 +124,17 @@ async function serveQueue(
     clock,
     descriptor: inheritance?.peers,
     relayed: data.index === 0 ? undefined : link.mailboxes,
+    joined: (own) => {
+      if (own) Atomics.store(new Int32Array(data.ends.joined), data.index, 1);
+      return haveJoined(data.ends);
+    },
   });
   const network = networkOn(link, settings, log, { identity, shared, peers });
   serving = await Serving.start(plugins, network, settings, log, inheritance);
   serving.finished.catch(fail);
   report({ type: "serving", published: published() });
-  void reportJoined();
-}
-
-/** The main thread asks nothing: it only has to know when all workers are ready. */
-async function reportJoined(): Promise<void> {
-  const clock = systemClock;
-  while (serving!.state === "joining") await sleepUntil(clock, clock.now() + JOIN_POLL_MS);
-  report({ type: "joined" });
+  // The flag of this thread is set when it is asked.
+  while (peers?.hasJoined() === false) await sleepUntil(clock, clock.now() + JOIN_POLL_MS);
 }
 
 /** The open ports, as a message can carry them. */
