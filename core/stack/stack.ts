@@ -175,6 +175,7 @@ export class CoreStack {
   receiveFromPeer(message: Uint8Array, size: number, now: number): void {
     const received = this.peers?.receive(message, size, now);
     if (typeof received === "string") return this.stats.drop(received);
+    if (this.peers!.takeReturn()) this.tcp.probeAll(now);
     // Every shard has to know the state of the other instances.
     if (received === undefined) return this.sharding.relayMessage(message.subarray(0, size));
     this.stats.receivedFromPeer++;
@@ -358,7 +359,9 @@ export class CoreStack {
     for (const error of this.#reassembly.expire(now)) this.#transmitQueue.push(error);
     this.tcp.handleTimeout(now);
     this.udp.flows.handleTimeout(now);
-    this.peers?.handleTimeout(now);
+    if (this.peers === undefined) return;
+    this.peers.handleTimeout(now);
+    if (this.peers.takeReturn()) this.tcp.probeAll(now);
   }
 
   // ---------------------------------------------------------------- calls

@@ -78,11 +78,13 @@ export class Membership {
       (this.#current.includes(member) || this.#previous.includes(member));
   }
 
-  /** A message of a member has arrived. */
-  heard(member: number, isServing: boolean, now: number): void {
+  /** A message of a member has arrived; returns whether it counted as dead, and this instance possibly there. */
+  heard(member: number, isServing: boolean, now: number): boolean {
     const known = this.#heard[member]!;
+    const wasDead = known.heardAt !== -Infinity && now - known.heardAt >= DEAD_MS;
     known.heardAt = now;
     known.isServing = isServing;
+    return wasDead;
   }
 
   /** Whether a member may answer. Right after the start no member has been heard from. */

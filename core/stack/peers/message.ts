@@ -69,6 +69,8 @@ export interface ReceivedMessage extends Envelope {
   readonly isServing: boolean;
   /** Whether the sender has to learn what this instance has announced before. */
   readonly asks: boolean;
+  /** Whether the sender counted as dead before. */
+  readonly wasDead: boolean;
 }
 
 /** Seals and opens the messages of one instance. */
@@ -88,6 +90,7 @@ export class Messages {
     segmentSize: 0,
     isServing: false,
     asks: false,
+    wasDead: false,
   };
 
   /** `key` has 16 bytes, which all instances share; `shard`: the number of this one if the stack runs as several. */
@@ -160,7 +163,7 @@ export class Messages {
     received.segmentSize = readU16(message, 6);
     received.isServing = (message[16]! & ACCEPTS) !== 0;
     received.asks = (message[16]! & ASKS) !== 0;
-    this.#membership.heard(from, received.isServing, now);
+    received.wasDead = this.#membership.heard(from, received.isServing, now);
     return received;
   }
 

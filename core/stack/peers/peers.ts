@@ -19,7 +19,7 @@ import type { QuotedPacket } from "../icmp/quoted.ts";
 import { destinationOf, sourceOf } from "../replies.ts";
 import { TokenBucket } from "../token_bucket.ts";
 import { instanceOf, markDifference, markOffset, NO_MARK } from "./instance_mark.ts";
-import type { Membership } from "./membership.ts";
+import { DEAD_MS, type Membership } from "./membership.ts";
 import {
   MAX_HOPS,
   MESSAGE_HEADER,
@@ -62,6 +62,8 @@ export class Peers {
   #reportAt = -Infinity;
   #reportedServing = true;
   #announcedAt = -Infinity;
+  /** Whether this instance may have counted as dead meanwhile. */
+  #hasReturned = false;
   /** The message whose packet is being processed. */
   #received: Pick<ReceivedMessage, "from" | "hops" | "next"> | undefined;
 
@@ -306,6 +308,8 @@ export class Peers {
       this.#group.refused++;
       return opened;
     }
+    // One that has restarted was dead, and this instance was not.
+    if (opened.wasDead && !opened.asks) this.#hasReturned = true;
     const packet = message.subarray(MESSAGE_HEADER, length);
     if (opened.hops === 0) {
       if (opened.asks) this.#takenOver.repeat(now);
@@ -344,6 +348,7 @@ export class Peers {
    */
   handleTimeout(now: number): void {
     if (now < this.nextTimeout()) return;
+    if (this.#reportAt !== -Infinity && now - this.#reportAt >= DEAD_MS) this.#hasReturned = true;
     const isServing = this.#membership.isServing;
     if (now >= this.#reportAt || this.#reportedServing !== isServing) {
       this.#reportedServing = isServing;
@@ -352,6 +357,15 @@ export class Peers {
     }
     this.#announcedAt = now;
     for (const list of this.#takenOver.announcements(now)) this.#sendToOthers(list, now);
+  }
+
+  /**
+   * Whether others may have reset clients of this instance, because it counted as dead for a while; true once.
+   */
+  takeReturn(): boolean {
+    const hasReturned = this.#hasReturned;
+    this.#hasReturned = false;
+    return hasReturned;
   }
 
   #sendToOthers(list: Uint8Array, now: number): void {

@@ -15,6 +15,7 @@ import type { Tcb } from "../../tcp/tcb.ts";
 import type { TcpCounts } from "../../tcp/tcp_counts.ts";
 import { READ_CLOSED, RELEASED, SYN_UNDECIDED } from "../../tcp/tcb_flags.ts";
 import { isWithoutOwner } from "../../tcp/timers/time_wait.ts";
+import { probeSoon } from "../../tcp/timers/timeouts.ts";
 import * as calls from "../../tcp/user_calls.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
 import { type IpHeader, PROTOCOL } from "../../wire/ip.ts";
@@ -137,6 +138,11 @@ export class TcpLayer {
   /** Runs timers due at `now`; if not all of them, {@link TcpLayer.nextTimeout} is not after `now`. */
   handleTimeout(now: number): void {
     this.#connections.handleTimeout(now);
+  }
+
+  /** Probes the peers of all connections, as many in a turn as timers may. */
+  probeAll(now: number): void {
+    for (const tcb of this.#demux.connections.all()) this.#connections.apply(probeSoon, tcb, now);
   }
 
   // ---------------------------------------------------------------- calls

@@ -163,6 +163,16 @@ function keepAlive(tcb: Tcb, now: number): void {
   setTimer(tcb, TIMER.KEEP_ALIVE, now + keepAliveIntervalMs);
 }
 
+/** Makes a keep-alive probe due at once, because the peer may have been reset by another host. */
+export function probeSoon(tcb: Tcb, now: number): void {
+  const { synchronized } = STATES[tcb.state];
+  if (!synchronized || tcb.state === "TIME-WAIT" || !tcb.has(KEEP_ALIVE)) return;
+  // Whoever has something in flight learns it from the answer.
+  if (!tcb.scoreboard.isEmpty || tcb.probes.keepAlives > 0) return;
+  ownProbes(tcb).keepAlives = 1;
+  setTimer(tcb, TIMER.KEEP_ALIVE, now);
+}
+
 /**
  * Ends a connection attempt, a half-open connection, TIME-WAIT, FIN-WAIT-2 after close(), a
  * lingering close(), or CLOSING in profile `local` if the application does not close.

@@ -164,7 +164,7 @@ export class Cluster {
   /** Starts an instance, which the router does not know yet. */
   start(number: number): Instance {
     const { profile } = this.#options;
-    const tcp = { ...PROFILES[profile], timestamps: true };
+    const tcp = { ...PROFILES[profile], timestamps: true, keepAlive: true };
     // Clocks of stacks start at different times, wall clocks agree to within 100 ms.
     const wallOffset = 1_796_000_000_000 + 37 * number;
     const instance = new Instance(number, tcp, this.now, this.#options, wallOffset);

@@ -34,6 +34,7 @@ describe("Messages", () => {
       from: 0,
       isServing: true,
       asks: false,
+      wasDead: false,
       ...envelope,
     });
   });
