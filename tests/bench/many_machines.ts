@@ -1,95 +1,76 @@
 /**
  * What clients notice when instances behind one address come and go, in network namespaces with plain multipath routes:
- * `many_machines.ts [--connections N] [--profile local|internet] [--peers on|off]`. Needs root and `curl`. Prints a line of
- * JSON for each step: connections that were broken, those of them that the instance had which went away, and the longest
- * wait of a surviving connection for an answer, in milliseconds.
+ *
+ *     many_machines.ts [--connections 10000] [--runs 5] [--runtimes Deno,Bun] [--profiles local,internet]
+ *         [--peers on|off]
+ *
+ * Needs root and `curl`. With the defaults it runs both runtimes with both profiles alternately, five times. Prints a line
+ * of JSON for each run and step, then a line for each row of the table in `docs/many.md`: the most connections that were
+ * broken in any run, and the median and the largest of the longest waits.
  *
  * @module
  */
+import { spawn } from "node:child_process";
 import process from "node:process";
 import { parseArgs } from "node:util";
-import { exchange, type Machine, ManyMachines, reportOf } from "../e2e/many_machines.ts";
-import type { LongClientReport } from "../e2e/programs/long_clients.ts";
-import { runtimeCommand } from "../support/program.ts";
+import { findRuntime, type Runtime } from "../support/runtimes.ts";
+import { ROOT } from "../support/source_files.ts";
+import type { Step } from "./programs/many_machines_run.ts";
+import { median, report } from "./report.ts";
 
 const { values } = parseArgs({
   options: {
-    connections: { type: "string", default: "1000" },
-    profile: { type: "string", default: "internet" },
+    connections: { type: "string", default: "10000" },
+    runs: { type: "string", default: "5" },
+    runtimes: { type: "string", default: "Deno,Bun" },
+    profiles: { type: "string", default: "local,internet" },
     peers: { type: "string", default: "on" },
   },
 });
-const connections = Number(values.connections);
-const profile = values.profile === "local" ? "local" : "internet";
-const hasPeers = values.peers !== "off";
-const runtime = process.versions["bun"] === undefined ? "deno" : "bun";
-/** Answers of each connection after a step. */
-const ANSWERS = 5;
-/** A dead instance is noticed, and its clients' retransmissions are answered, within this time. */
-const DEAD_MS = 8000;
-
-await using network = await ManyMachines.open({
-  machines: 5,
-  profile,
-  settings: hasPeers ? {} : { peers: undefined },
-});
-const { machines } = network;
-const [first, second] = machines as [Machine, Machine];
-const four = machines.slice(0, 4);
-await network.start(four);
-await network.route(four);
-const clients = await network.connect({ connections, everyMs: 500 });
-await exchange(clients, 2);
-
-let before = (await reportOf(clients)).broken;
-await network.start(machines.slice(4), machines);
-if (hasPeers) network.reload(four, machines);
-await network.ready(machines[4]!);
-await reportOf(clients);
-await network.route(machines);
-await show("add 4 to 5", 0);
-
-await ask(first, "drain");
-const drained = await countOf(first);
-await reportOf(clients);
-await network.route(machines.slice(1));
-await show("drain 1 of 5", drained);
-
-const killed = await countOf(second);
-await reportOf(clients);
-await second.service!.kill();
-await network.route(machines.slice(2));
-await new Promise((resolve) => setTimeout(resolve, DEAD_MS));
-await show("kill 1 of 4", killed);
-process.exit(0);
-
-async function show(step: string, own: number): Promise<void> {
-  const report: LongClientReport = await exchange(clients, ANSWERS);
-  const broken = report.broken - before;
-  before = report.broken;
-  const { worstStallMs, wrong, reasons } = report;
-  console.log(
-    JSON.stringify({
-      runtime,
-      profile,
-      hasPeers,
-      connections,
-      step,
-      own,
-      broken,
-      worstStallMs,
-      wrong,
-      reasons,
-    }),
-  );
+const { connections, peers } = values;
+const cases = values.runtimes.split(",").flatMap((name) =>
+  values.profiles.split(",").map((profile) => ({
+    runtime: findRuntime(name as Runtime["name"]),
+    profile,
+    steps: new Map<string, Step[]>(),
+  }))
+);
+const began = performance.now();
+for (let run = 1; run <= Number(values.runs); run++) {
+  for (const { runtime, profile, steps } of cases) {
+    for (const step of await runOnce(runtime, profile)) {
+      report("many machines, run", { run, runtimeOfRun: runtime.name, profile, ...step });
+      steps.set(step.step, [...steps.get(step.step) ?? [], step]);
+    }
+  }
 }
-
-async function ask(machine: Machine, ...command: string[]): Promise<string> {
-  return await machine.namespace.run(
-    runtimeCommand("main.ts", ...command, "--admin", `unix:${machine.admin}`),
-  );
+for (const { runtime, profile, steps } of cases) {
+  const row: Record<string, string> = {};
+  for (const [name, all] of steps) {
+    const stalls = all.map(({ worstStallMs }) => worstStallMs);
+    const own = all.map(({ own }) => own);
+    const isKill = name.startsWith("kill");
+    const most = Math.max(...all.map(({ broken, own }) => broken - (isKill ? own : 0)));
+    const broken = isKill ? `${median(own)}, ${most}` : `${most}`;
+    row[name] = `${broken} (${median(stalls)} ms, at most ${Math.max(...stalls)} ms)`;
+  }
+  const wrong = [...steps.values()].flat().reduce((sum, step) => sum + step.wrong, 0);
+  report("many machines", { runtimeOfRun: runtime.name, profile, connections, wrong, ...row });
 }
+console.error(`took ${Math.round((performance.now() - began) / 1000)} s`);
 
-async function countOf(machine: Machine): Promise<number> {
-  return JSON.parse(await ask(machine, "connections", "--json")).total;
+/** One run; its namespaces end with it. */
+function runOnce({ name, executable }: Runtime, profile: string): Promise<Step[]> {
+  const program = "tests/bench/programs/many_machines_run.ts";
+  const command = [...name === "Deno" ? ["run", "-A"] : [], program, connections, profile, peers];
+  const child = spawn(executable, command, { cwd: ROOT, stdio: ["ignore", "pipe", "inherit"] });
+  let out = "";
+  child.stdout.setEncoding("utf8").on("data", (text: string) => out += text);
+  return new Promise((resolve, reject) => {
+    child.on("error", reject).on("close", (code) => {
+      const steps = out.trim().split("\n").filter((line) => line !== "");
+      if (code === 0) return resolve(steps.map((line) => JSON.parse(line)));
+      reject(new Error(`a run on ${name} with profile ${profile} ended with ${code}:\n${out}`));
+    });
+  });
 }

@@ -199,11 +199,14 @@ export class ManyMachines implements AsyncDisposable {
   }
 }
 
-/** What has happened to the connections of {@link ManyMachines.connect} since the last report. */
-export async function reportOf(clients: Program): Promise<LongClientReport> {
+/** What has happened to the connections of {@link ManyMachines.connect} since the last report, which is not a `peek`. */
+export async function reportOf(
+  clients: Program,
+  kind: "report" | "peek" = "report",
+): Promise<LongClientReport> {
   const number = (reports.get(clients) ?? 0) + 1;
   reports.set(clients, number);
-  clients.say("report\n");
+  clients.say(`${kind}\n`);
   const [, text] = await clients.printed(new RegExp(`report ${number} (.*)\n`));
   return JSON.parse(text!);
 }
@@ -215,10 +218,10 @@ const NONE_OPEN = 1e9;
 
 /** Waits until every connection has got this many more answers, or is broken. */
 export async function exchange(clients: Program, answers: number): Promise<LongClientReport> {
-  const { fewestAnswers } = await reportOf(clients);
+  const { fewestAnswers } = await reportOf(clients, "peek");
   for (;;) {
-    const report = await reportOf(clients);
-    if (report.fewestAnswers >= Math.min(fewestAnswers + answers, NONE_OPEN)) return report;
+    const { fewestAnswers: now } = await reportOf(clients, "peek");
+    if (now >= Math.min(fewestAnswers + answers, NONE_OPEN)) return await reportOf(clients);
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }

@@ -68,7 +68,10 @@ describe("many machines", () => {
       await dying.service!.kill();
       await network.route(machines.slice(2));
       const broken = async () =>
-        (await Promise.all(clients.map(reportOf))).reduce((sum, one) => sum + one.broken, 0);
+        (await Promise.all(clients.map((each) => reportOf(each)))).reduce(
+          (sum, one) => sum + one.broken,
+          0,
+        );
       while (await broken() < total) await exchange(clients[0]!, 1);
       for (const program of clients) await exchange(program, 5);
       expect(await broken()).toBe(total);

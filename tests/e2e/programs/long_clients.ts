@@ -1,7 +1,8 @@
 /**
  * Clients of an echo service whose connections stay open: `long_clients.ts JSON`, see {@link LongClientOptions}. Each
  * sends a few bytes again and again and compares what comes back. Prints "open" when all are connected, and for each
- * line on stdin a report of what has happened so far as JSON, see {@link LongClientReport}.
+ * line on stdin a report of what has happened since the last one as JSON, see {@link LongClientReport}; after the line
+ * "peek" the next report still has what this one has.
  *
  * @module
  */
@@ -33,6 +34,8 @@ export interface LongClientReport {
   fewestAnswers: number;
   /** Connections that wait for an answer. */
   waiting: number;
+  /** By how much this program was late at most, in milliseconds: so much of a wait may be its own. */
+  worstLagMs: number;
 }
 
 const options: LongClientOptions = JSON.parse(process.argv[2] ?? "{}");
@@ -105,14 +108,19 @@ for (let i = 0; i < options.connections; i++) {
 await Promise.all(clients.map(({ isOpen }) => isOpen));
 let turn = 0;
 const PARTS = 10;
+let lastTurn = performance.now();
+let worstLagMs = 0;
 setInterval(() => {
   turn++;
+  const now = performance.now();
+  worstLagMs = Math.max(worstLagMs, now - lastTurn - options.everyMs / PARTS);
+  lastTurn = now;
   for (let i = turn % PARTS; i < clients.length; i += PARTS) clients[i]!.say();
 }, options.everyMs / PARTS);
 console.log("open");
 
 let reported = 0;
-for await (const _ of createInterface({ input: process.stdin })) {
+for await (const line of createInterface({ input: process.stdin })) {
   const sum = (of: (client: Client) => number) => clients.reduce((all, one) => all + of(one), 0);
   const reasons: Record<string, number> = {};
   for (const { reason } of clients) {
@@ -135,8 +143,12 @@ for await (const _ of createInterface({ input: process.stdin })) {
       1e9,
     ),
     waiting: sum(({ isWaiting }) => isWaiting ? 1 : 0),
+    worstLagMs: Math.round(worstLagMs),
   };
-  for (const one of clients) one.worstStallMs = 0;
+  if (line !== "peek") {
+    worstLagMs = 0;
+    for (const one of clients) one.worstStallMs = 0;
+  }
   console.log(`report ${++reported} ${JSON.stringify(report)}`);
 }
 for (const client of clients) client.end();
