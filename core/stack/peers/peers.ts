@@ -113,7 +113,10 @@ export class Peers {
   /** This instance has taken over a connection. */
   adopt(tcb: Tcb, now: number): void {
     const hash = this.#rendezvousOf(tcb.local, tcb.localPort, tcb.remote, tcb.remotePort);
-    this.#takenOver.adopt(tcb, this.#membership.ownerOfNew(hash, now) === this.#group.self, now);
+    // A process that has just taken over does not know which instances accept connections.
+    const isOwn = !this.#membership.isNew(now) &&
+      this.#membership.ownerOfNew(hash, now) === this.#group.self;
+    this.#takenOver.adopt(tcb, isOwn, now);
   }
 
   /** A connection has left the tables. */
