@@ -66,11 +66,6 @@ export async function startWorkers(
   const endAll = () => Promise.all(workers.map((worker) => worker.end()));
   try {
     await Promise.all(workers.map((worker) => worker.nextEvent("loaded")));
-    // A worker may report it as soon as it serves, before the others do.
-    const joined = new Set<WorkerHandle>();
-    for (const worker of workers) {
-      worker.nextEvent("joined").then(() => joined.add(worker), () => {});
-    }
     const seed = inheritance?.seed ?? randomSeed();
     const started = { identity, seed, shards: inheritance?.shards };
     const { place, published } = await serveQueues(workers, settings, log, started);
