@@ -3,7 +3,14 @@
  *
  * @module
  */
-import { existsSync, lstatSync, mkdirSync, realpathSync, writeFileSync } from "node:fs";
+import {
+  existsSync,
+  lstatSync,
+  mkdirSync,
+  readFileSync,
+  realpathSync,
+  writeFileSync,
+} from "node:fs";
 import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { suggestionFor } from "../../../core/api/suggestion.ts";
@@ -11,7 +18,12 @@ import deno from "../../../deno.json" with { type: "json" };
 import manifest from "../../../package.json" with { type: "json" };
 import { isCompiled, runtimeName } from "../../runtime/runtime.ts";
 import { messageLine, UsageError } from "../errors.ts";
-import { type PackageSource, PROJECT_KINDS, projectFiles } from "../init/project.ts";
+import {
+  installCommands,
+  type PackageSource,
+  PROJECT_KINDS,
+  projectFiles,
+} from "../init/project.ts";
 
 /** What the command does, for `--help` and completion. */
 export const INIT_HELP = "write a new project, with a test: plugin, app or network";
@@ -44,12 +56,9 @@ export function runInit(args: readonly string[]): string {
   for (const [path, text] of Object.entries(files)) write(join(root, path), text);
   const { runtime } = source;
   const enter = realpathSync(root) === realpathSync(".") ? [] : [`cd ${quoted(folder)}`];
-  const commands = runtime === "deno"
-    ? ["deno task test", "deno task dev"]
-    : ["bun install", "bun run test", "bun run dev"];
-  return `${Object.keys(files).length} files are in ${root}. Next:\n\n  ${
-    [...enter, ...commands].join("\n  ")
-  }\n`;
+  const task = runtime === "deno" ? "deno task" : "bun run";
+  const commands = [...enter, ...installCommands(source), `${task} test`, `${task} dev`];
+  return `${Object.keys(files).length} files are in ${root}. Next:\n\n  ${commands.join("\n  ")}\n`;
 }
 
 /** Whether there is a file or a symbolic link, also one that leads nowhere. */
@@ -77,7 +86,7 @@ function packageSource(): PackageSource {
   const { name, version } = deno;
   const versions = manifest.dependencies;
   if (runtimeName() === "bun") {
-    return { runtime: "bun", berth: packedHere() ?? `^${version}`, imports: {}, versions };
+    return { runtime: "bun", berth: tarball() ?? `^${version}`, imports: {}, versions };
   }
   const common = { runtime: "deno", versions } as const;
   if (!import.meta.url.startsWith("file:")) {
@@ -85,6 +94,8 @@ function packageSource(): PackageSource {
     return { ...common, berth: `${berth}/cli`, imports: { [name]: berth } };
   }
   if (import.meta.url.endsWith(".js")) {
+    const file = tarball();
+    if (file !== undefined) return { ...common, berth: `npm:${name}`, imports: {}, tarball: file };
     const berth = `npm:${name}@^${version}`;
     return { ...common, berth, imports: { [name]: berth } };
   }
@@ -100,12 +111,33 @@ function pathHere(path: string): string {
   return fileURLToPath(new URL(`../../../${path}`, import.meta.url));
 }
 
-/** In a checkout, the tarball of `deno task pack`. */
-function packedHere(): string | undefined {
+/** The tarball that `deno task pack` made in this checkout, or that this package was installed from. */
+function tarball(): string | undefined {
   if (isCompiled) return undefined;
   const { name, version } = deno;
-  const path = pathHere(`dist/${name.slice(1).replace("/", "-")}-${version}.tgz`);
-  return existsSync(path) ? `file:${path}` : undefined;
+  const path = import.meta.url.endsWith(".js")
+    ? installedFrom(pathHere(""), name)
+    : pathHere(`dist/${name.slice(1).replace("/", "-")}-${version}.tgz`);
+  return path !== undefined && existsSync(path) ? `file:${path}` : undefined;
+}
+
+/**
+ * The file that the project around a package in `node_modules` names as its source; `undefined`: the
+ * project names a version.
+ */
+export function installedFrom(packageRoot: string, name: string): string | undefined {
+  const project = resolve(packageRoot, ...name.split("/").map(() => ".."), "..");
+  try {
+    const { dependencies, devDependencies } = JSON.parse(
+      readFileSync(join(project, "package.json"), "utf8"),
+    );
+    const source = { ...devDependencies, ...dependencies }[name];
+    if (!/^(file:|\.{0,2}\/).*\.tgz$/.test(source)) return undefined;
+    return resolve(project, source.replace(/^file:/, ""));
+  } catch {
+    // A package that is shared between projects.
+    return undefined;
+  }
 }
 
 /** As a shell reads it. */

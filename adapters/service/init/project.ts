@@ -39,6 +39,8 @@ export interface PackageSource {
   readonly berth: string;
   /** For `deno.json`: where `@berth/berth` is. */
   readonly imports: Readonly<Record<string, string>>;
+  /** For Deno: the file that npm installs `@berth/berth` from, since Deno itself does not. */
+  readonly tarball?: string;
   /** The versions of packages that berth has itself. */
   readonly versions: Readonly<Record<string, string>>;
 }
@@ -48,13 +50,18 @@ export function projectFiles(name: string, kind: ProjectKind, source: PackageSou
   const isDeno = source.runtime === "deno";
   return {
     ...kind.files,
-    ...isDeno ? filesForDeno(kind, source) : filesForBun(name, kind, source),
+    ...isDeno ? filesForDeno(name, kind, source) : filesForBun(name, kind, source),
     "README.md": readme(name, kind, source),
   };
 }
 
-function filesForDeno(kind: ProjectKind, source: PackageSource): Files {
-  const { berth, versions } = source;
+/** Commands to run once in a new project. */
+export function installCommands({ runtime, tarball }: PackageSource): readonly string[] {
+  return runtime === "bun" ? ["bun install"] : tarball !== undefined ? ["npm install"] : [];
+}
+
+function filesForDeno(name: string, kind: ProjectKind, source: PackageSource): Files {
+  const { berth, tarball, versions } = source;
   const imports = {
     ...source.imports,
     ...Object.fromEntries(kind.packages.map((one) => [one, `npm:${one}@^${versions[one]}`])),
@@ -63,8 +70,18 @@ function filesForDeno(kind: ProjectKind, source: PackageSource): Files {
     ? `deno run -A ${berth} dev`
     : `deno run --watch ${kind.program}`;
   return {
+    ...tarball === undefined ? {} : {
+      "package.json": toJson({
+        name,
+        private: true,
+        type: "module",
+        dependencies: dependenciesOf(kind, tarball, versions),
+        devDependencies: { "@types/node": "^24.0.0" },
+      }),
+      ".gitignore": "node_modules/\n",
+    },
     "deno.json": toJson({
-      imports,
+      ...tarball === undefined ? { imports } : { nodeModulesDir: "manual" },
       tasks: { dev, test: "deno test", check: "deno check && deno lint && deno fmt --check" },
       fmt: { lineWidth: 100 },
     }),
@@ -77,10 +94,7 @@ function filesForDeno(kind: ProjectKind, source: PackageSource): Files {
 }
 
 function filesForBun(name: string, kind: ProjectKind, { berth, versions }: PackageSource): Files {
-  const dependencies = {
-    "@berth/berth": berth,
-    ...Object.fromEntries(kind.packages.map((one) => [one, `^${versions[one]}`])),
-  };
+  const dependencies = dependenciesOf(kind, berth, versions);
   const dev = kind.program === undefined ? "berth dev" : `bun --watch ${kind.program}`;
   return {
     "package.json": toJson({
@@ -110,7 +124,17 @@ function filesForBun(name: string, kind: ProjectKind, { berth, versions }: Packa
   };
 }
 
-function readme(name: string, kind: ProjectKind, { runtime }: PackageSource): string {
+function dependenciesOf(
+  { packages }: ProjectKind,
+  berth: string,
+  versions: PackageSource["versions"],
+): Readonly<Record<string, string>> {
+  const others = packages.map((one) => [one, `^${versions[one]}`]);
+  return { "@berth/berth": berth, ...Object.fromEntries(others) };
+}
+
+function readme(name: string, kind: ProjectKind, source: PackageSource): string {
+  const { runtime } = source;
   const run = runtime === "deno" ? "deno task" : "bun run";
   const rows = [
     `${run} dev     # ${
@@ -119,8 +143,7 @@ function readme(name: string, kind: ProjectKind, { runtime }: PackageSource): st
     `${run} test    # in virtual time: hours take milliseconds`,
     `${run} check   # types${runtime === "deno" ? ", lint, format" : ""}`,
   ];
-  const install = runtime === "bun" ? ["bun install"] : [];
-  return `# ${name}\n\n\`\`\`sh\n${[...install, ...rows].join("\n")}\n\`\`\`\n`;
+  return `# ${name}\n\n\`\`\`sh\n${[...installCommands(source), ...rows].join("\n")}\n\`\`\`\n`;
 }
 
 function toJson(value: unknown): string {

@@ -14,7 +14,7 @@ import process from "node:process";
 import { promisify } from "node:util";
 import { afterAll, describe, expect, test } from "bun:test";
 import { devArguments } from "../../../../adapters/service/cli/dev.ts";
-import { runInit } from "../../../../adapters/service/cli/init.ts";
+import { installedFrom, runInit } from "../../../../adapters/service/cli/init.ts";
 import { PROJECT_KINDS, projectFiles } from "../../../../adapters/service/init/project.ts";
 import { parseConfig } from "../../../../adapters/service/settings/config.ts";
 import { ENVIRONMENT } from "../../../support/program.ts";
@@ -51,6 +51,23 @@ describe("init", () => {
     expect(readdirSync(join(root, ".vscode"))).toContain("settings.json");
     if (!isBun) return;
     expect(JSON.parse(readFileSync(join(root, "package.json"), "utf8")).name).toBe("my-plugin");
+  });
+
+  // `npm install /path/to/berth.tgz`, `bun add`: the new project has to name the same file until a
+  // registry has the package.
+  test("finds the tarball that the package was installed from", () => {
+    const name = "@berth/berth";
+    const root = join(folder, "project/node_modules", name);
+    mkdirSync(root, { recursive: true });
+    const sourceIs = (manifest: object) => {
+      writeFileSync(join(folder, "project/package.json"), JSON.stringify(manifest));
+      return installedFrom(root, name);
+    };
+    expect(sourceIs({ dependencies: { [name]: "file:../berth.tgz" } }))
+      .toBe(join(folder, "berth.tgz"));
+    expect(sourceIs({ devDependencies: { [name]: "/tmp/berth.tgz" } })).toBe("/tmp/berth.tgz");
+    expect(sourceIs({ dependencies: { [name]: "^0.2.0" } })).toBeUndefined();
+    expect(sourceIs({})).toBeUndefined();
   });
 
   // Half a project written over existing files would be worse than none.
@@ -125,6 +142,23 @@ describe("a new project", () => {
     const { scripts, dependencies } = JSON.parse(files["package.json"]!);
     expect(scripts.dev).toBe("berth dev");
     expect(dependencies).toEqual({ "@berth/berth": "^1.0.0", zod: "^4.0.0" });
+  });
+
+  // Deno installs no package from a file: npm does, and Deno takes it from node_modules.
+  test("of Deno has npm install the tarball that berth came from", () => {
+    const files = projectFiles("x", PROJECT_KINDS["plugin"]!, {
+      runtime: "deno",
+      berth: "npm:@berth/berth",
+      imports: {},
+      tarball: "file:/tmp/berth.tgz",
+      versions: { zod: "4.0.0" },
+    });
+    expect(JSON.parse(files["package.json"]!).dependencies)
+      .toEqual({ "@berth/berth": "file:/tmp/berth.tgz", zod: "^4.0.0" });
+    const { nodeModulesDir, imports, tasks } = JSON.parse(files["deno.json"]!);
+    expect([nodeModulesDir, imports]).toEqual(["manual", undefined]);
+    expect(tasks.dev).toBe("deno run -A npm:@berth/berth dev");
+    expect(files["README.md"]).toContain("npm install\ndeno task dev ");
   });
 });
 
