@@ -3,8 +3,9 @@
  *
  *     run_all.ts [--all] [deno|bun] [FILE...]
  *
- * Without `--all` and without files the long tests are left out, and the rest runs in as many
- * processes as there are cores.
+ * The short tests run in groups of files, as many groups at a time as there are cores. With `--all`
+ * so do the long ones that only compute; the others follow, one file after the other. Files that are
+ * named run like these.
  *
  * @module
  */
@@ -12,12 +13,16 @@ import { availableParallelism } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { describeTally, sum, type Tally } from "./support/junit.ts";
-import { isLong, LONG_TESTS } from "./support/long_tests.ts";
+import { isAlone, isLong, LONG_TESTS } from "./support/long_tests.ts";
 import { findRuntime, type Runtime } from "./support/runtimes.ts";
 import { filePaths } from "./support/source_files.ts";
+import { groupsOf } from "./support/test_groups.ts";
 import { runTests } from "./support/test_run.ts";
 
 const PROGRESS_EVERY_MS = 10_000;
+/** Small enough that the cores finish at about the same time. */
+const FILES_IN_GROUP = 36;
+const MAX_PROCESSES = 8;
 
 async function main(args: readonly string[]): Promise<void> {
   const { values: { all }, positionals } = parseArgs({
@@ -27,20 +32,37 @@ async function main(args: readonly string[]): Promise<void> {
   });
   const only = positionals[0]?.toLowerCase();
   const names = (["Deno", "Bun"] as const).filter((name) => name.toLowerCase() === only);
-  const files = names.length > 0 ? positionals.slice(1) : positionals;
+  const named = names.length > 0 ? positionals.slice(1) : positionals;
   const runtimes = (names.length > 0 ? names : ["Deno", "Bun"] as const).map(findRuntime);
-  const isShort = !all && files.length === 0;
-  const tallies = isShort ? await runShort(runtimes) : await runInTurn(runtimes, files);
+  const tallies = named.length > 0
+    ? await runInTurn(runtimes, named)
+    : await runFiles(runtimes, all);
   const lines = runtimes.map(({ name, version }, i) =>
     `${name} ${version}: ${describeTally(tallies[i]!)}`
   );
   const total = sum(tallies);
-  if (isShort) console.log(leftOut());
   console.log(`\n${lines.join("\n")}\n${describeTally(total)}`);
   process.exitCode = total.failed > 0 ? 1 : 0;
 }
 
-/** One runtime after the other, with their output. */
+/** All tests, or the short ones; a tally for each runtime. */
+async function runFiles(runtimes: readonly Runtime[], all: boolean): Promise<Tally[]> {
+  const files = filePaths(["tests"], "_test.ts");
+  const long = files.filter(isLong);
+  const short = groupsOf(files.filter((file) => !long.includes(file)), FILES_IN_GROUP);
+  if (!all) {
+    const tallies = await runGroups(runtimes, short);
+    console.log(leftOut(long.length));
+    return tallies;
+  }
+  const alone = long.filter(isAlone);
+  const computing = long.filter((file) => !alone.includes(file)).map((file) => [file]);
+  const together = await runGroups(runtimes, [...computing, ...short]);
+  const inTurn = await runInTurn(runtimes, alone);
+  return runtimes.map((_, i) => sum([together[i]!, inTurn[i]!]));
+}
+
+/** One runtime after the other, with their output; a tally for each runtime. */
 async function runInTurn(
   runtimes: readonly Runtime[],
   files: readonly string[],
@@ -53,36 +75,47 @@ async function runInTurn(
   return tallies;
 }
 
-/** All but the long tests, at the same time, with a line of progress now and then. */
-async function runShort(runtimes: readonly Runtime[]): Promise<Tally[]> {
-  const files = filePaths(["tests"], "_test.ts").filter((file) => !isLong(file));
+/**
+ * In groups, with a line of progress now and then; a tally for each runtime. The first runtime has
+ * its groups first, so that hardly a file runs on both at the same time.
+ */
+async function runGroups(
+  runtimes: readonly Runtime[],
+  groups: readonly (readonly string[])[],
+): Promise<Tally[]> {
+  const count = groups.flat().length;
   const begun = runtimes.map(() => 0);
+  const tallies: Tally[][] = runtimes.map(() => []);
+  const waiting = runtimes.flatMap((runtime, i) =>
+    groups.map((group) => async () => {
+      tallies[i]!.push(await runTests(runtime, group, { onFile: () => void begun[i]!++ }));
+    })
+  );
+  const runWaiting = async () => {
+    for (let run = waiting.shift(); run !== undefined; run = waiting.shift()) await run();
+  };
   const start = Date.now();
   const progress = setInterval(() => {
     const counts = runtimes.map(({ name }, i) => `${name} ${begun[i]}`).join(", ");
     const seconds = Math.round((Date.now() - start) / 1000);
-    console.log(`${seconds} s: ${counts} of ${files.length} files`);
+    console.log(`${seconds} s: ${counts} of ${count} files`);
   }, PROGRESS_EVERY_MS);
   try {
-    return await Promise.all(runtimes.map(async (runtime, i) => {
-      const onFile = () => void begun[i]!++;
-      const parts = partsOf(files, runtime);
-      return sum(await Promise.all(parts.map((part) => runTests(runtime, part, { onFile }))));
-    }));
+    const processes = Math.min(MAX_PROCESSES, availableParallelism());
+    await Promise.all(Array.from({ length: processes }, runWaiting));
   } finally {
     clearInterval(progress);
   }
+  return tallies.map(sum);
 }
 
-/** Deno loads each file anew, which takes most of its time: it gets a process for each core. */
-function partsOf(files: readonly string[], { name }: Runtime): string[][] {
-  const count = name === "Deno" ? Math.min(4, availableParallelism()) : 1;
-  return Array.from({ length: count }, (_, part) => files.filter((_, i) => i % count === part));
-}
-
-function leftOut(): string {
+function leftOut(count: number): string {
   const rows = LONG_TESTS.map(({ path, what }) => `  ${path}: ${what}`);
-  return `\nLeft out, run them with test:all:\n${rows.join("\n")}`;
+  return [
+    `\nLeft out, ${count} files; test:all runs them:`,
+    ...rows,
+    "  other tests that start programs",
+  ].join("\n");
 }
 
 if (import.meta.main) {

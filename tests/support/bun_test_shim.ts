@@ -12,6 +12,7 @@ import {
   describe as nodeDescribe,
   test as nodeTest,
 } from "node:test";
+import { register } from "./test_file_scope.ts";
 
 export { expect } from "expect";
 
@@ -79,7 +80,7 @@ interface Test {
 /** Registers a test. */
 export const test: Test = Object.assign(
   (name: string, body: TestBody, options?: TestOptions): void => {
-    nodeTest(name, timeoutOf(options), bare(body));
+    register(() => nodeTest(name, timeoutOf(options), bare(body)));
   },
   {
     each: ((rows) => (name, body, options) => {
@@ -89,7 +90,7 @@ export const test: Test = Object.assign(
       }
     }) satisfies Test["each"],
     skip: (name: string, body: TestBody, options?: TestOptions): void => {
-      nodeTest(name, { ...timeoutOf(options), skip: true }, bare(body));
+      register(() => nodeTest(name, { ...timeoutOf(options), skip: true }, bare(body)));
     },
   },
 );
@@ -99,25 +100,25 @@ export const it: Test = test;
 
 /** Groups tests. */
 export function describe(name: string, body: () => void): void {
-  nodeDescribe(name, body);
+  register(() => nodeDescribe(name, body));
 }
 
 /** Runs once before the tests of the group. */
 export function beforeAll(body: TestBody, options?: TestOptions): void {
-  before(bare(body), timeoutOf(options));
+  register(() => before(bare(body), timeoutOf(options)));
 }
 
 /** Runs once after the tests of the group. */
 export function afterAll(body: TestBody, options?: TestOptions): void {
-  after(bare(body), timeoutOf(options));
+  register(() => after(bare(body), timeoutOf(options)));
 }
 
 /** Runs before each test of the group. */
 export function beforeEach(body: TestBody, options?: TestOptions): void {
-  nodeBeforeEach(bare(body), timeoutOf(options));
+  register(() => nodeBeforeEach(bare(body), timeoutOf(options)));
 }
 
 /** Runs after each test of the group. */
 export function afterEach(body: TestBody, options?: TestOptions): void {
-  nodeAfterEach(bare(body), timeoutOf(options));
+  register(() => nodeAfterEach(bare(body), timeoutOf(options)));
 }

@@ -12,7 +12,10 @@ export interface Tally {
 }
 
 interface TestCase {
+  /** With the names of the groups around it on Deno. */
   readonly name: string;
+  /** Only Bun reports it; on Deno a group can have its name. */
+  readonly file: string | undefined;
   /** What the report says below it: the message of a failure. */
   readonly body: string;
   readonly outcome: keyof Tally;
@@ -52,14 +55,15 @@ export function describeTally({ passed, failed, skipped }: Tally): string {
   return `${passed} passed, ${failed} failed` + (skipped > 0 ? `, ${skipped} skipped` : "");
 }
 
-/** The names of the failed tests, each with its message. */
+/** The names of the failed tests and their files, each with its message. */
 export function describeFailures(report: string): string {
   const failed = [...testCases(report)].filter(({ outcome, repeatsFailure }) =>
     outcome === "failed" && !repeatsFailure
   );
-  return failed.map(({ name, body }) => {
+  return failed.map(({ name, file, body }) => {
     const [, attribute = "", text = ""] = FAILURE.exec(body) ?? [];
-    return `FAILED ${unescaped(name)}\n${unescaped(`${attribute}\n${text}`).trim()}\n`;
+    const path = [...(file === undefined ? [] : [file]), name].join(" > ");
+    return `FAILED ${unescaped(path)}\n${unescaped(`${attribute}\n${text}`).trim()}\n`;
   }).join("\n");
 }
 
@@ -89,6 +93,7 @@ function* testCases(report: string): Generator<TestCase> {
   for (const [, attributes = "", body = ""] of report.matchAll(TEST_CASE)) {
     yield {
       name: / name="([^"]*)"/.exec(attributes)?.[1] ?? "",
+      file: / file="([^"]*)"/.exec(attributes)?.[1],
       body,
       outcome: /<(failure|error)[\s>/]/.test(body)
         ? "failed"

@@ -53,10 +53,10 @@ describe("describeFailures", () => {
     const report = `
       <testcase name="ring"><failure message="1 test step failed">1 test step failed.</failure></testcase>
       <testcase name="ring &gt; wraps"><failure message="Error: 1 &lt; 2">at ring.ts:7</failure></testcase>
-      <testcase name="is full" classname="ring"><failure type="TimeoutError" message="timed out" /></testcase>
+      <testcase name="is full" classname="ring" file="tests/ring_test.ts"><failure type="TimeoutError" message="timed out" /></testcase>
       <testcase name="is empty" classname="ring" />`;
     expect(describeFailures(report)).toBe(
-      "FAILED ring > wraps\nError: 1 < 2\nat ring.ts:7\n\nFAILED is full\ntimed out\n",
+      "FAILED ring > wraps\nError: 1 < 2\nat ring.ts:7\n\nFAILED tests/ring_test.ts > is full\ntimed out\n",
     );
   });
 });

@@ -3,30 +3,63 @@
  *
  * @module
  */
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { ROOT } from "./source_files.ts";
 
 /** A file or folder of tests, from the root, and what it tests. */
 export interface LongTests {
   readonly path: string;
   readonly what: string;
+  /** They need the machine for themselves: they wait for programs or in real time. */
+  readonly isAlone?: true;
 }
 
-/** All of them; `deno task test:all` and CI run these too. */
+/** The longest; so are all others that start programs. `deno task test:all` and CI run these too. */
 export const LONG_TESTS: readonly LongTests[] = [
-  { path: "tests/e2e/", what: "the service as a process, with other programs" },
-  { path: "tests/differential/", what: "the kernel as the peer" },
+  { path: "tests/e2e/", what: "the service as a process, with other programs", isAlone: true },
+  { path: "tests/differential/", what: "the kernel as the peer", isAlone: true },
   { path: "tests/sim/", what: "random simulations" },
   { path: "tests/snapshot/", what: "figures of simulated paths" },
   { path: "tests/fuzz/", what: "random segments, and floods" },
-  { path: "tests/bench/", what: "programs of the benchmarks" },
-  { path: "tests/adapters/links/tun/", what: "TUN devices" },
-  { path: "tests/docs_test.ts", what: "the examples of the documentation" },
+  { path: "tests/bench/", what: "programs of the benchmarks", isAlone: true },
+  { path: "tests/adapters/links/tun/", what: "TUN devices", isAlone: true },
+  { path: "tests/adapters/links/decorators/impair_test.ts", what: "rates of impaired links" },
   {
-    path: "tests/adapters/service/cli/command_line_test.ts",
-    what: "the command line as a process",
+    path: "tests/adapters/plugins/forward_bulk_test.ts",
+    what: "bulk transfers to the host",
+    isAlone: true,
   },
+  { path: "tests/adapters/service/inspection/packet_capture_test.ts", what: "long captures" },
+  { path: "tests/core/api/moves/moves_test.ts", what: "moves of many connections" },
+  { path: "tests/core/api/tcp/event_replay_test.ts", what: "replays of event logs" },
+  { path: "tests/core/stack/peers/message_test.ts", what: "forged datagrams of peers" },
+  { path: "tests/core/stack/peers/peers_test.ts", what: "instances that come and go" },
+  { path: "tests/core/stack/sharding/generations_test.ts", what: "many earlier processes" },
+  { path: "tests/core/tcp/autotune_test.ts", what: "buffers on fast paths" },
+  { path: "tests/core/tcp/congestion/bbr_test.ts", what: "long transfers with BBR" },
+  { path: "tests/catalogue_test.ts", what: "the generated reference" },
+  { path: "tests/exports_test.ts", what: "the types of the entry points" },
 ];
+
+/** An import of a test that starts programs. */
+const STARTS_PROGRAMS =
+  /from "(?:node:child_process|(?:.*\/support|\.)\/(?:describe_in_namespace|namespace|program|service_run|test_run)\.ts)"/;
 
 /** Whether a test file, a path from the root, is one of them. */
 export function isLong(file: string): boolean {
-  return LONG_TESTS.some(({ path }) => path.endsWith("/") ? file.startsWith(path) : file === path);
+  return rowOf(file) !== undefined || startsPrograms(file);
+}
+
+/** Whether a test file has to run while no other does. */
+export function isAlone(file: string): boolean {
+  return rowOf(file)?.isAlone ?? startsPrograms(file);
+}
+
+function rowOf(file: string): LongTests | undefined {
+  return LONG_TESTS.find(({ path }) => path.endsWith("/") ? file.startsWith(path) : file === path);
+}
+
+function startsPrograms(file: string): boolean {
+  return STARTS_PROGRAMS.test(readFileSync(join(ROOT, file), "utf8"));
 }

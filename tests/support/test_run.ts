@@ -4,13 +4,14 @@
  * @module
  */
 import { spawn } from "node:child_process";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { describeFailures, type Tally, tallyJUnit } from "./junit.ts";
 import type { Runtime } from "./runtimes.ts";
 import { ROOT } from "./source_files.ts";
+import { groupModule } from "./test_groups.ts";
 
 const LIMIT_MINUTES = 30;
 /** The time limit of a test that sets none. */
@@ -20,31 +21,46 @@ const SHOWN_LINES = 40;
 
 /** How a process runs tests. */
 export interface TestRunOptions {
-  /** Called for each file that it begins. Its output is then shown only if it fails. */
-  readonly onFile?: () => void;
+  /**
+   * Called for each file that it begins. The files then share one isolate on Deno too, and the output
+   * is shown only if it fails.
+   */
+  readonly onFile?: (path: string) => void;
+  /** Prints what failed; `console.error` by default. */
+  readonly print?: (text: string) => void;
 }
 
 /**
- * Runs the files, or all tests without any. A run that fails without a failed test, or that runs
- * none, counts as one failure.
+ * Runs the files. A run that fails without a failed test, that runs none, or that leaves a file out,
+ * counts as one failure.
  */
 export async function runTests(
   runtime: Runtime,
   files: readonly string[],
-  { onFile }: TestRunOptions = {},
+  { onFile, print = console.error }: TestRunOptions = {},
 ): Promise<Tally> {
   const folder = await mkdtemp(join(tmpdir(), "berth-tests-"));
   try {
     const reportFile = join(folder, "report.xml");
+    const isOneModule = onFile !== undefined && runtime.name === "Deno";
+    const modules = isOneModule ? [await writeGroup(folder, files)] : files;
+    const begun = new Set<string>();
+    const onBegun = onFile && ((path: string) => {
+      begun.add(path);
+      onFile(path);
+    });
     const { exitCode, output } = await run(
       runtime.executable,
-      argumentsOf(runtime, reportFile, files),
-      onFile,
+      argumentsOf(runtime, reportFile, modules),
+      onBegun,
     );
     const report = await readFile(reportFile, "utf8").catch(() => "");
     const tally = tallyJUnit(report);
-    if (onFile !== undefined && tally.failed > 0) console.error(describeFailures(report));
-    const failure = tally.failed > 0
+    if (onFile !== undefined && tally.failed > 0) print(describeFailures(report));
+    const left = onFile === undefined ? [] : files.filter((path) => !begun.has(path));
+    const failure = left.length > 0
+      ? `these files did not run: ${left.join(", ")}`
+      : tally.failed > 0
       ? undefined
       : exitCode !== 0
       ? `the run failed (exit code ${exitCode ?? "none, it was ended"}) outside of a test`
@@ -52,16 +68,22 @@ export async function runTests(
       ? "no test ran"
       : undefined;
     if (failure === undefined) return tally;
-    console.error([...output.slice(-SHOWN_LINES), `${runtime.name}: ${failure}`].join("\n"));
-    return { ...tally, failed: 1 };
+    print([...output.slice(-SHOWN_LINES), `${runtime.name}: ${failure}`].join("\n"));
+    return { ...tally, failed: tally.failed + 1 };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
 }
 
+async function writeGroup(folder: string, files: readonly string[]): Promise<string> {
+  const path = join(folder, "group_test.ts");
+  await writeFile(path, groupModule(files));
+  return path;
+}
+
 function argumentsOf(runtime: Runtime, report: string, files: readonly string[]): string[] {
   return runtime.name === "Deno"
-    ? ["test", "-A", "--no-check", `--junit-path=${report}`, ...(files.length ? files : ["tests/"])]
+    ? ["test", "-A", "--no-check", `--junit-path=${report}`, ...files]
     : [
       "test",
       `--timeout=${TEST_TIMEOUT_MS}`,
@@ -78,7 +100,11 @@ interface Ended {
   readonly output: readonly string[];
 }
 
-function run(program: string, args: readonly string[], onFile?: () => void): Promise<Ended> {
+function run(
+  program: string,
+  args: readonly string[],
+  onFile?: (path: string) => void,
+): Promise<Ended> {
   return new Promise((resolve, reject) => {
     // Tests connect to servers of their own, even if a proxy is configured.
     const own = "127.0.0.1,::1,localhost";
@@ -93,7 +119,10 @@ function run(program: string, args: readonly string[], onFile?: () => void): Pro
       stream?.setEncoding("utf8").on("data", (text: string) => {
         const lines = (rest + text).split("\n");
         rest = lines.pop()!;
-        for (const line of lines) if (BEGINS_FILE.test(line)) onFile?.();
+        for (const line of lines) {
+          const path = BEGINS_FILE.exec(line)?.[1];
+          if (path !== undefined) onFile?.(path);
+        }
         output.push(...lines);
         output.splice(0, output.length - SHOWN_LINES);
       });
@@ -110,5 +139,5 @@ function run(program: string, args: readonly string[], onFile?: () => void): Pro
   });
 }
 
-/** What Deno and Bun print before the tests of a file. */
-const BEGINS_FILE = /^(?:running \d+ tests? from |tests\/\S+_test\.ts:)/;
+/** What Bun and the groups of Deno print before the tests of a file. */
+const BEGINS_FILE = /^(\S+_test\.ts):$/;
