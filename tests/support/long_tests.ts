@@ -38,6 +38,7 @@ export const LONG_TESTS: readonly LongTests[] = [
   { path: "tests/core/stack/sharding/generations_test.ts", what: "many earlier processes" },
   { path: "tests/core/tcp/autotune_test.ts", what: "buffers on fast paths" },
   { path: "tests/core/tcp/congestion/bbr_test.ts", what: "long transfers with BBR" },
+  { path: "tests/plugins/middleware/conservation_test.ts", what: "every order of closing" },
   { path: "tests/catalogue_test.ts", what: "the generated reference" },
   { path: "tests/exports_test.ts", what: "the types of the entry points" },
 ];
