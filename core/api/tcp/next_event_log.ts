@@ -22,7 +22,9 @@ const schema = z.strictObject({
     'is not an address or network; write "10.90.0.3" or "10.90.0.0/16"',
   ).optional(),
   maxEvents: maxEventsSchema,
-  signal: z.instanceof(AbortSignal).optional(),
+  // With `z.instanceof`, `deno check` infers `never`.
+  signal: z.custom<AbortSignal>((value) => value instanceof AbortSignal, "expected an AbortSignal")
+    .optional(),
 });
 
 /** The requests of a stack that have no connection yet. */
