@@ -6,6 +6,7 @@ import type {
 import { type Duplex, relay } from "../../../plugins/shared/relay.ts";
 import { StackPair } from "../../core/api/stack_pair.ts";
 import { codeOf } from "../../support/conversation.ts";
+import { socketPair } from "../../support/fake_socket.ts";
 
 const TOTAL = 3_000_000;
 
@@ -96,6 +97,31 @@ describe("a relay into a connection of the stack", () => {
     client.abort();
     expect(await pair.run(codeOf(done))).toBe("CONNECTION_RESET");
     expect(source.abortedWith).toBeDefined();
+  });
+});
+
+describe("an exchange through a relay", () => {
+  // 64 bytes there, and the same back 3 ms later, ten times: two packets for each exchange.
+  test("takes no packet that is only an acknowledgement", async () => {
+    await using pair = new StackPair();
+    const { client, server } = await pair.connect();
+    const { client: near, server: target } = socketPair();
+    const done = relay(server, near);
+    const message = new Uint8Array(64);
+    const exchange = async () => {
+      await client.write(message);
+      expect(await pair.run(target.read(message))).toBe(64);
+      await pair.clock.advance(3);
+      await target.write(message);
+      expect(await pair.run(client.read(message))).toBe(64);
+    };
+    await exchange();
+    const before = pair.server.stats().packetsOut!;
+    for (let i = 0; i < 10; i++) await exchange();
+    expect(pair.server.stats().packetsOut! - before).toBe(10);
+    client.close();
+    target.close();
+    await pair.run(done);
   });
 });
 
