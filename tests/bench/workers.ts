@@ -6,9 +6,11 @@
  *
  * Two services run side by side, one of them idle, and are measured in turn: A B B A. Prints a line of JSON for each
  * row: the medians of both, the median of the ratios of neighboring rounds, the processor time (user and system) of the
- * service for an operation or a megabyte, and how many packets the workers have forwarded to each other.
- * A round in which the generator reports an error is left out, and counted. `--steering kernel` takes CAP_BPF from the
- * services. Needs root, a TUN device, a C compiler and, for HTTP, `wrk`.
+ * service for an operation or a megabyte, and how many packets the workers have forwarded to each other. With one worker
+ * the kernel may process its packets on the other processor (RPS), in time that counts as that of another process, so the
+ * processor time of one worker is a lower bound. A round in which the generator reports an error is left out, and its
+ * message is shown. `--steering kernel` takes CAP_BPF from the services. Needs root, a TUN device, a C compiler and, for
+ * HTTP, `wrk`.
  *
  * @module
  */

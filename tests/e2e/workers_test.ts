@@ -306,6 +306,19 @@ describe("--workers", () => {
   );
 });
 
+describe("more workers than processors", () => {
+  // The process may use one processor: two workers would take turns on it.
+  testRequiring([...NEEDS, "program:taskset"], "are refused with one line", async () => {
+    await using namespace = await Namespace.open();
+    const command = ["taskset", "-c", "0", ...serviceCommand("--workers", "2")];
+    const { exit, log } = await namespace.start(...command).finish(15_000);
+    expect(log).toMatch(
+      /^berth: --workers 2: this process may use 1 processor \(its affinity, .*\), .*: omit --workers, .*\n$/,
+    );
+    expect(exit).toBe(2);
+  }, 60_000);
+});
+
 describe("a worker that dies", () => {
   // A plugin terminates its thread: the service cannot continue with half of its connections.
   testRequiring([...NEEDS, "program:nc"], "ends the service with one line", async () => {
