@@ -35,6 +35,13 @@ export interface HostDatagramPort {
   pause(): void;
   /** Receives datagrams again. */
   resume(): void;
+  /**
+   * Receives datagrams of this client even while another process with the same socket receives all others, until it is
+   * closed. `undefined`: that is not possible.
+   */
+  separate?(client: DatagramClient): { close(): void } | undefined;
+  /** Receives what has arrived, then does as {@link pause}. */
+  handOver?(): void;
   /** Resolves when the port is free. */
   close(): Promise<void>;
 }
@@ -43,7 +50,7 @@ export interface HostDatagramPort {
 export interface HostDatagramOptions {
   /** Called for an error that belongs to no datagram. */
   onError(error: Error): void;
-  /** A socket that another process has opened for this address. */
+  /** A socket that another process has opened for this address; it is paused. */
   readonly descriptor?: number | undefined;
   /** A socket on `::` does not receive IPv4. Default false. */
   readonly ipv6Only?: boolean;
@@ -64,9 +71,11 @@ export async function listenHostDatagrams(
 ): Promise<HostDatagramPort> {
   const sockets = IpAddress.parse(place.hostname) && nativeSockets();
   if (!sockets) return await listenRuntimeDatagrams(place, options);
-  return options.descriptor === undefined
-    ? listenNativeDatagrams(sockets, place, options)
-    : adoptDatagrams(sockets, options.descriptor, options);
+  if (options.descriptor === undefined) return listenNativeDatagrams(sockets, place, options);
+  const port = adoptDatagrams(sockets, options.descriptor, options);
+  // The other process receives until it hands over.
+  port.pause();
+  return port;
 }
 
 /** {@link listenHostDatagrams} with `node:dgram`. */

@@ -33,7 +33,7 @@ export interface HostListenOptions {
   readonly log: Logger;
   /** As in `DialOptions`; default two hours. */
   readonly keepAliveMs?: number | undefined;
-  /** A socket that another process has opened for this address. */
+  /** A socket that another process has opened for this address; it is paused. */
   readonly descriptor?: number | undefined;
   /** Called for each connection, with the address of the client; `undefined`: it has gone already. */
   onConnection(connection: Duplex, client: HostPort | undefined): void;
@@ -51,7 +51,12 @@ export async function listenHost(
 ): Promise<HostListener> {
   const sockets = IpAddress.parse(place.hostname) && nativeSockets();
   const { descriptor } = options;
-  if (sockets && descriptor !== undefined) return adoptListener(sockets, descriptor, options);
+  if (sockets && descriptor !== undefined) {
+    const listener = adoptListener(sockets, descriptor, options);
+    // The other process accepts until it hands over.
+    listener.pause();
+    return listener;
+  }
   return sockets ? listenNative(sockets, place, options) : await listenRuntime(place, options);
 }
 

@@ -120,6 +120,35 @@ describe("an upgrade", () => {
     await run.stop();
   }, 90_000);
 
+  // The kernel gives the old process the datagrams of its clients, and no process another's.
+  testRequiring(
+    [...NEEDS, "program:python3"],
+    "leaves clients of a published UDP port",
+    async () => {
+      await using run = await Upgraded.start({
+        flags: ["127.0.0.1", "[::1]"].flatMap((host) => ["--publish", `udp/${host}:4000=${V4}:9`])
+          .concat("--listen", "udp/9=./tests/e2e/programs/say_process.ts"),
+      });
+      const admin = `unix:${run.folder.file("admin")}`;
+      const upgrade = runtimeCommand("main.ts", "upgrade", "--json", "--admin", admin);
+      const program = "tests/e2e/programs/ask_process.py";
+      const { out, log } = await run.namespace.start("python3", program, "4000", ...upgrade)
+        .finish(60_000);
+      expect(log).toBe("");
+      expect(out.split("\n")).toEqual([
+        "one process True",
+        "upgraded 0",
+        "early clients stay True {2}",
+        "late clients 1 True",
+        "early clients stay True {5}",
+        "all the time True []",
+        "",
+      ]);
+      expect(run.service.log).toBe("");
+    },
+    90_000,
+  );
+
   // A plugin that is not there, one that loads for ever, other settings of the device: the old process
   // serves and the answer says why. Then one that works.
   testRequiring(NEEDS, "that fails leaves the old process serving", async () => {

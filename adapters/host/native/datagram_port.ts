@@ -23,6 +23,8 @@ import {
   SOL_SOCKET,
 } from "../../runtime/libc/linux.ts";
 import type { DatagramClient, HostDatagramOptions, HostDatagramPort } from "../datagram_port.ts";
+import { ClientSocket } from "./client_socket.ts";
+import { DatagramReceiver } from "./datagram_receiver.ts";
 import type { ReadyOwner } from "./event_set.ts";
 import {
   familyOf,
@@ -33,8 +35,8 @@ import {
 } from "./socket_address.ts";
 import type { NativeSockets } from "./sockets.ts";
 
-/** Maximum number of datagrams received in one turn of the event set. */
-const TURN_DATAGRAMS = 64;
+/** Maximum number of turns for what has arrived before {@link NativeDatagramPort.handOver}. */
+const LAST_TURNS = 64;
 
 interface Waiting extends PromiseWithResolvers<number> {
   readonly datagram: Uint8Array;
@@ -47,10 +49,7 @@ export class NativeDatagramPort implements HostDatagramPort, ReadyOwner {
   readonly descriptor: number;
   readonly #sockets: NativeSockets;
   readonly #onDatagram: HostDatagramOptions["onDatagram"];
-  readonly #from: Bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
-  readonly #size: Bytes = intBytes(MAX_IP_ADDRESS_SIZE);
-  /** The sender of the last datagram, which often sends the next one too. */
-  #sender: DatagramClient | undefined;
+  readonly #receiver: DatagramReceiver;
   /** Datagrams that wait for room in the kernel's send buffer; each client sends one at a time. */
   #waiting: Waiting[] = [];
   #isPaused = false;
@@ -67,6 +66,7 @@ export class NativeDatagramPort implements HostDatagramPort, ReadyOwner {
     this.descriptor = descriptor;
     this.address = address;
     this.#onDatagram = onDatagram;
+    this.#receiver = new DatagramReceiver(sockets, descriptor, onDatagram);
   }
 
   clientAt({ hostname, port }: HostPort): DatagramClient {
@@ -95,6 +95,27 @@ export class NativeDatagramPort implements HostDatagramPort, ReadyOwner {
 
   pause(): void {
     this.#isPaused = true;
+  }
+
+  separate(client: DatagramClient): { close(): void } | undefined {
+    const local: Bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
+    const size = intBytes(MAX_IP_ADDRESS_SIZE);
+    const remote = client.socketAddress ?? this.clientAt(client).socketAddress!;
+    if (this.#sockets.host.libc.getsockname(this.descriptor, local, size) < 0) return undefined;
+    return ClientSocket.open(
+      this.#sockets,
+      this.descriptor,
+      local.subarray(0, readInt(size)),
+      remote,
+      this.#onDatagram,
+    );
+  }
+
+  handOver(): void {
+    for (let turn = 0; turn < LAST_TURNS; turn++) {
+      if (!this.#receiver.receive(() => this.#isPaused || this.#isClosed)) break;
+    }
+    this.pause();
   }
 
   resume(): void {
@@ -145,38 +166,8 @@ export class NativeDatagramPort implements HostDatagramPort, ReadyOwner {
   }
 
   #receive(): void {
-    const { host, received, events } = this.#sockets;
-    for (let i = 0; i < TURN_DATAGRAMS; i++) {
-      if (this.#isPaused || this.#isClosed) return;
-      this.#size.set(intBytes(MAX_IP_ADDRESS_SIZE));
-      const length = host.libc.recvfrom(
-        this.descriptor,
-        received,
-        received.length,
-        0,
-        this.#from,
-        this.#size,
-      );
-      if (length < 0) {
-        if (host.errno() === EAGAIN) return;
-        // EINTR, or an ICMP error about a datagram that was sent to a client.
-        continue;
-      }
-      const from = this.#senderAt(readInt(this.#size));
-      if (from !== undefined) this.#onDatagram(received.subarray(0, length), from);
-    }
-    events.again(this);
-  }
-
-  /** The sender whose address has `size` bytes in {@link #from}. */
-  #senderAt(size: number): DatagramClient | undefined {
-    const last = this.#sender?.socketAddress;
-    if (last?.length === size && last.every((byte, i) => byte === this.#from[i])) {
-      return this.#sender;
-    }
-    const socketAddress = this.#from.slice(0, size);
-    const from = hostPortOf(socketAddress);
-    return this.#sender = from && { ...from, socketAddress };
+    const isStopped = () => this.#isPaused || this.#isClosed;
+    if (this.#receiver.receive(isStopped)) this.#sockets.events.again(this);
   }
 }
 

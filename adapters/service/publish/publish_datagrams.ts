@@ -85,7 +85,7 @@ export async function publishDatagrams(
     get running() {
       return port.clients;
     },
-    pause: () => socket.pause(),
+    pause: () => port.handOver(),
     resume: () => socket.resume(),
     // Datagram flows do not end by themselves: there is nothing to wait for.
     stopListening() {
@@ -127,6 +127,17 @@ class PublishedUdpPort {
   /** Number of clients. */
   get clients(): number {
     return this.#flows.size;
+  }
+
+  /**
+   * Another process with the same socket gets new clients. Each of the others has a socket of its own from now on, in which
+   * a datagram of yet another client may be: those are appended to the flows while they are visited.
+   */
+  handOver(): void {
+    for (const { client } of this.#flows.values()) client.separate();
+    if (this.socket?.handOver === undefined) return this.socket?.pause();
+    this.socket.handOver();
+    for (const { client } of this.#flows.values()) client.separate();
   }
 
   close(): void {
@@ -171,6 +182,7 @@ class PublishedUdpPort {
     } catch (error) {
       this.#log.debug("published flow failed", { remote: name, reason: messageLine(error) });
     } finally {
+      client.release();
       idle.stop();
       slot.leave();
       if (this.#flows.get(name)?.client === client) this.#flows.delete(name);
@@ -184,6 +196,7 @@ class HostClient implements DatagramChannel {
   onDatagram: () => void = () => {};
   readonly #socket: HostDatagramPort;
   readonly #address: DatagramClient;
+  #own: { close(): void } | undefined;
 
   constructor(socket: HostDatagramPort, address: DatagramClient) {
     this.#socket = socket;
@@ -199,6 +212,16 @@ class HostClient implements DatagramChannel {
   send(datagram: Uint8Array): Promise<number> {
     this.onDatagram();
     return this.#socket.send(datagram, this.#address);
+  }
+
+  /** Receives at a socket of its own, if that is possible. */
+  separate(): void {
+    this.#own ??= this.#socket.separate?.(this.#address);
+  }
+
+  /** Closes its own socket. */
+  release(): void {
+    this.#own?.close();
   }
 
   close(): void {

@@ -118,3 +118,35 @@ testRequiring(["native-sockets"], "a paused UDP port receives again", async () =
   await answer;
   expect(await ask(socket, port.address.port, "three")).toMatch(/TWO|THREE/);
 });
+
+describe("a client with a socket of its own", () => {
+  // As if another process received from the port now. The other client's datagram waits for it.
+  testRequiring(["native-sockets"], "is answered while the port is paused", async () => {
+    const { port, clients } = await answering(listenHostDatagrams, "127.0.0.1");
+    const [own, other] = [await client(), await client()];
+    expect(await ask(own, port.address.port, "a")).toBe("A");
+    const separate = port.separate!(clients[0]!)!;
+    port.handOver!();
+    const waiting = ask(other, port.address.port, "b");
+    expect(await ask(own, port.address.port, "c")).toBe("C");
+    expect(clients.map((one) => one.port)).toEqual(Array(2).fill(own.address().port));
+    port.resume();
+    expect(await waiting).toBe("B");
+    separate.close();
+    expect(await ask(own, port.address.port, "d")).toBe("D");
+  });
+
+  // Two sockets have the port; a third would take datagrams of all clients.
+  testRequiring(["native-sockets"], "leaves the port closed to other programs", async () => {
+    const { port, clients } = await answering(listenHostDatagrams, "127.0.0.1");
+    const own = await client();
+    await ask(own, port.address.port, "a");
+    open.push(port.separate!(clients[0]!)!);
+    const thief = createSocket({ type: "udp4", reuseAddr: true });
+    const outcome = new Promise<string>((resolve) => {
+      thief.once("error", ({ code }: Error & { code?: string }) => resolve(`${code}`));
+      thief.bind(port.address.port, "127.0.0.1", () => resolve("bound"));
+    });
+    expect(await outcome).toBe("EADDRINUSE");
+  });
+});
