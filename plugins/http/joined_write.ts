@@ -26,6 +26,26 @@ export function writeJoined(
   return waiting;
 }
 
+/** {@link writeJoined} of a head that is encoded already, and content. */
+export function writeHeadAnd(
+  write: (bytes: Uint8Array) => Promise<void> | undefined,
+  head: Uint8Array,
+  data: Uint8Array,
+): Promise<void> | undefined {
+  const length = head.length + data.length;
+  if (length > SMALL) {
+    const waiting = write(head);
+    return waiting === undefined ? write(data) : waiting.then(() => write(data));
+  }
+  const buffer = spare ?? new Uint8Array(SMALL);
+  spare = undefined;
+  buffer.set(head);
+  buffer.set(data, head.length);
+  const waiting = write(firstBytes(buffer, length));
+  if (waiting === undefined) spare = buffer;
+  return waiting;
+}
+
 function writeEach(
   write: (bytes: Uint8Array) => Promise<void> | undefined,
   prefix: string,

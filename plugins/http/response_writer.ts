@@ -20,7 +20,8 @@ import {
 import { PIECE_BYTES, ResponseContent } from "../shared/http/response_content.ts";
 import { neverHasContent } from "../shared/http/status.ts";
 import type { DirectWriter } from "../../core/api/tcp/direct_writer.ts";
-import { writeJoined } from "./joined_write.ts";
+import { writeHeadAnd, writeJoined } from "./joined_write.ts";
+import { preparedHead } from "./prepared_head.ts";
 import {
   preparedFields,
   type ResponseFields,
@@ -127,8 +128,15 @@ export class ResponseWriter {
   #sendPrepared(prepared: Prepared, plan: ResponsePlan): Reusable {
     const { status, content } = prepared;
     const length = lengthOf(prepared);
-    const fields = preparedFields(prepared.fields);
     const added = serverFields(plan, plan.keepAlive, length);
+    const isWhole = content instanceof Uint8Array && length <= PIECE_BYTES;
+    if (isWhole && status === 200 && !plan.headOnly) {
+      this.started = true;
+      this.contentBytes = length;
+      const head = preparedHead(prepared.fields, added);
+      return after(writeHeadAnd(this.#write, head, content), plan.keepAlive);
+    }
+    const fields = preparedFields(prepared.fields);
     const head = responseHead({ status, statusText: "" }, fields, added);
     if (plan.headOnly) {
       discardPrepared(prepared);
@@ -138,7 +146,7 @@ export class ResponseWriter {
       return this.#sendSource(head, content).then(() => plan.keepAlive);
     }
     this.contentBytes = length;
-    if (length <= PIECE_BYTES) return after(this.#writePiece(head, content, ""), plan.keepAlive);
+    if (isWhole) return after(this.#writePiece(head, content, ""), plan.keepAlive);
     this.#onLarge(length);
     return after(this.#writePieces(head, content), plan.keepAlive);
   }

@@ -27,6 +27,8 @@ export class FileCache<T> {
   readonly #maxBytes: number;
   /** In order of use, the least recently used one first. */
   readonly #entries = new Map<string, Cached<T>>();
+  /** The last one in `#entries`, if known: the most recently used one. */
+  #last: Cached<T> | undefined;
   #bytes = 0;
 
   /** `maxBytes` bounds the total size of the values. */
@@ -48,9 +50,12 @@ export class FileCache<T> {
       this.#remove(key, found);
       return undefined;
     }
-    // Now the most recently used one.
-    this.#entries.delete(key);
-    this.#entries.set(key, found);
+    if (found !== this.#last) {
+      // Now the most recently used one.
+      this.#entries.delete(key);
+      this.#entries.set(key, found);
+      this.#last = found;
+    }
     return found.value;
   }
 
@@ -61,6 +66,7 @@ export class FileCache<T> {
     const before = this.#entries.get(key);
     if (before !== undefined) this.#remove(key, before);
     this.#entries.set(key, cached);
+    this.#last = cached;
     this.#bytes += cached.size;
     for (const [oldest, entry] of this.#entries) {
       if (this.#bytes <= this.#maxBytes && this.#entries.size <= MAX_FILES) break;
@@ -71,5 +77,6 @@ export class FileCache<T> {
   #remove(key: string, { size }: Cached<T>): void {
     this.#entries.delete(key);
     this.#bytes -= size;
+    this.#last = undefined;
   }
 }

@@ -55,13 +55,16 @@ export class Folder {
   }
 
   /**
-   * Looks up `pathname`, the path of a URL, and selects the best content coding that `acceptEncoding`
-   * allows.
+   * Looks up `pathname`, the path of a URL, and selects the best content coding that the Accept-Encoding of the
+   * request allows.
    *
    * @throws The kernel's error, if the file may exist nevertheless, such as EMFILE.
    */
-  find(pathname: string, acceptEncoding: string | null): Found {
-    const codings = this.#settings.precompressed ? acceptedCodings(acceptEncoding) : [];
+  find(pathname: string, headers: Headers): Found {
+    if (!this.#settings.precompressed) {
+      return this.#cache.find(pathname) ?? this.#look(pathname, [], pathname);
+    }
+    const codings = acceptedCodings(headers.get("accept-encoding"));
     const key = codings.reduce((text, { extension }) => `${text} ${extension}`, pathname);
     return this.#cache.find(key) ?? this.#look(pathname, codings, key);
   }

@@ -24,7 +24,7 @@ export function respond(
     return new Response(null, { status: 405, headers: { Allow: "GET, HEAD" } });
   }
   const [pathname, search] = pathOf(url);
-  const found = folder.find(pathname, headers.get("accept-encoding"));
+  const found = folder.find(pathname, headers);
   if (found === undefined) return new Response("Not Found", { status: 404 });
   if ("folder" in found) {
     // Without the slash, relative links in the index would miss the folder. Location is relative (RFC
@@ -56,8 +56,9 @@ function prepare(file: FoundFile, method: string, headers: Headers): Prepared | 
   const status = evaluate(headers, file);
   if (status !== 200) return withoutContent(status, file.validators);
   if (method === "HEAD") return withoutContent(200, file.fields);
-  const range = rangeApplies(headers, file)
-    ? parseRange(headers.get("range"), file.size)
+  const field = headers.get("range");
+  const range = field !== null && rangeApplies(headers, file)
+    ? parseRange(field, file.size)
     : undefined;
   const { content } = file;
   if (range === undefined) return { status: 200, fields: file.fields, content };

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { writeJoined } from "../../../plugins/http/joined_write.ts";
+import { writeHeadAnd, writeJoined } from "../../../plugins/http/joined_write.ts";
 
 /** A connection that has room, or waits. */
 function connection(isFull = false) {
@@ -54,5 +54,20 @@ describe("writeJoined", () => {
     const full = connection(true);
     await writeJoined(full.write, "head ", data, "");
     expect(full.written).toEqual(["head ", "x".repeat(20_000)]);
+  });
+});
+
+describe("writeHeadAnd", () => {
+  // Small content goes with its head; large content follows, after a wait if there is no room.
+  test("writes a head and content in order", async () => {
+    const { write, written } = connection();
+    expect(writeHeadAnd(write, bytes("head "), bytes("content"))).toBe(undefined);
+    expect(written.splice(0)).toEqual(["head content"]);
+    const large = "x".repeat(20_000);
+    expect(writeHeadAnd(write, bytes("head "), bytes(large))).toBe(undefined);
+    expect(written).toEqual(["head ", large]);
+    const full = connection(true);
+    await writeHeadAnd(full.write, bytes("head "), bytes(large));
+    expect(full.written).toEqual(["head ", large]);
   });
 });
