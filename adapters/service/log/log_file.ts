@@ -1,27 +1,19 @@
 /**
- * A file of lines that is rotated by size. Nothing waits for the disk: lines are queued, up to a bound,
- * and lines that cannot be written are counted.
+ * A file of lines that is rotated by size. Nothing waits for the disk, even if it never answers: lines are queued, up
+ * to a bound, and lines that cannot be written are counted.
  *
  * @module
  */
-import {
-  closeSync,
-  constants,
-  fstatSync,
-  openSync,
-  realpathSync,
-  renameSync,
-  statSync,
-  write,
-  writeSync,
-} from "node:fs";
-import { promisify } from "node:util";
 import { messageLine } from "../errors.ts";
-
-const writeAsync = promisify(write);
+import { type AppendedFile, type Disk, HOST_DISK } from "./disk.ts";
 
 /** Maximum number of characters that wait for the disk; lines beyond it are lost. */
 export const MAX_WAITING_LENGTH = 1_048_576;
+
+/** How long the end of the process waits for the disk, in milliseconds. */
+const FINISH_MS = 2000;
+/** A disk that has not taken a write for this time, in milliseconds, is left alone at the end of the process. */
+const HUNG_MS = 1000;
 
 /** A file, and its rotation. Devices and pipes are not rotated; through a symbolic link, its target is rotated. */
 export interface LogFileOptions {
@@ -44,13 +36,16 @@ export interface LogFileEvents {
 export class LogFile {
   readonly options: LogFileOptions;
   readonly #events: LogFileEvents;
-  #fd: number;
+  readonly #disk: Disk;
+  #file: AppendedFile;
   #size: number;
   /** The size at which the file is rotated. */
   #rotateAt: number;
   #waiting: string[] = [];
   #waitingLength = 0;
   #writing: Promise<void> | undefined;
+  /** The size of the file after what is being written, and since when that is so. */
+  #inFlight: { readonly end: number; readonly since: number } | undefined;
   #lost = 0;
   /** Lines lost since writing began to fail; `undefined`: it does not. */
   #lostNow: number | undefined;
@@ -58,12 +53,17 @@ export class LogFile {
   #isTorn = false;
   #mustReopen = false;
 
-  /** @throws {Error} The file cannot be opened, or is a FIFO without a reader. */
-  constructor(options: LogFileOptions, events: LogFileEvents) {
+  /**
+   * `disk` is replaced by tests.
+   *
+   * @throws {Error} The file cannot be opened, or is a FIFO without a reader.
+   */
+  constructor(options: LogFileOptions, events: LogFileEvents, disk: Disk = HOST_DISK) {
     this.options = options;
     this.#events = events;
-    this.#fd = openToAppend(options.file);
-    this.#size = fstatSync(this.#fd).size;
+    this.#disk = disk;
+    this.#file = disk.openNow(options.file);
+    this.#size = this.#file.factsNow().size;
     this.#rotateAt = options.maxBytes;
   }
 
@@ -89,38 +89,64 @@ export class LogFile {
     this.#writing ??= this.#writeAll();
   }
 
-  /** Resolves when everything that waits has been written, or is lost. */
+  /** Resolves when everything that waits has been written, or is lost, or when the disk does not answer. */
   async finish(): Promise<void> {
-    while (this.#writing !== undefined) await this.#writing;
+    const deadline = Date.now() + FINISH_MS;
+    while (this.#writing !== undefined && Date.now() < deadline) {
+      let timer: ReturnType<typeof setTimeout> | undefined;
+      const late = new Promise<void>((resolve) =>
+        timer = setTimeout(resolve, deadline - Date.now())
+      );
+      await Promise.race([this.#writing, late]);
+      clearTimeout(timer);
+    }
   }
 
-  /** Writes what waits at once, for the end of the process. */
+  /** Writes what waits at once, for the end of the process; not where the disk has stopped answering. */
   flushNow(): void {
-    const bytes = this.#take();
     try {
-      if (bytes.length > 0) writeSync(this.#fd, bytes);
+      if (!this.#awaitInFlight()) return;
+      const bytes = this.#take();
+      if (bytes.length > 0) this.#file.writeNow(bytes);
     } catch {
       // The process ends.
     }
+  }
+
+  /** Blocks until a thread of the runtime has written what it has been given; returns false if it does not. */
+  #awaitInFlight(): boolean {
+    const inFlight = this.#inFlight;
+    if (inFlight === undefined) return true;
+    const pause = new Int32Array(new SharedArrayBuffer(4));
+    while (Date.now() - inFlight.since < HUNG_MS) {
+      const { size, isFile } = this.#file.factsNow();
+      if (!isFile || size >= inFlight.end) return true;
+      Atomics.wait(pause, 0, 0, 1);
+    }
+    return false;
   }
 
   async #writeAll(): Promise<void> {
     // The lines of a turn of the event loop are written together.
     await Promise.resolve();
     while (this.#waiting.length > 0 || this.#mustReopen) {
-      if (this.#mustReopen) this.#openAgain();
+      if (this.#mustReopen) await this.#openAgain();
+      if (this.#size > 0 && this.#size + this.#waitingBytes > this.#rotateAt) await this.#rotate();
       const lines = this.#waiting.length;
-      const bytes = this.#take();
-      if (this.#size > 0 && this.#size + bytes.length > this.#rotateAt) this.#rotate();
-      await this.#append(bytes, lines);
+      await this.#append(this.#take(), lines);
     }
     this.#writing = undefined;
   }
 
-  #openAgain(): void {
+  /** Bytes that {@link #take} returns, as an estimate that is exact for ASCII. */
+  get #waitingBytes(): number {
+    return this.#waitingLength + this.#waiting.length;
+  }
+
+  async #openAgain(): Promise<void> {
     this.#mustReopen = false;
     try {
-      this.#replace(openToAppend(this.options.file));
+      await this.#replace(await this.#disk.open(this.options.file));
     } catch (error) {
       this.#events.failed(`the old file stays open: ${messageLine(error)}`);
     }
@@ -137,10 +163,11 @@ export class LogFile {
     let at = 0;
     const wasTorn = this.#isTorn;
     try {
+      this.#inFlight = { end: this.#size + bytes.length, since: Date.now() };
       while (at < bytes.length) {
-        const { bytesWritten } = await writeAsync(this.#fd, bytes, at, bytes.length - at);
-        at += bytesWritten;
-        this.#size += bytesWritten;
+        const written = await this.#file.write(bytes, at);
+        at += written;
+        this.#size += written;
       }
       this.#isTorn = false;
       this.#recover();
@@ -148,6 +175,8 @@ export class LogFile {
       if (at > 0) this.#isTorn = bytes[at - 1] !== NEWLINE;
       const written = countLines(bytes.subarray(0, at)) - (wasTorn && at > 0 ? 1 : 0);
       this.#lose(lines - written, messageLine(error));
+    } finally {
+      this.#inFlight = undefined;
     }
   }
 
@@ -168,63 +197,48 @@ export class LogFile {
   }
 
   /** Renames `FILE` to `FILE.1`, `FILE.1` to `FILE.2`. If that fails, the file keeps growing. */
-  #rotate(): void {
+  async #rotate(): Promise<void> {
     const { files, maxBytes } = this.options;
     try {
+      const { isFile, inode } = await this.#file.facts();
+      const named = await this.#disk.factsOf(this.options.file);
       // Another process, such as the one before an upgrade, has rotated it.
-      if (!this.#isNamed) return this.#replace(openToAppend(this.options.file));
-      // The name of a device, such as /dev/stdout, belongs to all programs.
-      if (!fstatSync(this.#fd).isFile()) return void (this.#rotateAt = Infinity);
-      const file = realpathSync(this.options.file);
-      for (let number = files - 1; number > 1; number--) {
-        renameIfPresent(`${file}.${number - 1}`, `${file}.${number}`);
+      if (named !== undefined && named.inode !== inode) {
+        return await this.#replace(await this.#disk.open(this.options.file));
       }
-      if (files > 1) renameSync(file, `${file}.1`);
-      this.#replace(files > 1 ? openToAppend(file) : openSync(file, "w", MODE));
+      // The name of a device, such as /dev/stdout, belongs to all programs.
+      if (!isFile) return void (this.#rotateAt = Infinity);
+      const file = await this.#disk.realPath(this.options.file);
+      for (let number = files - 1; number > 1; number--) {
+        await this.#renameIfPresent(`${file}.${number - 1}`, `${file}.${number}`);
+      }
+      if (files > 1) await this.#disk.rename(file, `${file}.1`);
+      await this.#replace(await this.#disk.open(file, files === 1));
     } catch (error) {
       this.#rotateAt = this.#size + maxBytes;
       this.#events.failed(`it keeps growing, because it cannot be rotated: ${messageLine(error)}`);
     }
   }
 
-  /** Whether the open file still has its name. */
-  get #isNamed(): boolean {
-    const named = statSync(this.options.file, { throwIfNoEntry: false });
-    return named === undefined || named.ino === fstatSync(this.#fd).ino;
+  async #renameIfPresent(from: string, to: string): Promise<void> {
+    try {
+      await this.#disk.rename(from, to);
+    } catch (error) {
+      if ((error as { code?: string }).code !== "ENOENT") throw error;
+    }
   }
 
-  #replace(fd: number): void {
-    closeSync(this.#fd);
-    this.#fd = fd;
-    this.#size = fstatSync(fd).size;
+  async #replace(file: AppendedFile): Promise<void> {
+    const { size } = await file.facts();
+    this.#file.close();
+    this.#file = file;
+    this.#size = size;
     this.#rotateAt = this.options.maxBytes;
     this.#isTorn = false;
   }
 }
 
 const NEWLINE = 0x0a;
-const MODE = 0o640;
-const { O_APPEND, O_CREAT, O_NONBLOCK, O_WRONLY } = constants;
-const APPEND_AT_ONCE = O_WRONLY | O_APPEND | O_CREAT | O_NONBLOCK;
-
-function openToAppend(file: string): number {
-  // Without O_NONBLOCK, opening a FIFO waits for a reader.
-  const fd = openSync(file, APPEND_AT_ONCE, MODE);
-  if (fstatSync(fd).isFile()) return fd;
-  try {
-    return openSync(file, "a", MODE);
-  } finally {
-    closeSync(fd);
-  }
-}
-
-function renameIfPresent(from: string, to: string): void {
-  try {
-    renameSync(from, to);
-  } catch (error) {
-    if ((error as { code?: string }).code !== "ENOENT") throw error;
-  }
-}
 
 function countLines(bytes: Uint8Array): number {
   return bytes.reduce((count, byte) => byte === NEWLINE ? count + 1 : count, 0);

@@ -1,6 +1,17 @@
 import { spawnSync } from "node:child_process";
-import { existsSync, readdirSync, readFileSync, renameSync, rmSync, symlinkSync } from "node:fs";
+import {
+  closeSync,
+  existsSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+} from "node:fs";
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { type Disk, HOST_DISK } from "../../../../adapters/service/log/disk.ts";
 import { LogFile, MAX_WAITING_LENGTH } from "../../../../adapters/service/log/log_file.ts";
 import { testRequiring } from "../../../support/requirements.ts";
 import { TemporaryFolder } from "../../../support/temporary_folder.ts";
@@ -11,14 +22,35 @@ beforeEach(() => {
 });
 afterEach(() => folder[Symbol.dispose]());
 
+/** A disk whose writes wait until it answers. */
+function hangingDisk() {
+  const answering = Promise.withResolvers<void>();
+  const asked = Promise.withResolvers<void>();
+  const disk: Disk = {
+    ...HOST_DISK,
+    openNow(path) {
+      const file = HOST_DISK.openNow(path);
+      return {
+        ...file,
+        async write(bytes, at) {
+          asked.resolve();
+          await answering.promise;
+          return await file.write(bytes, at);
+        },
+      };
+    },
+  };
+  return { ...disk, isAsked: asked.promise, answer: () => answering.resolve() };
+}
+
 /** A log file, and what it has reported. */
-function open(options: { maxBytes?: number; files?: number } = {}) {
+function open({ disk, ...options }: { maxBytes?: number; files?: number; disk?: Disk } = {}) {
   const path = folder.file("log");
   const events: string[] = [];
   const file = new LogFile({ file: path, maxBytes: 1_000_000, files: 3, ...options }, {
     failed: (reason) => void events.push(`failed: ${reason}`),
     recovered: (lost) => void events.push(`lost: ${lost}`),
-  });
+  }, disk);
   const read = (name = "log") => readFileSync(folder.file(name), "utf8");
   return { file, path, events, read };
 }
@@ -131,6 +163,59 @@ describe("LogFile", () => {
       `lost: ${file.lost}`,
     ]);
   });
+
+  // A file server that is gone: the call of the disk never returns. The thread goes on, the lines are bounded, and the
+  // end of the process waits a limited time. Later it answers: what waited is written in order.
+  test("goes on while the disk does not answer", async () => {
+    const disk = hangingDisk();
+    const { file, events, read } = open({ disk, maxBytes: 1_000_000_000 });
+    file.write("one");
+    await disk.isAsked;
+    for (let i = 0; i < 5000; i++) file.write(`${i}`.padEnd(1023, "."));
+    expect(file.lost).toBe(5000 - Math.floor(MAX_WAITING_LENGTH / 1023));
+    expect(events).toEqual(["failed: lines are being lost: the disk is too slow"]);
+    disk.answer();
+    await file.finish();
+    expect(read().split("\n").slice(0, 3).map((line) => line.replace(/\.+$/, "")))
+      .toEqual(["one", "0", "1"]);
+    expect(events[1]).toBe(`lost: ${file.lost}`);
+  });
+
+  // The process ends while a write is on its way: it is waited for, and what comes after it is written after it.
+  test("keeps the order of the last lines", async () => {
+    const { file, read } = open();
+    file.write("first");
+    await Promise.resolve();
+    await Promise.resolve();
+    file.write("last words");
+    file.flushNow();
+    expect(read()).toBe("first\nlast words\n");
+    await file.finish();
+    expect(read()).toBe("first\nlast words\n");
+  });
+
+  // The pipe's reader has stopped and its buffer is full: a write to it blocks a thread of the runtime, and no other.
+  testRequiring(["program:mkfifo"], "does not block on a full pipe", async () => {
+    spawnSync("mkfifo", [folder.file("log")]);
+    const reader = openSync(folder.file("log"), "r+");
+    const { file } = open();
+    for (let i = 0; i < 1000; i++) file.write(`${i}`.padEnd(1023, "."));
+    let turns = 0;
+    while (turns < 100) {
+      await new Promise((resolve) => setTimeout(resolve));
+      turns++;
+    }
+    expect(turns).toBe(100);
+    // Until the pipe is empty, so that the thread of the runtime ends.
+    let text = "";
+    const bytes = new Uint8Array(65_536);
+    while (!text.includes("999.")) {
+      await new Promise((resolve) => setTimeout(resolve));
+      text += new TextDecoder().decode(bytes.subarray(0, readSync(reader, bytes)));
+    }
+    await file.finish();
+    closeSync(reader);
+  }, 20_000);
 
   // Where the folder is gone, neither rotation nor reopening loses lines.
   test("keeps its file if it cannot rotate or open another one", async () => {
