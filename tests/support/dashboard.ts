@@ -8,8 +8,9 @@ import { rowOf, selectConnections } from "../../adapters/service/admin/connectio
 import { EventHub } from "../../adapters/service/admin/event_hub.ts";
 import { listenForAdmin } from "../../adapters/service/admin/listen.ts";
 import { LiveUpdates } from "../../adapters/service/dashboard/live.ts";
+import { Sessions } from "../../adapters/service/dashboard/sessions.ts";
 import type { Settings } from "../../adapters/service/settings/settings.ts";
-import { systemClock } from "../../core/api/environment.ts";
+import { systemClock, systemRandom } from "../../core/api/environment.ts";
 import type { OpenConnection } from "../../core/api/types.ts";
 
 /** The token of the API. */
@@ -58,6 +59,7 @@ export class TestDashboard implements AsyncDisposable {
     const nothing = { added: [], removed: [], changed: [] };
     const changes = { listen: { ...nothing, changed: ["80"] }, publish: nothing };
     const target: AdminTarget = {
+      sessions: new Sessions(systemClock, systemRandom),
       upgradeState: () => "serving",
       upgrade: () => Promise.resolve({ pid: 1, connections: 0 }),
       service: {

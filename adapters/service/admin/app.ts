@@ -9,6 +9,7 @@ import { LOG_LEVELS, type LogLevel } from "../log/logger.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import type { Changes } from "../reload/changes.ts";
 import type { LiveUpdates } from "../dashboard/live.ts";
+import type { Sessions } from "../dashboard/sessions.ts";
 import { liveRoute } from "../dashboard/live_route.ts";
 import { dashboardRoutes } from "../dashboard/routes.ts";
 import { upstreamsRoute } from "../dashboard/upstreams.ts";
@@ -61,6 +62,8 @@ export interface AdminTarget {
   readonly log: { level: LogLevel };
   readonly events: EventHub;
   readonly live: LiveUpdates;
+  /** The pages that have signed in. */
+  readonly sessions: Sessions;
 }
 
 /** Maximum size of a configuration for `PUT /config`, in bytes. */
@@ -92,7 +95,9 @@ export function adminApp(
   options: Omit<GuardOptions, "dashboard"> = {},
 ): Hono {
   const app = new Hono();
-  const dashboard = options.token === undefined ? undefined : dashboardRoutes(options.token);
+  const dashboard = options.token === undefined
+    ? undefined
+    : dashboardRoutes(options.token, target.sessions);
   app.use(guard({ ...options, dashboard: dashboard?.access }));
   if (dashboard !== undefined) app.route("/", dashboard.routes);
   const routes = routesOf(target);

@@ -5,12 +5,13 @@
  */
 import { resolve } from "node:path";
 import process from "node:process";
-import { type Logger, systemClock } from "../../../core/api/environment.ts";
+import { type Logger, systemClock, systemRandom } from "../../../core/api/environment.ts";
 import { formatHostPort } from "../../../core/api/host_port.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { adminApp, type AdminTarget } from "../admin/app.ts";
 import { EventHub } from "../admin/event_hub.ts";
 import { type AdminServer, listenForAdmin } from "../admin/listen.ts";
+import { Sessions } from "../dashboard/sessions.ts";
 import { LiveUpdates } from "../dashboard/live.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { modulesOf } from "../listen/plugin_loader.ts";
@@ -212,12 +213,17 @@ async function serveAfter(
       read = next.file;
       return next.settings;
     }, "PUT /config");
+  const sessions = new Sessions(systemClock, systemRandom);
   const earlier = predecessor?.earlier ?? new EarlierProcesses(log);
   const upgrader = new Upgrader({
     service,
     earlier,
     log: events.wrap(log),
     metrics: async () => [...await service.metrics(), ...output.metrics, ...earlier.metrics.ended],
+    sessions: () => {
+      const { token } = service.settings.admin ?? {};
+      return token === undefined ? undefined : sessions.handOver(token);
+    },
     isReloading: () => reloader.isReloading,
     onRetired(pid) {
       manager.handOver(pid);
@@ -253,11 +259,14 @@ async function serveAfter(
     },
     events,
     live: new LiveUpdates(systemClock),
+    sessions,
   };
+  // A page may reach this process as soon as it listens.
+  if (predecessor !== undefined) adoptSessions(predecessor, service, sessions);
   let admin = await serveAdmin(service.settings.admin, target, predecessor !== undefined);
   // Before the process serves: a signal that killed it then would have its predecessor serve again.
   const asked = waitForShutdownSignal(() => reload("SIGHUP"));
-  if (predecessor !== undefined) await takeOver(predecessor, service, admin);
+  if (predecessor !== undefined) await takeOver(predecessor, service, admin, sessions);
   saved(file);
   onStatsSignal(async () => {
     const stats = await service.stats();
@@ -318,12 +327,24 @@ async function takeOver(
   predecessor: Predecessor,
   service: Service,
   admin: AdminServer | undefined,
+  sessions: Sessions,
 ): Promise<void> {
-  if (await predecessor.takeOver() === "ended") await service.handover.resume();
+  const begun = await predecessor.takeOver();
+  adoptSessions(predecessor, service, sessions);
+  if (begun === "ended") await service.handover.resume();
   else await service.handover.begin();
   admin?.takeOver();
   const shards = await service.handover.share();
   await predecessor.serving(shards.flatMap(({ listeners }) => listeners.map(([name]) => name)));
+}
+
+/** The pages that have signed in to the dashboard stay signed in. */
+function adoptSessions(
+  { sessions: handed }: Predecessor,
+  { settings: { admin } }: Service,
+  sessions: Sessions,
+): void {
+  if (handed !== undefined && admin?.token !== undefined) sessions.adopt(handed, admin.token);
 }
 
 /** Ends the service if the address is not available. */

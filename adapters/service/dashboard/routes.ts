@@ -4,10 +4,9 @@
  * @module
  */
 import { type Context, Hono } from "hono";
-import { systemClock, systemRandom } from "../../../core/api/environment.ts";
 import { assetResponse } from "../../pages/assets.ts";
 import { type DashboardAccess, isSame } from "../admin/guard.ts";
-import { Sessions } from "./sessions.ts";
+import type { Sessions } from "./sessions.ts";
 
 /** Maximum length of a token or key that is presented. */
 const MAX_CREDENTIAL = 4096;
@@ -27,7 +26,7 @@ export interface DashboardRoutes {
  */
 export function dashboardRoutes(
   token: string,
-  sessions: Sessions = new Sessions(systemClock, systemRandom),
+  sessions: Sessions,
 ): DashboardRoutes {
   const routes = new Hono();
   routes.get("/", (c) => assetResponse("dashboard/page.html", c.req.raw));

@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { createHash } from "node:crypto";
 import type { Clock, Random } from "../../../core/api/environment.ts";
 
 /** Maximum number of sessions; the one that has been idle longest ends for a new one. */
@@ -13,6 +14,14 @@ export const SESSION_IDLE_MS: number = 12 * 3_600_000;
 export const MAX_KEYS = 16;
 /** A key can be used for this time, in milliseconds. */
 export const KEY_MS = 120_000;
+
+/** The sessions of a process that another one replaces. */
+export interface HandedSessions {
+  /** Of the token of the admin API. */
+  readonly tokenDigest: string;
+  /** With the milliseconds until they end, the one idle longest first. */
+  readonly sessions: readonly (readonly [text: string, forMs: number])[];
+}
 
 /**
  * Keys for signing in, each for one use, and the tokens of sessions. A key is part of a URL, so it may stay
@@ -58,6 +67,27 @@ export class Sessions {
     this.#sessions.delete(token);
   }
 
+  /** For the process that takes over from this one; it accepts them only with the same token of the admin API. */
+  handOver(token: string): HandedSessions {
+    const now = this.#clock.now();
+    return {
+      tokenDigest: digestOf(token),
+      sessions: [...this.#sessions].map(([text, until]) => [text, until - now]),
+    };
+  }
+
+  /** Takes over those of the process before, unless the token has been changed, which is to end them. */
+  adopt({ tokenDigest, sessions }: HandedSessions, token: string): void {
+    if (tokenDigest !== digestOf(token)) return;
+    const now = this.#clock.now();
+    for (const [text, forMs] of sessions.slice(-MAX_SESSIONS)) {
+      if (forMs > 0) this.#sessions.set(text, now + Math.min(forMs, SESSION_IDLE_MS));
+    }
+    while (this.#sessions.size > MAX_SESSIONS) {
+      this.#sessions.delete(this.#sessions.keys().next().value!);
+    }
+  }
+
   #issue(all: Map<string, number>, forMs: number, most: number): string {
     const bytes = new Uint8Array(24);
     this.#random.fill(bytes);
@@ -74,4 +104,8 @@ export class Sessions {
     all.delete(text);
     return false;
   }
+}
+
+function digestOf(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
 }

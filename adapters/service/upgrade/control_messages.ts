@@ -7,6 +7,7 @@ import type { ShardSeed } from "../../../core/stack/sharding/shard.ts";
 import { MAX_DESCRIPTORS } from "../../host/native/descriptor_messages.ts";
 import type { MessageSocket } from "../../host/native/message_socket.ts";
 import type { Device } from "../../links/tun/device.ts";
+import type { HandedSessions } from "../dashboard/sessions.ts";
 import type { MetricsMessage } from "../metrics/earlier_metrics.ts";
 import type { StackIdentity } from "./identity.ts";
 import type { CommonSettings, Inheritance, ShardInheritance } from "./inheritance.ts";
@@ -33,14 +34,19 @@ export interface HandedState {
 /** A message. */
 export type ControlMessage =
   /** To the new process. */
-  | { readonly type: "state"; readonly protocol: number; readonly state: HandedState }
+  | {
+    readonly type: "state";
+    readonly protocol: number;
+    readonly state: HandedState;
+    readonly sessions?: HandedSessions | undefined;
+  }
   | { readonly type: "descriptors" }
   /** The new process has loaded everything. */
   | { readonly type: "ready" }
   /** The new process cannot start. */
   | { readonly type: "failed"; readonly message: string }
   /** The new process receives from now on. */
-  | { readonly type: "take-over" }
+  | { readonly type: "take-over"; readonly sessions?: HandedSessions | undefined }
   /** `dropped`: names of published ports that the new process does not have. */
   | { readonly type: "serving"; readonly dropped: readonly string[] }
   /** The service manager regards the new process as the service. */

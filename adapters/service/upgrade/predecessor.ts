@@ -8,6 +8,7 @@ import { connectMessages } from "../../host/native/message_listener.ts";
 import { MessageSocket } from "../../host/native/message_socket.ts";
 import { nativeSockets } from "../../host/native/sockets.ts";
 import { messageLine, UsageError } from "../errors.ts";
+import type { HandedSessions } from "../dashboard/sessions.ts";
 import type { Settings } from "../settings/settings.ts";
 import {
   type ControlMessage,
@@ -54,11 +55,12 @@ export class Predecessor {
     const descriptors: number[] = [];
     const received = Promise.withResolvers<HandedState>();
     let state: HandedState | undefined;
+    let sessions: HandedSessions | undefined;
     const read: { current: (message: ControlMessage | undefined) => void } = {
       current(message) {
         if (message?.type === "state") {
           if (message.protocol !== PROTOCOL) received.reject(new Error(OTHER_VERSION));
-          state = message.state;
+          ({ state, sessions } = message);
         }
         if (message === undefined) received.reject(new Error(ENDED));
         if (state !== undefined && descriptors.length >= state.descriptors) received.resolve(state);
@@ -77,6 +79,7 @@ export class Predecessor {
     const earlier = new EarlierProcesses(log);
     for (const process of handed.processes) earlier.add(sockets, process, descriptors.shift()!);
     const predecessor = new Predecessor(socket, handed, inheritance, earlier);
+    predecessor.sessions = sessions;
     read.current = (message) => predecessor.#take(message);
     return predecessor;
   }
@@ -93,10 +96,14 @@ export class Predecessor {
     sendControl(this.#socket, { type: "failed", message });
   }
 
+  /** The sessions of its dashboard: when this process connected, and then those when it has handed over. */
+  sessions: HandedSessions | undefined;
+
   /** Resolves when it has handed over, or with `"ended"` when it has ended before. */
   async takeOver(): Promise<"handed over" | "ended"> {
     sendControl(this.#socket, { type: "ready" });
     const message = await this.#next("take-over");
+    if (message?.type === "take-over") this.sessions = message.sessions;
     return message === undefined ? "ended" : "handed over";
   }
 

@@ -5,6 +5,7 @@
  */
 import process from "node:process";
 import { type Clock, type Logger, systemClock } from "../../../core/api/environment.ts";
+import type { HandedSessions } from "../dashboard/sessions.ts";
 import type { Metric } from "../../../core/api/metrics/metric.ts";
 import { MAX_GENERATIONS } from "../../../core/stack/sharding/generations.ts";
 import { MessageListener } from "../../host/native/message_listener.ts";
@@ -61,6 +62,8 @@ export interface UpgraderOptions {
   readonly clock?: Clock;
   /** What this process has counted; the new one adds it to its own. */
   metrics(): Promise<readonly Metric[]>;
+  /** The sessions of the dashboard; `undefined`: it has none. */
+  sessions(): HandedSessions | undefined;
   /** Whether a reload is in progress. */
   readonly isReloading: () => boolean;
   /** Starts the new process; default: as this one was started. */
@@ -220,7 +223,8 @@ export class Upgrader {
       processes: processes.map(({ number, pid }) => ({ number, pid })),
       descriptors: descriptors.length,
     };
-    successor.send({ type: "state", protocol: PROTOCOL, state });
+    const sessions = this.#options.sessions();
+    successor.send({ type: "state", protocol: PROTOCOL, state, sessions });
     successor.sendDescriptors(descriptors);
   }
 
@@ -230,7 +234,7 @@ export class Upgrader {
     try {
       await handover.retire(channels);
       await successor.within(SWITCH_LIMIT_MS, async () => {
-        successor.send({ type: "take-over" });
+        successor.send({ type: "take-over", sessions: this.#options.sessions() });
         const { dropped } = await successor.next("serving");
         await handover.drop(dropped);
         successor.requireConnected();

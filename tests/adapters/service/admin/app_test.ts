@@ -3,9 +3,10 @@ import { adminApp, type AdminTarget } from "../../../../adapters/service/admin/a
 import { rowOf, selectConnections } from "../../../../adapters/service/admin/connections.ts";
 import { EventHub } from "../../../../adapters/service/admin/event_hub.ts";
 import { LiveUpdates } from "../../../../adapters/service/dashboard/live.ts";
+import { Sessions } from "../../../../adapters/service/dashboard/sessions.ts";
 import { UsageError } from "../../../../adapters/service/errors.ts";
 import type { Settings } from "../../../../adapters/service/settings/settings.ts";
-import { silentLogger, systemClock } from "../../../../core/api/environment.ts";
+import { silentLogger, systemClock, systemRandom } from "../../../../core/api/environment.ts";
 import { fakeConnection } from "../../../support/fake_connection.ts";
 
 const TOKEN = "0123456789abcdef";
@@ -81,6 +82,7 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
     log: { level: "info" },
     events,
     live: new LiveUpdates(systemClock),
+    sessions: new Sessions(systemClock, systemRandom),
   };
   const app = adminApp(target, options);
   const send = async (method: string, path: string, init: RequestInit = {}) => {

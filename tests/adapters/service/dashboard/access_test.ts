@@ -1,4 +1,6 @@
 import { describe, expect, test } from "bun:test";
+import { Sessions } from "../../../../adapters/service/dashboard/sessions.ts";
+import { systemClock, systemRandom } from "../../../../core/api/environment.ts";
 import { adminApp, type AdminTarget } from "../../../../adapters/service/admin/app.ts";
 
 const TOKEN = "0123456789abcdef";
@@ -10,6 +12,7 @@ const OPENING = { "Sec-Fetch-Mode": "navigate", "Sec-Fetch-Dest": "document" };
 function api() {
   const did: string[] = [];
   const target = {
+    sessions: new Sessions(systemClock, systemRandom),
     service: {
       settings: { listen: [] },
       published: [],

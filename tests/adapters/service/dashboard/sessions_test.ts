@@ -56,4 +56,25 @@ describe("sessions", () => {
     for (let i = 2; i <= MAX_SESSIONS; i++) sessions.start();
     expect([sessions.renew(first), sessions.renew(second)]).toEqual([true, false]);
   });
+
+  // An upgrade: the clock of the new process starts at another time. The time that is left stays, and so does the
+  // bound. With another token nothing is taken over: whoever changes it wants the pages to sign in again.
+  test("continue in the process that takes over, with the same token", async () => {
+    const { clock, sessions } = sessionsAtTime();
+    const first = sessions.start();
+    await clock.advance(SESSION_IDLE_MS / 2);
+    const second = sessions.start();
+    const handed = JSON.parse(JSON.stringify(sessions.handOver("a token")));
+    expect(JSON.stringify(handed)).not.toContain("a token");
+    const later = new VirtualClock(1e9);
+    const next = new Sessions(later, seededRandom(2));
+    next.adopt(handed, "another token");
+    expect([next.renew(first), next.renew(second)]).toEqual([false, false]);
+    next.adopt(handed, "a token");
+    await later.advance(SESSION_IDLE_MS / 2 + 1);
+    expect([next.renew(first), next.renew(second)]).toEqual([false, true]);
+    for (let i = 0; i < MAX_SESSIONS; i++) sessions.start();
+    next.adopt(sessions.handOver("a token"), "a token");
+    expect(next.handOver("a token").sessions.length).toBe(MAX_SESSIONS);
+  });
 });
