@@ -3,12 +3,13 @@
  *
  * @module
  */
-import { chmodSync, lstatSync, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { connect, type Socket } from "node:net";
+import { chmodSync, mkdtempSync, renameSync, rmSync } from "node:fs";
+import { connect } from "node:net";
 import { basename, dirname, join } from "node:path";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { runtimeName } from "../../runtime/runtime.ts";
-import { messageLine, UsageError } from "../errors.ts";
+import { messageLine } from "../errors.ts";
+import { accepts, requireUnusedPath } from "../private_socket.ts";
 import type { AdminSetting } from "../settings/admin_setting.ts";
 import { serveTcp } from "./tcp_server.ts";
 
@@ -70,7 +71,7 @@ export async function listenForAdmin(
     }
   }
   const { path } = address;
-  if (!replaces) await requireUnused(path);
+  if (!replaces) await requireUnusedPath(path, "--admin");
   // Bound in a folder that only the owner can enter, and moved once only the owner can use the socket.
   let folder = "";
   try {
@@ -176,30 +177,5 @@ function withinLimit(finished: Promise<void>): Promise<void> {
 async function requireUnusedPort({ hostname, port }: HostPort): Promise<void> {
   if (port !== 0 && await accepts(connect({ host: hostname, port }))) {
     throw new Error("the port is in use");
-  }
-}
-
-function accepts(socket: Socket): Promise<boolean> {
-  return new Promise((resolve) => {
-    socket.once("connect", () => {
-      resolve(true);
-      socket.destroy();
-    }).once("error", () => resolve(false));
-  });
-}
-
-/** @throws {UsageError} There is a socket in use, or another file. */
-async function requireUnused(path: string): Promise<void> {
-  const stats = lstatSync(path, { throwIfNoEntry: false });
-  if (stats === undefined) return;
-  if (!stats.isSocket()) {
-    throw new UsageError(
-      `--admin unix:${path}: there is a file that is not a socket: choose another path`,
-    );
-  }
-  if (await accepts(connect(path))) {
-    throw new UsageError(
-      `--admin unix:${path}: another service listens there: choose another path`,
-    );
   }
 }

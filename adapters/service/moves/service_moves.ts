@@ -23,7 +23,7 @@ import {
 import { decodeMessage, encodeMessage } from "./messages.ts";
 import type { ReceivingStack } from "./move_in.ts";
 import type { MoveOut, MoveReport, SendingStack } from "./move_out.ts";
-import { bindPrivately } from "./private_socket.ts";
+import { bindPrivately } from "../private_socket.ts";
 import { reasonsText } from "./reasons_text.ts";
 import { SealedChannel } from "./sealed_channel.ts";
 import { IncomingSession, OutgoingSession, type Send, type Session } from "./sessions.ts";

@@ -4,9 +4,9 @@
  * @module
  */
 import { chmodSync, lstatSync, mkdtempSync, renameSync, rmSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { basename, dirname, join } from "node:path";
-import { messageLine, UsageError } from "../errors.ts";
+import { messageLine, UsageError } from "./errors.ts";
 
 /**
  * Binds a Unix socket by `bind`, which gets the path to use. The socket has mode 0600 before anyone can
@@ -20,7 +20,7 @@ export async function bindPrivately<T>(
   flag: string,
   bind: (path: string) => T | Promise<T>,
 ): Promise<T> {
-  await requireUnused(path, flag);
+  await requireUnusedPath(path, flag);
   try {
     // Bound in a folder that only the owner can enter, and moved once only the owner can use the socket.
     const folder = mkdtempSync(join(dirname(path), `.${basename(path)}-`));
@@ -37,8 +37,12 @@ export async function bindPrivately<T>(
   }
 }
 
-/** @throws {UsageError} There is a socket in use, or another file. */
-async function requireUnused(path: string, flag: string): Promise<void> {
+/**
+ * Checks that no other service listens on a Unix socket; `flag` is what the path was given by.
+ *
+ * @throws {UsageError} One does, or the path is that of another file.
+ */
+export async function requireUnusedPath(path: string, flag: string): Promise<void> {
   const stats = lstatSync(path, { throwIfNoEntry: false });
   if (stats === undefined) return;
   if (!stats.isSocket()) {
@@ -46,14 +50,19 @@ async function requireUnused(path: string, flag: string): Promise<void> {
       `${flag} unix:${path}: there is a file that is not a socket: choose another path`,
     );
   }
-  const isUsed = await new Promise<boolean>((resolve) => {
-    const socket = connect(path);
-    socket.once("connect", () => resolve(true)).once("error", () => resolve(false));
-    socket.once("connect", () => socket.destroy());
-  });
-  if (isUsed) {
+  if (await accepts(connect(path))) {
     throw new UsageError(
       `${flag} unix:${path}: another service listens there: choose another path`,
     );
   }
+}
+
+/** Whether a socket that has begun to connect reaches a listener; it is closed. */
+export function accepts(socket: Socket): Promise<boolean> {
+  return new Promise((resolve) => {
+    socket.once("connect", () => {
+      resolve(true);
+      socket.destroy();
+    }).once("error", () => resolve(false));
+  });
 }
