@@ -111,6 +111,7 @@ const HARMLESS = new Set([
   "adapters/host/native/listener.ts NativeListenOptions",
   "adapters/host/descriptors.ts AcceptWatchOptions",
   "adapters/service/cli/service_manager.ts ServiceManagerOptions",
+  "adapters/service/log/flow_log.ts LineLimits",
   "adapters/service/publish/publish.ts PublishLimits",
   "plugins/shared/host_network.ts DialOptions",
   "adapters/links/decorators/pcapng.ts PcapngOptions",
