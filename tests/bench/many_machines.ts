@@ -11,7 +11,6 @@
  * @module
  */
 import { spawn } from "node:child_process";
-import process from "node:process";
 import { parseArgs } from "node:util";
 import { findRuntime, type Runtime } from "../support/runtimes.ts";
 import { ROOT } from "../support/source_files.ts";

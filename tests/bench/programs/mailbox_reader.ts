@@ -7,7 +7,10 @@ import { parentPort, workerData } from "node:worker_threads";
 import { Mailboxes } from "../../../adapters/service/workers/mailboxes.ts";
 
 let count = 0;
-const mailboxes = new Mailboxes(1, workerData, () => {
+const mailboxes: Mailboxes = new Mailboxes(1, workerData, takeAll);
+
+function takeAll(): void {
   while (mailboxes.take() !== undefined) if (++count % 64 === 0) parentPort!.postMessage(count);
-});
+}
+
 parentPort!.postMessage(0);
