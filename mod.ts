@@ -71,6 +71,11 @@ export {
   type FetchFunction,
   type FetchOptions,
 } from "./plugins/fetch.ts";
+export type {
+  ClosedListener,
+  ReadableListener,
+  WritableListener,
+} from "./core/api/tcp/connection_listener.ts";
 export { type Duplex, type NonBlockingReader, relay } from "./plugins/shared/relay.ts";
 export { relayDatagrams } from "./plugins/shared/relay_datagrams.ts";
 export type { DatagramChannel } from "./plugins/shared/host_network.ts";

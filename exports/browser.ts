@@ -45,6 +45,11 @@ export {
   type FetchFunction,
   type FetchOptions,
 } from "../plugins/fetch.ts";
+export type {
+  ClosedListener,
+  ReadableListener,
+  WritableListener,
+} from "../core/api/tcp/connection_listener.ts";
 export { type Duplex, type NonBlockingReader, relay } from "../plugins/shared/relay.ts";
 export {
   type ChecksumState,

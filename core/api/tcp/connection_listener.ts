@@ -5,18 +5,21 @@
  * @module
  */
 
-/** Called when there may be something to read. */
+/** Waits for bytes. */
 export interface ReadableListener {
+  /** There may be something to read. */
   onReadable(): void;
 }
 
-/** Called when there is room for more bytes. */
+/** Waits for room. */
 export interface WritableListener {
+  /** There is room for more bytes. */
   onWritable(): void;
 }
 
-/** Called once when the connection has ended, with the error if it broke. */
+/** Waits for the end of a connection. */
 export interface ClosedListener {
+  /** Called once when the connection has ended, with the error if it broke. */
   onClosed(error: unknown): void;
   /** Called instead if the connection moves to another owner, before anything else happens to it. */
   onHeld?(): void;
