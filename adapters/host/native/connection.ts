@@ -5,7 +5,7 @@
  */
 import { TcpError } from "../../../core/api/errors.ts";
 import { Deferred } from "../../../core/api/runtime/deferred.ts";
-import { type Few, forEachOf, withOne } from "../../../core/api/runtime/few.ts";
+import { forEachOf, type SmallList, withOne } from "../../../core/api/runtime/small_list.ts";
 import { bytesFault, lostWhileWaiting, requireBytes } from "../../../core/api/tcp/bytes.ts";
 import type {
   ClosedListener,
@@ -103,7 +103,7 @@ export class NativeConnection extends HostSocketBase
   /** Waits for the FIN to be sent. */
   #fin: Deferred<void> | undefined;
   #closed: Deferred<void> | undefined;
-  #closedListeners: Few<ClosedListener>;
+  #closedListeners: SmallList<ClosedListener>;
   #onRtt: ((milliseconds: number) => void) | undefined;
   #lingerTimer: ReturnType<typeof setTimeout> | undefined;
   #turn = 0;

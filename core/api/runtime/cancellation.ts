@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { type Few, forEachOf, withOne, withoutOne } from "./few.ts";
+import { forEachOf, type SmallList, withOne, withoutOne } from "./small_list.ts";
 
 /** Called once when the work is cancelled. */
 export type CancelListener = (() => void) | { handleEvent(): void };
@@ -20,7 +20,7 @@ export interface CancelSignal {
 export class Cancellation implements CancelSignal {
   reason: unknown = undefined;
   #isAborted = false;
-  #listeners: Few<CancelListener> = undefined;
+  #listeners: SmallList<CancelListener> = undefined;
   #controller: AbortController | undefined = undefined;
 
   get aborted(): boolean {

@@ -14,7 +14,7 @@ import { TcpError } from "../errors.ts";
 import { formatHostPort } from "../host_port.ts";
 import { Deferred } from "../runtime/deferred.ts";
 import type { Driver } from "../runtime/driver.ts";
-import { type Few, forEachOf, withOne, withoutOne } from "../runtime/few.ts";
+import { forEachOf, type SmallList, withOne, withoutOne } from "../runtime/small_list.ts";
 import type { HandlerEnvironment } from "../runtime/handler_context.ts";
 import type { Owner } from "../runtime/owner_notifier.ts";
 import type {
@@ -91,7 +91,7 @@ export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
   #readableListener: ReadableListener | undefined = undefined;
   /** Set by {@link whenWritable}. */
   #writableListener: WritableListener | undefined = undefined;
-  #closedListeners: Few<ClosedListener> = undefined;
+  #closedListeners: SmallList<ClosedListener> = undefined;
   /** Whole seconds, which take less memory than a fraction. */
   readonly #openedSecond: number;
 
