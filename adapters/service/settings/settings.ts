@@ -409,8 +409,8 @@ socket of the host:
     default: 5000,
     help: "milliseconds that running connections have to finish when the service stops",
     details:
-      "Milliseconds that running connections have to finish after SIGINT, SIGTERM, SIGQUIT " +
-      "or the end of the terminal and `lameDuckMs`; a second signal ends at once",
+      "Milliseconds that running connections have to finish, once `lameDuckMs` has passed after SIGINT, SIGTERM, " +
+      "SIGQUIT or the end of the terminal; a second signal ends at once",
   },
   reloadGraceMs: {
     schema: millisecondsOrNever,
