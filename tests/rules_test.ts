@@ -148,7 +148,7 @@ describe("sources", () => {
 
 describe("size", () => {
   // Middleware is small, or it is a plugin. Comments and empty lines do not count.
-  test("a middleware has less than 60 lines of code", () => {
+  test("a middleware has fewer than 60 lines of code", () => {
     const middleware = product.filter(({ path }) => isIn(path, "plugins/middleware"));
     const long = middleware
       .map(({ path, code }) => ({ path, lines: code.match(/^.*\S.*$/gm)!.length }))

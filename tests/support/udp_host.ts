@@ -13,7 +13,7 @@ import { FragmentHost } from "./fragments.ts";
 
 /** The stack at 10.0.0.2 and fd00::2 of a {@link FragmentHost}. */
 export class UdpHost extends FragmentHost {
-  /** Binds a socket, for example to `udpPlace(53)`. */
+  /** Binds a socket, for example to `udpBinding(53)`. */
   socket(place: Binding): UdpSocket {
     const bound = this.stack.udp.bindSocket(place);
     if (typeof bound === "string") throw new Error(bound);
@@ -47,7 +47,7 @@ export class UdpHost extends FragmentHost {
 }
 
 /** A binding of ports of all addresses, one address or a network. */
-export function udpPlace(
+export function udpBinding(
   firstPort: number,
   subnet?: string,
   lastPort: number = firstPort,

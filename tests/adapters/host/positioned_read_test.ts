@@ -4,7 +4,7 @@ import { readAt } from "../../../adapters/host/positioned_read.ts";
 import { TemporaryFolder } from "../../support/temporary_folder.ts";
 
 describe("readAt", () => {
-  // Ten bytes, read in the middle, over the end and behind it.
+  // Ten bytes, read in the middle, across the end and past it.
   test("reads from a position, and returns 0 at the end", () => {
     using folder = new TemporaryFolder();
     const descriptor = openSync(folder.write("ten.txt", "0123456789"), "r");

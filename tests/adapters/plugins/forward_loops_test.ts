@@ -15,7 +15,7 @@ afterEach(async () => {
   for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
 });
 
-/** Stacks behind published ports of the host: each port leads to the place `10.7.I.2:80`. */
+/** Stacks behind published ports of the host: each port leads to the listen address `10.7.I.2:80`. */
 async function published(count: number): Promise<{ stacks: Stack[]; ports: Publication[] }> {
   const stacks: Stack[] = [];
   const ports: Publication[] = [];

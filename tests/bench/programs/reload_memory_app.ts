@@ -1,5 +1,5 @@
 /**
- * Tells how much memory its process has, before and after the collector has run, as JSON. On Deno this needs
+ * Reports how much memory its process has, before and after the collector has run, as JSON. On Deno this needs
  * `--v8-flags=--expose-gc`.
  *
  * @module

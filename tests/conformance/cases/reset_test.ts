@@ -98,7 +98,7 @@ describe("RST in ESTABLISHED", () => {
       +0   expect state CLOSED
       +0   read 100 = CONNECTION_RESET`));
 
-  // RFC 7323 5.3: a RST is not subject to PAWS.
+  // A RST is not subject to PAWS.
   test("is accepted with any timestamp (RFC 7323 5.2)", () =>
     play(`${accepted("mss 1000,sackOK,TS val 1000 ecr 0").replace("110", "1010")}
       +0   < R. 1:1(0) ack 1 <TS val 5 ecr 0>

@@ -5,7 +5,7 @@ import {
   parseListenAddress,
 } from "../../../core/api/listen_address.ts";
 
-describe("parseWhere", () => {
+describe("parseListenAddress", () => {
   // Each part in each form; the defaults are TCP and all addresses.
   test.each([
     [80, "tcp", undefined, 80, 80],
@@ -81,7 +81,7 @@ describe("parseWhere", () => {
   });
 });
 
-describe("formatWhere", () => {
+describe("formatListenAddress", () => {
   // Different spellings have the same canonical form.
   test.each([
     ["tcp/80", "80"],
@@ -98,7 +98,7 @@ describe("formatWhere", () => {
   });
 });
 
-describe("placeOf", () => {
+describe("bindingOf", () => {
   // listen() has separate options for port and address.
   test("accepts ports and an address or network", () => {
     const { subnet, firstPort, lastPort } = bindingOf("8000-8999", "fd00::/64");

@@ -217,14 +217,14 @@ describe("close", () => {
     client.abort();
   });
 
-  // There is nothing to wait for.
-  // The promise of close() is kept, so a mistake must not become the one that all later calls get.
+  // close() returns one promise at every call: it must not be the one that a wrong call gets.
   test("refuses a grace time that is not a number, and can be called again", async () => {
     const { server } = new StackPair();
     await expect(server.close({ graceMs: "5" as never })).rejects.toThrow("close: options.graceMs");
     await server.close();
   });
 
+  // There is nothing to wait for.
   test("does not wait when there are no connections", async () => {
     await using pair = new StackPair();
     const before = pair.clock.now();

@@ -7,7 +7,7 @@ import {
 } from "../../../plugins/shared/http/prepared_response.ts";
 import { bytes, StackPair } from "../../core/api/stack_pair.ts";
 
-/** Content of `size` bytes, each the lowest bits of its index in units of 251. */
+/** Content of `size` bytes, each of which is its index modulo 251. */
 class Pattern implements ContentSource {
   readonly size: number;
   /** Fails when this many bytes have been read. */

@@ -61,7 +61,7 @@ describe("the Debian package", () => {
 });
 
 describe("the container file", () => {
-  test("has less than ten lines, and builds as deno task binary does", () => {
+  test("has fewer than ten lines, and builds as deno task binary does", () => {
     const lines = readFileSync(join(ROOT, "release/Containerfile"), "utf8").trim().split("\n");
     expect(lines.length).toBeLessThan(10);
     const { scripts } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));

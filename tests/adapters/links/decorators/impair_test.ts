@@ -337,9 +337,8 @@ describe("impair", () => {
     expect(link.incomingCounts.dropped).toBe(7);
   });
 
-  // Several threads share a device, and each link can be impaired.
-  // Those of the device are delayed, and count as ones that no process has been asked about when they come out; those
-  // that another process has passed on come through at once, with what that process has said.
+  // Packets of the device are delayed; when they come out, no process counts as asked about them. Packets that another
+  // process has passed on come through at once, with the processes that it has asked.
   test("impairs no packet of another process of the service", async () => {
     const generations = new Generations(2, 1);
     const [inner] = linkPair();
@@ -378,6 +377,7 @@ describe("impair", () => {
     expect([batch.packets[0]![0], generations.asked]).toEqual([1, NO_PROCESS_ASKED]);
   });
 
+  // Several threads share a device, and each link can be impaired.
   test("passes packets to other shards like the underlying link", () => {
     const [left] = linkPair();
     expect(impair(left, { seed: 1, clock }).forwardToShard).toBe(undefined);

@@ -135,7 +135,7 @@ describe("an attachment", () => {
     expect(net.servers[1].connections()).toEqual([]);
   });
 
-  test("comes at most eight times from a plugin", async () => {
+  test("is limited to eight for each plugin", async () => {
     await using net = new ThreeStacks();
     net.servers[0].use(80, attaching(Array.from({ length: 9 }, () => new RecordedAttachment())));
     await connected(net);

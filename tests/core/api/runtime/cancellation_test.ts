@@ -33,7 +33,7 @@ describe("Cancellation", () => {
     expect(work.isObserved).toBe(false);
   });
 
-  // Taken before and after.
+  // The signal is taken before the abort, and after it.
   test("has an AbortSignal for those who need one", () => {
     const work = new Cancellation();
     const { signal } = work;
@@ -48,7 +48,7 @@ describe("Cancellation", () => {
 
 describe("cancellationOf", () => {
   // A SYN of the stack, and one that another plugin has made.
-  test("tells what syn.signal tells", () => {
+  test("reports what syn.signal reports", () => {
     const attempt = new Cancellation();
     const syn = new PendingSyn(ADDRESS, ADDRESS, attempt);
     const cancellation = cancellationOf(syn);

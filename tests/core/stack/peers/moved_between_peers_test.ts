@@ -48,7 +48,7 @@ describe("connections that move between peers", () => {
     LIMIT_MS,
   );
 
-  // Nothing is handed on without an announcement: the measure for the test above.
+  // The control for the test above: without announcements nothing is handed on.
   test("are lost without announcements", () => {
     const cluster = talking({ instances: 3, ...LOCAL });
     const [first, second, third] = three(cluster);

@@ -24,7 +24,7 @@ function talking(timestamps: string): { cluster: Cluster; first: Instance; had: 
 describe("connections whose clients another instance has reset", () => {
   // The process was suspended: it counted as dead, and its clients were answered with RSTs. When it goes on, it probes
   // them; their answers reach other instances.
-  test.each(CASES)("end after the instance has stood still, timestamps: %s", (timestamps) => {
+  test.each(CASES)("end after the instance was suspended, timestamps: %s", (timestamps) => {
     const { cluster, first, had } = talking(timestamps);
     const routed = cluster.routed;
     cluster.kill(first);

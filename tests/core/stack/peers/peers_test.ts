@@ -105,7 +105,7 @@ describe("peers", () => {
     },
   );
 
-  // The measure for the tests above: without messages most connections meet an instance that does not have them.
+  // The control for the tests above: without messages most connections meet an instance that does not have them.
   test("are required to keep the connections", () => {
     const cluster = talking({ instances: 3, ...LOCAL });
     cluster.onMessage = () => [];

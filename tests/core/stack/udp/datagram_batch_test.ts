@@ -3,7 +3,7 @@ import { OutgoingPacket } from "../../../../core/stack/link.ts";
 import { IpAddress } from "../../../../core/wire/address.ts";
 import { pseudoHeaderSum } from "../../../../core/wire/checksum.ts";
 import { pattern } from "../../../support/packets.ts";
-import { UdpHost, udpPlace } from "../../../support/udp_host.ts";
+import { udpBinding, UdpHost } from "../../../support/udp_host.ts";
 
 const FAMILIES = [["10.0.0.2", "10.0.0.1"], ["fd00::2", "fd00::1"]] as const;
 type Ends = typeof FAMILIES[number];
@@ -141,7 +141,7 @@ describe("datagrams to one peer", () => {
   // A packet to itself never reaches the link.
   test("are delivered one by one within the stack", () => {
     const host = new BatchHost();
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     host.queue(["10.0.0.2", "10.0.0.2"] as unknown as Ends, [20, 20, 20]);
     expect(host.packets()).toEqual([]);
     expect(socket.queue.count).toBe(3);

@@ -3,11 +3,11 @@ import type { Flow, FlowPort, FlowRefusal } from "../../../../core/udp/flow.ts";
 import { decode, type SentMessage } from "../../../support/dsl/decode.ts";
 import { encodeUdp } from "../../../support/dsl/encode.ts";
 import { pattern } from "../../../support/packets.ts";
-import { UdpHost, udpPlace } from "../../../support/udp_host.ts";
+import { udpBinding, UdpHost } from "../../../support/udp_host.ts";
 
 /** A stack with a flow port on 7, whose owner is the test. */
 class RefusalTest extends UdpHost {
-  readonly port: FlowPort = this.flowPort(udpPlace(7));
+  readonly port: FlowPort = this.flowPort(udpBinding(7));
 
   /** Opens a flow with a datagram of `length` bytes; returns the flow and the packet. */
   begin(from: string, to: string, length: number): { flow: Flow; packet: Uint8Array } {

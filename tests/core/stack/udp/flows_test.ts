@@ -3,7 +3,7 @@ import type { Flow, FlowPort } from "../../../../core/udp/flow.ts";
 import { Subnet } from "../../../../core/wire/address.ts";
 import { encodeIcmp, encodeUdp } from "../../../support/dsl/encode.ts";
 import { pattern } from "../../../support/packets.ts";
-import { textsOf, UdpHost, udpPlace } from "../../../support/udp_host.ts";
+import { textsOf, udpBinding, UdpHost } from "../../../support/udp_host.ts";
 
 const bytes = (text: string) => new TextEncoder().encode(text);
 
@@ -13,7 +13,7 @@ class FlowTest extends UdpHost {
 
   constructor(udp: ConstructorParameters<typeof UdpHost>[1] = {}) {
     super(1500, udp);
-    this.port = this.flowPort(udpPlace(7));
+    this.port = this.flowPort(udpBinding(7));
   }
 
   /** A datagram from a port of the peer. */

@@ -4,7 +4,7 @@ import type { UdpSocket } from "../../../../core/udp/socket.ts";
 import { decode, type SentMessage } from "../../../support/dsl/decode.ts";
 import { encodeUdp } from "../../../support/dsl/encode.ts";
 import { pattern } from "../../../support/packets.ts";
-import { UdpHost, udpPlace } from "../../../support/udp_host.ts";
+import { udpBinding, UdpHost } from "../../../support/udp_host.ts";
 
 const ENDS = [["10.0.0.1", "10.0.0.2"], ["fd00::1", "fd00::2"]] as const;
 
@@ -33,7 +33,7 @@ describe("a UDP super-packet", () => {
   // Ten full datagrams and a shorter one, each with its own data.
   test.each(ENDS)("is split into its datagrams, from %s to %s", (from, to) => {
     const host = new SegmentHost();
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     const data = pattern(10 * 1400 + 77);
     expect(host.superPacket([from, to], data, 1400)).toEqual([]);
     expect(socket.queue.count).toBe(11);
@@ -49,7 +49,7 @@ describe("a UDP super-packet", () => {
   // An exact multiple of the segment size; a single datagram; a shorter one.
   test("is split into as many datagrams as its length requires", () => {
     const host = new SegmentHost();
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     for (const size of [3000, 1000, 500, 0]) host.superPacket(ENDS[0], pattern(size), 1000);
     expect(sizesOf(socket)).toEqual([1000, 1000, 1000, 1000, 500, 0]);
   });
@@ -66,7 +66,7 @@ describe("a UDP super-packet", () => {
       return [view.getUint16(2), view.getUint16(24)];
     };
     expect(errors.map(lengthsIn)).toEqual([[1028, 1008], [1028, 1008], [528, 508]]);
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     host.superPacket(ENDS[1], pattern(5000), 1000);
     expect(sizesOf(socket)).toEqual([1000, 1000, 1000]);
     expect(host.drops()).toEqual({ "udp-port": 3, "udp-queue": 2 });
@@ -75,7 +75,7 @@ describe("a UDP super-packet", () => {
   // On a link that does not verify checksums, the checksum covers the whole super-packet.
   test("with a wrong checksum is dropped as a whole", () => {
     const host = new SegmentHost();
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     host.superPacket(ENDS[0], pattern(3000), 1000, "full");
     const broken = encodeUdp(...ENDS[0], 4000, 53, pattern(3000), true);
     broken[100]! ^= 1;

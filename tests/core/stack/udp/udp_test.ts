@@ -5,7 +5,7 @@ import { decodeUdp } from "../../../support/dsl/decode_udp.ts";
 import { encodeIcmp, encodeUdp } from "../../../support/dsl/encode.ts";
 import { cut, identificationOf, joined } from "../../../support/fragments.ts";
 import { pattern } from "../../../support/packets.ts";
-import { textsOf, UdpHost, udpPlace } from "../../../support/udp_host.ts";
+import { textsOf, udpBinding, UdpHost } from "../../../support/udp_host.ts";
 
 const ENDS: Record<4 | 6, [string, string]> = {
   4: ["10.0.0.1", "10.0.0.2"],
@@ -18,7 +18,7 @@ describe("datagrams in", () => {
   // With the addresses and ports of both ends.
   test.each(FAMILIES)("reach the socket on their port over IPv%d (RFC 768)", (v: 4 | 6) => {
     const host = new UdpHost();
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     const [peer, own] = ENDS[v];
     expect(host.datagram(`${peer} 4000`, `${own} 53`, bytes("ahoy"))).toEqual([]);
     const { data, local, localPort, remote, remotePort } = socket.queue.shift()!;
@@ -30,7 +30,7 @@ describe("datagrams in", () => {
   // A link may reuse the packet's buffer immediately.
   test("are copied out of their packets", () => {
     const host = new UdpHost();
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     const packet = encodeUdp(...ENDS[4], 4000, 53, bytes("ahoy"));
     host.receive(packet);
     packet.fill(0);
@@ -40,13 +40,13 @@ describe("datagrams in", () => {
   // A single address is preferred to a wildcard, a single port to a range.
   test("go to the most specific binding", () => {
     const host = new UdpHost();
-    host.stack.addSubnet(udpPlace(1, "10.0.0.3/24").subnet!);
+    host.stack.addSubnet(udpBinding(1, "10.0.0.3/24").subnet!);
     const places = {
-      all: host.socket(udpPlace(1, undefined, 65_535)),
-      range: host.socket(udpPlace(50, undefined, 59)),
-      port: host.socket(udpPlace(53)),
-      address: host.socket(udpPlace(1, "10.0.0.3/32", 65_535)),
-      both: host.socket(udpPlace(53, "10.0.0.3/32")),
+      all: host.socket(udpBinding(1, undefined, 65_535)),
+      range: host.socket(udpBinding(50, undefined, 59)),
+      port: host.socket(udpBinding(53)),
+      address: host.socket(udpBinding(1, "10.0.0.3/32", 65_535)),
+      both: host.socket(udpBinding(53, "10.0.0.3/32")),
     };
     const sent = { all: "2 60", range: "2 52", port: "2 53", address: "3 52", both: "3 53" };
     for (const [name, to] of Object.entries(sent)) {
@@ -58,7 +58,7 @@ describe("datagrams in", () => {
   // A port that was never bound, and one that was closed.
   test("to a closed port are answered by ICMP (RFC 1122 4.1.3.1)", () => {
     const host = new UdpHost();
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     host.stack.udp.unbind(socket);
     for (const port of [53, 54]) {
       const [reply] = host.datagram("10.0.0.1 4000", `10.0.0.2 ${port}`, pattern(4));
@@ -70,7 +70,7 @@ describe("datagrams in", () => {
   // Otherwise a spoofed source could make two services of the stack talk to each other.
   test("with an own source address are dropped", () => {
     const host = new UdpHost();
-    host.socket(udpPlace(7));
+    host.socket(udpBinding(7));
     expect(host.datagram("10.0.0.2 19", "10.0.0.2 7", pattern(4))).toEqual([]);
     expect(host.drops()).toEqual({ "ip-own-source": 1 });
   });
@@ -78,7 +78,7 @@ describe("datagrams in", () => {
   // Malformed datagrams are counted and never answered.
   test("that are malformed are dropped and counted by reason", () => {
     const host = new UdpHost();
-    host.socket(udpPlace(53));
+    host.socket(udpBinding(53));
     const packet = encodeUdp(...ENDS[4], 4000, 53, pattern(8), true);
     packet[packet.length - 1]! ^= 1;
     const long = encodeUdp(...ENDS[4], 4000, 53, pattern(8), false);
@@ -91,7 +91,7 @@ describe("datagrams in", () => {
   // In any order, up to the maximum size.
   test.each(FAMILIES)("are reassembled from fragments over IPv%d (RFC 791 3.2)", (v: 4 | 6) => {
     const host = new UdpHost();
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     const longest = v === 4 ? 65_507 : 65_527;
     for (const [id, size] of [1473, 3000, longest].entries()) {
       const packet = encodeUdp(...ENDS[v], 4000, 53, pattern(size), true);
@@ -106,7 +106,7 @@ describe("datagrams in", () => {
   // Whole datagrams are delivered or dropped, never parts.
   test("are queued in bounded memory, and the newest is dropped", () => {
     const host = new UdpHost(1500, { maxDatagrams: 3, maxBytes: 4000, maxMemory: 5000 });
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     for (const text of ["a", "b", "c", "d"]) {
       host.datagram("10.0.0.1 1", "10.0.0.2 53", bytes(text));
     }
@@ -114,7 +114,7 @@ describe("datagrams in", () => {
     // 256 bytes of overhead each.
     for (const _ of "123") host.datagram("10.0.0.1 1", "10.0.0.2 53", pattern(1400));
     expect(socket.queue.count).toBe(2);
-    const other = host.socket(udpPlace(54));
+    const other = host.socket(udpBinding(54));
     for (const _ of "12") host.datagram("10.0.0.1 1", "10.0.0.2 54", pattern(1400));
     expect(other.queue.count).toBe(1);
     expect(host.drops()).toEqual({ "udp-queue": 2, "udp-memory": 1 });
@@ -139,7 +139,7 @@ describe("datagrams out", () => {
   // Routers may fragment them, so each has an identification of its own.
   test("may be fragmented by routers over IPv4 (RFC 6864 4.3)", () => {
     const host = new UdpHost();
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     expect(socket.closed).toBe(false);
     const ids = new Set<number>();
     for (let i = 0; i < 100; i++) {
@@ -170,7 +170,7 @@ describe("datagrams out", () => {
   // while.
   test("respect the path MTU that a router has reported (RFC 8201 4)", () => {
     const host = new UdpHost();
-    host.socket(udpPlace(53));
+    host.socket(udpBinding(53));
     const send = () => {
       const remote = IpAddress.parse("fd00::1")!;
       host.stack.udp.send(IpAddress.parse("fd00::2"), 53, remote, 9, pattern(1400), host.now);
@@ -210,11 +210,11 @@ describe("datagrams out", () => {
   // They never reach the link.
   test("to an own address are looped back", () => {
     const host = new UdpHost();
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     expect(host.send("10.0.0.2 54", "10.0.0.2 53", bytes("self"))).toEqual([]);
     expect(textsOf(socket)).toEqual(["self"]);
     // Closed port: the error is looped back too, to the sending socket.
-    const sender = host.socket(udpPlace(54));
+    const sender = host.socket(udpBinding(54));
     expect(host.send("10.0.0.2 54", "10.0.0.2 55", bytes("self"))).toEqual([]);
     expect(sender.errors.map(({ reason, remotePort }) => [reason, remotePort]))
       .toEqual([["CONNECTION_REFUSED", 55]]);
@@ -225,13 +225,13 @@ describe("datagrams out", () => {
     const host = new UdpHost();
     const ports = new Set<number>();
     for (let i = 0; i < 50; i++) {
-      const bound = host.stack.udp.bindSocket(udpPlace(0));
+      const bound = host.stack.udp.bindSocket(udpBinding(0));
       if (typeof bound === "string") throw new Error(bound);
       ports.add(bound.place.firstPort);
     }
     expect(ports.size).toBe(50);
     expect(Math.min(...ports)).toBeGreaterThanOrEqual(49_152);
-    expect(host.stack.udp.bindSocket(udpPlace([...ports][0]!))).toBe("ADDRESS_IN_USE");
+    expect(host.stack.udp.bindSocket(udpBinding([...ports][0]!))).toBe("ADDRESS_IN_USE");
   });
 });
 
@@ -241,7 +241,7 @@ describe("ICMP errors about datagrams", () => {
     "reach the sending socket over IPv%d (RFC 1122 4.1.3.3)",
     (v: 4 | 6) => {
       const host = new UdpHost();
-      const socket = host.socket(udpPlace(53));
+      const socket = host.socket(udpBinding(53));
       const [peer, own] = ENDS[v];
       const quoted = encodeUdp(own, peer, 53, 4000, pattern(8), true);
       const codes = v === 4 ? [[3, 3], [3, 1], [3, 13]] : [[1, 4], [1, 0], [1, 1]];
@@ -262,7 +262,7 @@ describe("ICMP errors about datagrams", () => {
   // here.
   test("are dropped if they do not apply", () => {
     const host = new UdpHost();
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     const quoted = encodeUdp("10.0.0.2", "10.0.0.1", 53, 4000, pattern(8));
     const error = (type: number, code: number, body: Uint8Array) =>
       host.receive(encodeIcmp("10.0.0.99", "10.0.0.2", { type, code, rest: 0, body }));
@@ -278,7 +278,7 @@ describe("ICMP errors about datagrams", () => {
   // A fragment header precedes the ports.
   test("about IPv6 fragments are understood (RFC 4443 3.1)", () => {
     const host = new UdpHost();
-    const socket = host.socket(udpPlace(53));
+    const socket = host.socket(udpBinding(53));
     const sender = IpAddress.parse("fd00::2")!;
     host.stack.udp.send(sender, 53, IpAddress.parse("fd00::1")!, 9, pattern(3000), host.now);
     const [first, second] = host.sent();
