@@ -13,7 +13,7 @@ const ROUTING = 43;
 export const FRAGMENT_HEADER = 44;
 const DESTINATION_OPTIONS = 60;
 
-/** RFC 8200 4.1 expects at most seven; RFC 8883 3 lets a host set a limit. */
+/** RFC 8200 4.1 expects at most seven; RFC 8883 2.5 lets a host set a limit. */
 export const MAX_EXTENSION_HEADERS = 32;
 /** Maximum number of options in one header, padding not counted (RFC 8504 5.3). */
 export const MAX_OPTIONS = 8;

@@ -250,7 +250,7 @@ export const SETTINGS: Table = {
   },
   keepAliveMs: {
     schema: milliseconds(0),
-    // RFC 9293 3.8.4, MUST-25.
+    // RFC 9293 3.8.4, MUST-28.
     default: 7_200_000,
     help: "milliseconds of silence after which a peer is probed; 0: never",
     details: "Milliseconds of silence after which a peer is [probed](#peers-that-are-gone); 0: " +

@@ -41,7 +41,7 @@ export class Fragmentation {
     if (packet.length > Math.min(this.#mtu, pathMtu)) {
       return packet[0]! >>> 4 === 4 ? this.#splitV4(packet) : this.#splitV6(packet);
     }
-    // RFC 6864 4.1: without DF, each datagram needs an identification of its own.
+    // RFC 6864 4.3: without DF, each datagram needs an identification of its own.
     this.allowCutting(packet, 1);
     return [packet];
   }
