@@ -250,7 +250,7 @@ class Exchange {
   }
 }
 
-/** @throws {TypeError} The URL is not one of this client. */
+/** @throws {TypeError} This client cannot fetch the URL. */
 function requireHttp({ protocol, username, password }: URL): void {
   if (protocol !== "http:") {
     throw new TypeError(`only http: URLs can be fetched through a stack, not ${protocol}`);

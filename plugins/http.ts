@@ -38,8 +38,8 @@ const movedHttpSchema = z.strictObject({ upgraded: z.boolean(), input: z.string(
  * ranges, validators and a length on either runtime. Their `upgradeWebSocket` and Bun's `Server.upgrade`
  * need the runtime's own server and are answered with 500: use `upgradeWebSocket` of this package.
  *
- * On Bun `rememberResponseText`, which the service calls, makes small responses cheaper; with it a
- * `Bun.file` is sent with its length, and in part to a request with `Range`, as by `Bun.serve`.
+ * On Bun `rememberResponseText`, which the service calls, makes small responses cheaper. With it a
+ * `Bun.file` is sent with its length, and a request with `Range` gets a part of it, as with `Bun.serve`.
  *
  * @throws {TypeError} `app` has no `fetch`, or an option is not valid.
  *

@@ -136,7 +136,7 @@ export class DemoNetwork {
     this.#socket?.abort();
   }
 
-  /** Ends it. */
+  /** Closes both stacks. */
   async close(): Promise<void> {
     this.#isClosed = true;
     await Promise.all([this.#server.close(), this.#client.close()]);
@@ -149,14 +149,14 @@ export class DemoNetwork {
     this.#log = socket.eventLog({ maxEvents: MAX_EVENTS });
   }
 
-  /** A path that loses everything for long ends a connection; the next one begins then. */
+  /** A path that loses everything for too long ends the connection; the next one begins then. */
   async #download(): Promise<void> {
     while (!this.#isClosed) {
       try {
         const socket = this.#client.connect("10.0.0.1:19");
         for await (const view of socket.views()) this.#bytesReceived += view.length;
       } catch {
-        // The next one.
+        // The loop opens another connection.
       }
       await new Promise<void>((resolve) =>
         this.#clock.schedule(this.#clock.now() + RETRY_MS, resolve)

@@ -40,7 +40,7 @@ export interface HostDatagramPort {
    * closed. `undefined`: that is not possible.
    */
   separate?(client: DatagramClient): { close(): void } | undefined;
-  /** Receives what has arrived, then does as {@link pause}. */
+  /** Receives what has arrived, then pauses; see {@link pause}. */
   handOver?(): void;
   /** Resolves when the port is free. */
   close(): Promise<void>;

@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import type { HostLimits } from "../../plugins/shared/host_network.ts";
 import { SharedLimit } from "../../plugins/shared/shared_limit.ts";
 
-/** Most UDP sockets. Each takes 10 KB on Bun and up to 200 KB on Deno, which receives into 64 KiB. */
+/** Maximum number of UDP sockets. Each takes 10 KB on Bun and up to 200 KB on Deno, which receives into 64 KiB. */
 export const MAX_DATAGRAM_SOCKETS = 4096;
 /**
  * Share of the process's file descriptors. A connection through the runtime's TLS takes two, and some are left
@@ -15,7 +15,7 @@ export const MAX_DATAGRAM_SOCKETS = 4096;
  */
 const DESCRIPTOR_SHARE = 3 / 8;
 
-/** The most sockets of one of `threads` threads in a process that may open `descriptors` files. */
+/** Maximum number of sockets of each of `threads` threads in a process that may open `descriptors` files. */
 function maxSockets(descriptors: number, threads: number): number {
   return Math.max(1, Math.floor(descriptors * DESCRIPTOR_SHARE / threads));
 }

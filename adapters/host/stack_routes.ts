@@ -13,7 +13,7 @@ export type IsRouted = (address: IpAddress) => boolean;
 
 /**
  * How long an answer of the kernel about a route is kept, in milliseconds: asking takes as long as
- * opening a connection. A route that changes meanwhile can start no more than a loop of this time.
+ * opening a connection. If the route changes meanwhile, a loop can last no longer than this.
  */
 const KEPT_MS = 1000;
 /** Maximum number of answers kept. */
@@ -21,7 +21,7 @@ export const MAX_KEPT = 1024;
 
 /** Devices of this process; rarely more than two. */
 const devices = new Set<IsRouted>();
-/** Whether an address is routed to one of the devices, and until when that is believed. */
+/** Whether an address is routed to one of the devices, and until when that answer is valid. */
 const kept = new Map<string, { readonly isRouted: boolean; readonly until: number }>();
 /** Published ports of the host, by transport and address, and the addresses in a stack that they lead to. */
 const ports = new Map<string, HostPort>();

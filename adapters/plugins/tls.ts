@@ -97,7 +97,7 @@ const NO_OPENSSL = 'tls: options.engine is "openssl", but libssl.so.3 cannot be 
 
 /**
  * Ephemeral key exchange and AEAD: what RFC 9113 9.2.2 does not prohibit. Clients may close an HTTP/2
- * connection with another one (INADEQUATE_SECURITY).
+ * connection that uses a prohibited cipher suite (INADEQUATE_SECURITY).
  */
 const HTTP2_CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20:DHE+AESGCM:DHE+CHACHA20";
 

@@ -109,7 +109,7 @@ export interface Service {
 export interface StartOptions {
   /** Default: that of a newly started service. */
   readonly identity?: StackIdentity | undefined;
-  /** What the process before hands over. */
+  /** What the previous process hands over. */
   readonly inheritance?: Inheritance | undefined;
 }
 

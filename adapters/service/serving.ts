@@ -62,7 +62,7 @@ export class Serving {
   /** Another process serves. */
   #isRetired = false;
   #moves: ServiceMoves | undefined;
-  /** Between the processes of an upgrade; absent: they do not share a device. */
+  /** Moves between the processes of an upgrade; absent: they do not share a device. */
   readonly #generationMoves: GenerationMoves | undefined;
 
   private constructor(network: Network, settings: Settings, log: Logger) {

@@ -31,8 +31,8 @@ export interface LineReader extends AsyncIterableIterator<string> {
    */
   readLine(): Promise<string | undefined>;
   /**
-   * Takes the bytes that were received after the last line, for `unread`: protocols such as SMTP
-   * with STARTTLS continue with other bytes than lines.
+   * Takes the bytes that were received after the last line, for `unread`: in protocols such as SMTP
+   * with STARTTLS, what follows is not lines.
    */
   takeRest(): Uint8Array<ArrayBuffer>;
 }

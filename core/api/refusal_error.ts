@@ -9,7 +9,7 @@ import type { OwnAddresses } from "../stack/ip/own_addresses.ts";
 import { TcpError } from "./errors.ts";
 import { formatListenAddress, type ListenAddress } from "./listen_address.ts";
 
-/** Further addresses of the stack are not listed. */
+/** Maximum number of the stack's addresses that a message lists. */
 const MAX_LISTED = 6;
 
 /** The addresses of the stack, for the errors. */

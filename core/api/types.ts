@@ -507,8 +507,8 @@ export interface RetiredHandlers {
    */
   end(options?: EndOptions): Promise<void>;
   /**
-   * Lets the handlers that have replaced these continue their connections, where the plugins of both take
-   * part in moves, and with equal names and versions. The others continue here. Can be called again.
+   * Lets the handlers that have replaced these continue their connections, if the plugins of both take part
+   * in moves and have equal names and versions. All other connections continue here. Can be called again.
    */
   move(): Promise<MoveCounts>;
 }
@@ -599,8 +599,8 @@ export interface Stack extends AsyncDisposable {
    */
   removeAddress(cidr: string): void;
   /**
-   * Stops listening, and gives open connections `graceMs` (default 0) to finish, for which their
-   * peers have to close too. Then aborts the rest, disposes the plugins and closes the link.
+   * Stops listening, and gives open connections `graceMs` (default 0) to finish; a connection has
+   * finished once its peer has closed too. Then aborts the rest, disposes the plugins and closes the link.
    *
    * @throws {TypeError} `graceMs` is not valid; the stack is still open.
    */
@@ -636,7 +636,7 @@ export interface Stack extends AsyncDisposable {
   checkFrozen(record: Uint8Array): void;
   /**
    * Processes an IP packet as if the link had received it, such as one that another stack has
-   * redirected. Its checksum of TCP is not verified. The array may be reused afterwards.
+   * redirected. Its TCP checksum is not verified. The array may be reused afterwards.
    */
   receive(packet: Uint8Array, options?: ReceiveOptions): void;
   /** The open connections that have a socket, in no particular order. */

@@ -9,8 +9,8 @@ import type { IpHeader } from "../wire/ip.ts";
 
 const FIRST_BUCKETS = 256;
 /**
- * With at most one entry for each bucket on average, a bucket has more than these by chance with a probability of
- * 10^-20. They are the work of a peer.
+ * Maximum number of entries in a bucket before the hash is replaced. With at most one entry for each bucket on average,
+ * more occur by chance with a probability of 10^-20: a peer has chosen them.
  */
 const MAX_CHAIN = 20;
 
@@ -27,8 +27,8 @@ export interface TableEntry<Entry> {
 }
 
 /**
- * Connections or flows by 4-tuple. The hash is fast, and a peer with many addresses can choose them so that it is the
- * same for all. Once a chain has become too long, it is replaced by a keyed hash for which that is not possible.
+ * Connections or flows by 4-tuple. The first hash is fast, but a peer with many addresses can choose them so that all
+ * have the same hash. Once a chain has become too long, the table changes to a keyed hash, which a peer cannot predict.
  */
 export class EndpointTable<Entry extends TableEntry<Entry>> {
   #buckets: (Entry | undefined)[] = new Array(FIRST_BUCKETS).fill(undefined);

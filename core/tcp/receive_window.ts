@@ -11,8 +11,8 @@ import { ACK_NOW, DELAYS_ACKS, FIN_RECEIVED, RELEASED } from "./tcb_flags.ts";
 import { isRunning, setTimer, TIMER, wholeMs } from "./timers/timers.ts";
 
 /**
- * How long an acknowledgement waits for the answer of an application that has asked for it, in
- * milliseconds: a peer with Nagle's algorithm may wait for it with its next bytes.
+ * How long an acknowledgement waits for the application's answer, if the application has asked for that, in
+ * milliseconds: a peer with Nagle's algorithm may hold back its next bytes until it is acknowledged.
  */
 const ANSWER_MS = 10;
 

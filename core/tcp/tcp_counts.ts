@@ -8,7 +8,7 @@ import { STATES, type TcpState } from "./state.ts";
 /** Counts of all connections, those that have ended included. */
 export class TcpCounts {
   segmentsIn = 0;
-  /** With retransmissions. */
+  /** Retransmissions included. */
   segmentsOut = 0;
   retransmits = 0;
   /** Number of connections in each state, except CLOSED. */

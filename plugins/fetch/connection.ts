@@ -6,7 +6,7 @@
 import type { TcpSocket } from "../../core/api/types.ts";
 import { CR, LF, textOf } from "../shared/http/characters.ts";
 
-/** Of every response of HTTP/1. */
+/** How every HTTP/1 response begins. */
 const BEGINNING = "HTTP/1.";
 
 /** Bytes that were received and not taken yet, and the means to receive more. */
@@ -48,8 +48,8 @@ export class ByteSource {
   /**
    * Takes the head of a response up to its empty line, as ISO 8859-1 text without that line.
    *
-   * @throws {TypeError} It is not of HTTP/1, longer than `left`, or the connection ended before. The message
-   * names `maxBytes`, of which interim responses have used the rest.
+   * @throws {TypeError} It is not of HTTP/1, it is longer than `left`, or the connection ended within it. The
+   * message names `maxBytes`, of which interim responses have used the rest.
    */
   async takeHead(left: number, maxBytes: number): Promise<string> {
     let text = "";

@@ -20,7 +20,7 @@ export function isRedirect({ status, headers }: ResponseHead): boolean {
 /**
  * The request that a redirect leads to.
  *
- * @throws {TypeError} The location is not a URL of this client, or the body cannot be sent again.
+ * @throws {TypeError} This client cannot fetch the location, or the body cannot be sent again.
  */
 export function redirected(request: OutgoingRequest, head: ResponseHead): OutgoingRequest {
   const location = head.headers.get("location")!;

@@ -1,5 +1,6 @@
 /**
- * Forwarded connections that move to another process of the same machine, with their sockets of the host.
+ * Forwarded connections that move to another process on the same machine, together with the host sockets to
+ * their targets.
  *
  * @module
  */
@@ -35,7 +36,7 @@ export class ForwardMoves {
   readonly #also: readonly SharedLimit[] | undefined;
   readonly #running = new WeakMap<TcpSocket, Running>();
 
-  /** `also`: further limits that a connection counts for. */
+  /** `also`: further limits that a connection counts against. */
   constructor(
     targets: readonly Target[],
     idleTimeoutMs: number | undefined,

@@ -27,8 +27,8 @@ const RTT: MetricDefinition = {
   kind: "histogram",
   unit: "s",
   description:
-    "Smoothed round-trip times of connections to an upstream of forward at their end, where the " +
-    "kernel's sockets are called by foreign functions.",
+    "Smoothed round-trip times of connections to an upstream of forward at their end; only where the " +
+    "kernel's sockets are used through foreign functions.",
 };
 const OPEN: MetricDefinition = {
   name: "berth.upstream.open",

@@ -340,7 +340,7 @@ function after<T>(waiting: Promise<void> | undefined, value: T): T | Promise<T> 
   return waiting === undefined ? value : waiting.then(() => value);
 }
 
-/** A file is read when there is room for so much, so that a slow client does not cause many small reads. */
+/** A file is not read until there is room for this many bytes: a slow client would cause many small reads. */
 const LEAST_READ_BYTES = 16_384;
 
 /** The buffer of {@link ResponseWriter} for reads, while it is not in use. */

@@ -326,7 +326,7 @@ export class Http2Session<Request> {
     if (endsStream && !stream.isOver) this.#endRemote(stream);
   }
 
-  /** DATA of a closed stream still counts for the connection window. */
+  /** DATA of a closed stream still counts against the connection window. */
   #readLateData(stream: Http2Stream | undefined, length: number, id: number): void {
     this.#consumeConnection(length);
     if (stream !== undefined) return this.#failStream(stream, ERROR.streamClosed);

@@ -142,9 +142,7 @@ export class Test {
     }
   }
 
-  /**
-   * Aborts the test when no byte has been counted for the idle time, which is checked four times.
-   */
+  /** Aborts the test when no byte has been counted for the idle time; checks four times in each idle time. */
   #watch(streams: readonly DataStream[]): () => void {
     const { clock } = this.#context;
     const { idleMs } = this.#limits;

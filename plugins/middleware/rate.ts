@@ -39,7 +39,7 @@ const eachSecond = perSecond(0.001).optional();
  *
  * It decides before the handshake, and counts completed handshakes, so that forged SYNs do not count. If
  * several handshakes complete at the same time, those over the limit are reset. Connections refused for
- * `perAddress` do not count for `perSecond`. The first datagrams of flows over the limit are dropped.
+ * `perAddress` do not count against `perSecond`. The first datagrams of flows over the limit are dropped.
  *
  * @example
  * ```ts

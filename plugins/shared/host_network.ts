@@ -32,7 +32,7 @@ export interface HostNetwork {
   readonly limits?: HostLimits | undefined;
 }
 
-/** The limits that a socket of each kind counts for. */
+/** The limits that a socket of each kind counts against. */
 export interface HostLimits {
   readonly connections: readonly SharedLimit[];
   readonly datagrams: readonly SharedLimit[];
@@ -52,7 +52,7 @@ export interface UnixAddress {
  * told so and forgotten, and a pending write stays as it is.
  */
 export interface MovableConnection extends Duplex, Attachment {
-  /** Number of bytes of the write that waits which the host has accepted. */
+  /** Number of bytes that the host has accepted of the pending write. */
   readonly acceptedOfWrite: number;
 }
 

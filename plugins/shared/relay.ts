@@ -24,7 +24,7 @@ export type Duplex =
      * accepted; returns false if that is so already. One listener at a time.
      */
     whenWritable?(listener: WritableListener): boolean;
-    /** Acknowledgements wait, for some milliseconds, for the answer of whoever the bytes are for. */
+    /** Acknowledgements wait, for some milliseconds, for the answer from the other side of the relay. */
     delayAcks?(): void;
     /** Calls `listener` when `closed` settles: takes less memory than a promise. */
     onClosed?(listener: ClosedListener): void;

@@ -21,7 +21,7 @@ const SHARE_DIVISOR = 4;
 const LOOKED_AT = 16;
 const NO_LIMITS: readonly SharedLimit[] = [];
 
-/** One connection or flow that counts for a {@link SharedLimit}. */
+/** One connection or flow that counts against a {@link SharedLimit}. */
 export interface Slot {
   /** Frees the slot; further calls have no effect. */
   leave(): void;
@@ -31,7 +31,7 @@ export interface Slot {
   setGivesWay(givesWay: boolean): void;
 }
 
-/** A slot of a limit, and of further ones that it counts for. */
+/** A slot of a limit, and of further ones that it counts against. */
 abstract class Entry implements Slot {
   readonly remote: IpAddress;
   givesWay: boolean;
@@ -119,7 +119,7 @@ export interface SlotOptions {
    * Default `false`.
    */
   readonly givesWay?: boolean | undefined;
-  /** Further limits that the slot counts for; it is free only if it is free in each of them. */
+  /** Further limits that the slot counts against; it is free only if it is free in each of them. */
   readonly also?: readonly SharedLimit[] | undefined;
 }
 

@@ -37,7 +37,7 @@ const LINGER_MS = 2000;
  * their turn.
  */
 const TURN_BYTES = 512 * 1024;
-/** Size of a `recv` if the room of the other side of a relay is not known, and so of what it may leave. */
+/** Maximum size of a `recv` if it is not known how much the other side of the relay accepts: it may leave all of it. */
 const CHUNK_SIZE = 64 * 1024;
 
 /** The kernel may have bytes, or the peer's FIN. */
@@ -461,7 +461,7 @@ export class NativeConnection extends HostSocketBase
     const listeners = this.#closedListeners;
     this.#closedListeners = this.#readableListener = this.#onRtt = undefined;
     this.#reader = this.#writers = this.#rest = undefined;
-    // Otherwise the kernel would report the events of the other process, which has the same description.
+    // Both processes share the open file description: the kernel would report its events here too.
     this.#sockets.events.remove(this.#fd);
     forEachOf(listeners, (listener) => listener.onHeld?.());
   }
@@ -469,7 +469,7 @@ export class NativeConnection extends HostSocketBase
   /** Uses the socket again, or for the first time in this process. */
   resume(): void {
     if (!this.#has(HELD)) return;
-    // The half-close and the state of the kernel are found out again.
+    // What the other process did is unknown: readiness and half-closes are detected again.
     this.#bits =
       this.#bits & ~(HELD | READABLE | FIN_ARRIVED | ENDED | WRITE_CLOSED | SHUT | AGAIN) |
       WRITABLE;

@@ -243,8 +243,8 @@ export class ImpairedLink implements Link {
   }
 
   /**
-   * Packets of another process of the service have been impaired there. Whom they have been offered to is known of
-   * all packets of a batch, not of those that arrive later.
+   * Passes on packets from another process of the service, where they have been impaired already. They cannot be
+   * delayed: which process was asked last is set for the batch as a whole (`generations.asked`).
    */
   #pass(batch: PacketBatch, count: number): number {
     for (let i = 0; i < count; i++) {

@@ -39,7 +39,7 @@ export function inheritDevice(host: LibcHost, fd: number, options: DeviceOptions
 }
 
 /**
- * Uses the queues of a device that were kept open since an earlier start, and configures it.
+ * Uses the queues of a device that have been kept open since an earlier start, and configures it.
  *
  * @throws {TunError} A descriptor is not such a device, or it cannot be configured. They stay open then.
  */

@@ -112,7 +112,7 @@ export function adoptDevice(device: Device): Link {
 }
 
 /**
- * {@link openTun} for a device that was kept open since an earlier start.
+ * {@link openTun} for a device that has been kept open since an earlier start.
  *
  * @throws {TunError} The descriptor is not such a device, or it cannot be configured.
  */

@@ -18,7 +18,7 @@ export interface TunQueues {
 
 /**
  * {@link openTun} with several queues; packets are distributed by `shardOf()` with `seed`. `kept`: the queues,
- * if they were kept open since an earlier start.
+ * if they have been kept open since an earlier start.
  *
  * @throws {TunError} The device cannot be opened; `code` and the message say why and what to do.
  */

@@ -22,7 +22,7 @@ const MAX_POINTS = 6000;
 const MAX_EVENTS = 2000;
 /** Time between two drawings, in milliseconds. */
 const READ_MS = 100;
-/** Characters that are read in this time; the service keeps or drops what comes in between. */
+/** Maximum number of characters read in this time; the service queues or drops the rest. */
 const MAX_CHARACTERS = 400_000;
 
 /** What {@link useEventLog} returns. */

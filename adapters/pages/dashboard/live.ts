@@ -17,8 +17,8 @@ export interface Live {
 }
 
 /**
- * Follows `/live` with this query, and again when it changes or the service was away. A hidden tab does not
- * follow. `onUpdate` gets every update before it is shown.
+ * Follows `/live` with this query; connects again when the query changes, or after the service was unreachable. A
+ * hidden tab does not follow. `onUpdate` gets every update before it is shown.
  */
 export function useLive(
   api: Api,

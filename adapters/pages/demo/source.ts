@@ -28,7 +28,7 @@ export const remoteSource: DemoSource = {
           const answer = await fetch("/network", { signal });
           if (answer.ok) await readEvents(answer, (data) => take(data as DemoSample));
         } catch {
-          // Again, unless it is over.
+          // Tries again, unless it was aborted.
         }
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
       }

@@ -32,7 +32,7 @@ export interface TlsOptions {
   /** How long a handshake may take, in milliseconds. Default 10,000. */
   handshakeTimeoutMs?: number | undefined;
   /**
-   * Most handshakes in progress at the same time; at the limit, the client with the most loses its oldest
+   * Maximum number of handshakes in progress; at the limit, the client with the most loses its oldest
    * to clients with fewer, and is refused itself. Default 4096.
    */
   maxHandshakes?: number | undefined;

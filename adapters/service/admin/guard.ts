@@ -34,7 +34,7 @@ const MARKS = ["origin", "sec-fetch-site", "sec-fetch-mode"];
  * the page's owner points to that address (DNS rebinding). Browsers mark them: with `Origin`, with
  * `Sec-Fetch-Site`, and with a `Host` that the API does not have. Only those of the API's own page are
  * answered. Its token is in a header field that no browser sends by itself, unlike a cookie: a request that
- * another page causes is without it.
+ * another page causes does not carry it.
  */
 export function guard({ token, hosts = [], dashboard }: GuardOptions): MiddlewareHandler {
   const allowed = new Set([...LOOPBACK, ...hosts]);

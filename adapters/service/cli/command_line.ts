@@ -264,7 +264,7 @@ async function serveAfter(
   // A page may reach this process as soon as it listens.
   if (predecessor !== undefined) adoptSessions(predecessor, service, sessions);
   let admin = await serveAdmin(service.settings.admin, target, predecessor !== undefined);
-  // Before the process serves: a signal that killed it then would have its predecessor serve again.
+  // Before taking over: without a handler a signal would kill this process, and its predecessor would serve again.
   const asked = waitForShutdownSignal(() => reload("SIGHUP"));
   if (predecessor !== undefined) await takeOver(predecessor, service, admin, sessions);
   saved(file);

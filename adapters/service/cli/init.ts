@@ -122,8 +122,8 @@ function tarball(): string | undefined {
 }
 
 /**
- * The file that the project around a package in `node_modules` names as its source; `undefined`: the
- * project names a version.
+ * The tarball that a package in `node_modules` was installed from, as the project's `package.json` says;
+ * `undefined`: it gives a version instead.
  */
 export function installedFrom(packageRoot: string, name: string): string | undefined {
   const project = resolve(packageRoot, ...name.split("/").map(() => ".."), "..");

@@ -6,7 +6,7 @@
 import type { Clock } from "../../../core/api/environment.ts";
 import { SerialQueue } from "../../../core/api/runtime/serial_queue.ts";
 
-/** Least time between two updates, in milliseconds: 10 in a second. */
+/** Minimum time between two updates, in milliseconds: 10 updates a second. */
 export const MIN_EVERY_MS = 100;
 /** Maximum number of viewers. */
 export const MAX_VIEWERS = 16;

@@ -10,7 +10,7 @@ import type { Service } from "../service.ts";
 /** An upstream, in the sum of all workers. */
 export interface Upstream {
   readonly upstream: string;
-  /** Whether connections go to it; of workers that differ, the least. */
+  /** Whether connections go to it; false if it is down in any worker. */
   readonly up: boolean;
   /** Connections and flows at present. */
   readonly open: number;

@@ -222,7 +222,7 @@ export function networkOn(
 ): Network {
   const wrapped = wrapLink(link, settings, log);
   const joined = peers === undefined ? wrapped.link : new PeerLink(wrapped.link, peers);
-  // The first packet may already belong to another instance, which would be answered with a RST here.
+  // The first packet may already be for a connection of another instance: without peers it would be answered with a RST.
   if (shared !== undefined && peers !== undefined) shared.onTakeOver = () => peers.resume();
   const stack = stackOn(joined, settings, log, identity);
   let [current, own] = [settings, ownAddresses(settings)];

@@ -47,7 +47,7 @@ export function hostModuleUrl(specifier: string): string | undefined {
   }
   const name = SHARED.find((one) => specifier === one || specifier.startsWith(`${one}/`));
   if (name === undefined) return undefined;
-  // A module from the net is published with versions in its specifiers, and has no other names.
+  // A remote module is published with versions in its specifiers, and has no other names.
   if (!import.meta.url.startsWith("file:")) {
     return `npm:${name}@${manifest.dependencies[name]}${specifier.slice(name.length)}`;
   }

@@ -17,7 +17,7 @@ interface Manifest {
 
 type Exports = string | null | readonly Exports[] | { readonly [key: string]: Exports };
 
-/** In the order in which a package lists them, each counts. */
+/** Conditions that hold; the first of them in the order of the package decides. */
 const CONDITIONS: ReadonlySet<string> = new Set([
   ...["deno", "node", "import", "module-sync", "default"],
 ]);

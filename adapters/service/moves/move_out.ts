@@ -23,7 +23,7 @@ const RETRY_MS = 1000;
 const PAUSE_MS = 50;
 /** No connection is frozen for a receiver that takes longer to answer than this, in milliseconds. */
 const ANSWER_MS = 2000;
-/** An answer in time counts for the next batch for so long, in milliseconds. */
+/** An answer as recent as this makes a question before the next batch unnecessary, in milliseconds. */
 const FRESH_MS = 20;
 /** How long the receiver is asked until it answers in time, in milliseconds. */
 const ASK_MS = 10_000;
@@ -75,7 +75,7 @@ export class MoveOut {
   readonly #clock: Clock;
   /** Connections without a final answer. */
   readonly #moving = new Map<number, Moving>();
-  /** Connections that count as lost, and are the receiver's if it goes on. */
+  /** Connections that count as lost unless the receiver still answers: it may have thawed them. */
   readonly #overdue = new Map<number, Moving>();
   /** Connections of the receiver whose packets are passed on. */
   readonly #redirected = new Set<FrozenConnection>();
@@ -84,7 +84,7 @@ export class MoveOut {
   #question: number | undefined;
   /** When the receiver last answered in time. */
   #answeredAt = -Infinity;
-  /** It has not for too long. */
+  /** The receiver has not answered in time for too long. */
   #isSilent = false;
   #nextId = 1;
   #moved = 0;
@@ -219,9 +219,9 @@ export class MoveOut {
     if (count > 0 && isInTime) this.#answeredAt = clock.now();
   }
 
-  /** Resolves when it is so, when the channel has ended, or at the deadline. */
-  async #until(isSo: () => boolean, deadline: number): Promise<void> {
-    while (!isSo() && !this.#hasEnded && this.#clock.now() < deadline) {
+  /** Resolves when the condition holds, when the channel has ended, or at the deadline. */
+  async #until(holds: () => boolean, deadline: number): Promise<void> {
+    while (!holds() && !this.#hasEnded && this.#clock.now() < deadline) {
       await this.#answer(deadline);
     }
   }
@@ -260,7 +260,7 @@ export class MoveOut {
     if (this.#options.isReachable) this.#release(moving.frozen);
   }
 
-  /** The receiver may be about to thaw the connection, or stopped for good. */
+  /** The receiver has not answered: it may be about to thaw the connection, or may have stopped for good. */
   #waitOn(id: number, moving: Moving): void {
     this.#moving.delete(id);
     this.#overdue.set(id, moving);

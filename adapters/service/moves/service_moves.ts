@@ -32,7 +32,7 @@ import { IncomingSession, OutgoingSession, type Send, type Session } from "./ses
 const MAX_SESSIONS = 16;
 /** Packets are dropped while this many bytes wait for the channel. */
 const MAX_WAITING_BYTES: number = 16 * 1024 * 1024;
-/** Interval at which packets are no longer passed on that reach the new owner through the peers, in milliseconds. */
+/** Interval at which connections are forgotten whose packets reach the new owner through the peers, in milliseconds. */
 const RELEASE_MS = 10_000;
 
 /** Log lines about those without the secret: one a minute, after five at once. */
@@ -44,7 +44,7 @@ export class ServiceMoves {
   readonly #place: MoveAddress | undefined;
   readonly #secret: string;
   readonly #log: Logger;
-  /** For what anyone can cause who reaches the port. */
+  /** For lines that anyone who reaches the port can cause. */
   readonly #strangersLog: Logger;
   readonly #channels = new Set<SealedChannel>();
   readonly #sockets = new Set<Socket>();

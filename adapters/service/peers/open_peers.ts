@@ -41,7 +41,7 @@ export interface OpenPeersOptions {
   readonly descriptor?: number | undefined;
   /** Messages that another thread receives and passes on; this one sends from a port of its own. */
   readonly relayed?: RelayedMessages | undefined;
-  /** Given whether the others list this instance as far as this thread knows: whether all threads know. */
+  /** Takes whether this thread has learnt that the others list this instance; returns whether all threads have. */
   readonly joined?: (own: boolean) => boolean;
 }
 
@@ -152,7 +152,7 @@ class OpenPeers implements Peers {
     this.socket.close();
   }
 
-  /** Finds the members; those of before remain if DNS does not answer. */
+  /** Finds the members; the previous ones remain if DNS does not answer. */
   async refresh(): Promise<void> {
     const { members } = this.#setting;
     try {

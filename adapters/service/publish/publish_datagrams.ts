@@ -130,8 +130,8 @@ class PublishedUdpPort {
   }
 
   /**
-   * Another process with the same socket gets new clients. Each of the others has a socket of its own from now on, in which
-   * a datagram of yet another client may be: those are appended to the flows while they are visited.
+   * Leaves new clients to another process with the same socket, and gives each present client a socket of its own. Until
+   * that is connected, a datagram of another client may arrive in it, whose flow is then added while the flows are visited.
    */
   handOver(): void {
     for (const { client } of this.#flows.values()) client.separate();

@@ -24,8 +24,8 @@ interface ProcessorLimit {
 }
 
 /**
- * Refuses more workers than there are processors for them. They would only take turns, and every switch costs what one
- * worker does not pay.
+ * Refuses more workers than there are processors for them: they would only take turns, and pay for the switches between
+ * them.
  *
  * @throws {UsageError} There are too few processors.
  */
@@ -44,8 +44,8 @@ export function requireProcessors(
     ? ["processor", "omit --workers"]
     : ["processors", `use --workers ${count}`];
   throw new UsageError(
-    `--workers ${workers}: this process may use ${count} ${noun} (${reason}), and workers that share one ` +
-      `are slower than fewer: ${instead}, or let it use more`,
+    `--workers ${workers}: this process may use ${count} ${noun} (${reason}), and more ` +
+      `workers than that are slower: ${instead}, or let it use more`,
   );
 }
 

@@ -26,12 +26,12 @@ export const WORKER_MODULE: URL = new URL(
 );
 
 /**
- * Never called: Deno fetches, together with a program from the net, the modules that its `import()` names. Without
- * this, the first thread would need the network.
+ * Never called. With a remote program, Deno also fetches the modules that its `import()` expressions name; without this
+ * one, starting the first thread would need the network.
  */
 export const fetchWorkerModule = (): Promise<unknown> => import("./worker.ts");
 
-/** Deno starts threads from files and `data:` URLs only, which may import a module from the net. */
+/** Deno starts threads from files and `data:` URLs only, which may import a remote module. */
 function threadModule(): URL {
   return WORKER_MODULE.protocol === "file:"
     ? WORKER_MODULE

@@ -35,7 +35,7 @@ const BYTES: MetricDefinition = {
   kind: "counter",
   unit: "By",
   description:
-    "Bytes of payload that handlers have read and written; of UDP, of flows that have ended.",
+    "Bytes of payload that handlers have read and written; those of a UDP flow are added at its end.",
 };
 const ERRORS: MetricDefinition = {
   name: "berth.binding.handler.errors",

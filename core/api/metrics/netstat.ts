@@ -9,7 +9,7 @@ import type { TcpCounts } from "../../tcp/tcp_counts.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
 import { type Metric, type MetricDefinition, metricOf } from "./metric.ts";
 
-/** What the counters are made of. */
+/** Where the counters come from. */
 export interface NetstatSource {
   readonly stats: Stats;
   readonly tcp: Readonly<TcpCounts>;
@@ -44,7 +44,7 @@ const ROWS: readonly Row[] = [
   [
     "Tcp_OutSegs",
     "counter",
-    "Segments sent on connections, with retransmissions.",
+    "Segments sent on connections, retransmissions included.",
     (s) => s.tcp.segmentsOut,
   ],
   ["Tcp_RetransSegs", "counter", "Segments retransmitted.", (s) => s.tcp.retransmits],
@@ -146,7 +146,7 @@ export function netstatName(mib: string): string {
   return `berth.${layer}.${name.replace(/(?<=[a-z])(?=[A-Z])/g, "_").toLowerCase()}`;
 }
 
-/** The names of the MIBs by those of the metrics. */
+/** The name in the MIB for each metric name. */
 export const NETSTAT_NAMES: ReadonlyMap<string, string> = new Map(
   ROWS.map(([mib]) => [netstatName(mib), mib]),
 );

@@ -16,7 +16,7 @@ export interface ChainMoves {
   /**
    * What the plugins keep; or the name of one that cannot give up the connection now.
    *
-   * @throws What `freeze` of a plugin throws.
+   * @throws Whatever a plugin's `freeze` throws.
    */
   freeze(c: Context): ChainState | string;
   /** The handler that continues from the states; `undefined` if they are not those of a chain with the same plugins. */
@@ -70,7 +70,7 @@ export function movesOf(handlers: readonly (Handler | Plugin)[]): ChainMoves {
   };
 }
 
-/** A plugin that fails may not have used its attachments, which would stay open. */
+/** Releases the attachments if the handler fails: it may not have used them yet, and they would stay open. */
 function releasing(handler: Handler, attachments: readonly Attachment[]): Handler {
   if (attachments.length === 0) return handler;
   return async (c, next) => {

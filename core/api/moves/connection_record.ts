@@ -20,7 +20,7 @@ const MAX_NAME_BYTES = 256;
 export interface SocketState {
   /** The peer's FIN, once it is read, closes this side too. */
   readonly closesWithPeer: boolean;
-  /** A FIN follows the last byte, those of `pending` included. */
+  /** A FIN follows the last byte, and so also those in `pending`. */
   readonly writeClosed: boolean;
   /** Reading has ended as well. */
   readonly closed: boolean;

@@ -83,7 +83,7 @@ export class Moves {
     socket: StackSocket,
     carries: (attachment: Attachment) => boolean,
   ): Promise<ReadyConnection> {
-    // Handlers that were woken run first, so that each one waits when `freeze` of its plugin is called.
+    // Handlers that were woken run first: when its plugin's `freeze` is called, the handler is waiting.
     await macrotask();
     const reason = this.#driver.core.tcp.immovable(socket.tcb);
     if (reason !== undefined) throw notMovable(socket, reason);
@@ -94,7 +94,7 @@ export class Moves {
     return { state, chain: this.#stateOf(socket, carries) };
   }
 
-  /** Writes a connection, and ends it here. */
+  /** Writes a connection's record, and ends the connection here. */
   #leave(
     { tcb }: StackSocket,
     { state, chain }: ReadyConnection,
@@ -121,7 +121,7 @@ export class Moves {
     if (typeof chain === "string") throw notMovable(socket, `${chain} is busy with it`);
     if (!chain.attachments.every(carries)) {
       const { name } = chain.plugins.find(({ attachments }) => attachments > 0)!;
-      throw notMovable(socket, `${name} has a socket of the host, which cannot go there`);
+      throw notMovable(socket, `${name} has a socket of the host that cannot be passed on`);
     }
     for (const { name: plugin, state } of chain.plugins) {
       const size = new TextEncoder().encode(JSON.stringify(state)).length;
@@ -225,9 +225,9 @@ interface ReadyConnection {
   readonly chain: ChainState | undefined;
 }
 
-/** Where a record is read. */
+/** What reading a record depends on. */
 interface ReadOptions {
-  /** Absent: they are not needed yet. */
+  /** Absent: the record is only being checked. */
   readonly attachments?: readonly Attachment[];
   /** The plugins that served the connection; absent: those of its port. */
   readonly home?: HandlerEnvironment | undefined;
@@ -245,8 +245,9 @@ interface ReadConnection {
 
 const REFUSALS = {
   ADDRESS_IN_USE: "This stack has a connection between these addresses and ports",
-  ADDRESS_NOT_AVAILABLE: "The local address of the frozen connection is not one of this stack",
-  INVALID_ADDRESS: "The remote address of the frozen connection is not one of a host",
+  ADDRESS_NOT_AVAILABLE:
+    "The local address of the frozen connection is not an address of this stack",
+  INVALID_ADDRESS: "The remote address of the frozen connection is not a unicast address",
   INSUFFICIENT_RESOURCES:
     "This stack has as many connections as maxConnections allows, or has taken over as many " +
     "from its peers as it can announce",

@@ -17,14 +17,14 @@ export type JsonValue =
 /**
  * Something outside of the stack that moves with a connection, such as a socket of the host. A plugin
  * attaches it in `freeze`, and gets it in `thaw`: the same object if the connection continues in the
- * same process, otherwise one that the program that moves the connection has made.
+ * same process, otherwise one made by the program that moves the connection.
  */
 export interface Attachment {
   /** The connection is frozen: nothing is read or written here from now on, and no callback is called. */
   hold(): void;
-  /** `thaw` of the plugin uses it again. */
+  /** The plugin's `thaw` uses it again. */
   resume(): void;
-  /** Another process has it, or nobody wants it: gives it up here. Further calls have no effect. */
+  /** Releases it here, because another process has it or nobody wants it. Further calls have no effect. */
   release(): void;
 }
 
@@ -52,7 +52,7 @@ export interface FrozenConnection {
   readonly localAddr: NetAddr;
   /** The peer's address and port. */
   readonly remoteAddr: NetAddr;
-  /** Whether packets that arrive here belong to another stack; no longer after {@link release}, or once it has moved back. */
+  /** Whether packets that arrive here belong to another stack; false after {@link release}, and once it has moved back. */
   readonly isAway: boolean;
   /** The names of the plugins that served it; `undefined` for sockets of `connect()` and `accept()`. */
   readonly plugin: string | undefined;
@@ -69,7 +69,10 @@ export interface FrozenConnection {
    * @throws {TcpError} As {@link Stack.thaw}.
    */
   resume(): TcpSocket;
-  /** Packets reach the other stack: this one forgets the connection, and answers them as unknown. */
+  /**
+   * Forgets the connection; for use once its packets reach the other stack directly. Any that still arrive here are
+   * answered like those of an unknown connection.
+   */
   release(): void;
 }
 

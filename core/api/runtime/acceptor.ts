@@ -144,7 +144,7 @@ export class Attempt extends Cancellation implements Owner, ClosedListener {
    * run.
    */
   handler: Handler | undefined;
-  /** Of the plugins that have decided; `undefined` for `stack.listen()`. */
+  /** The environment of the plugins that have decided; `undefined` for `stack.listen()`. */
   environment: HandlerEnvironment | undefined;
   /** Called once when the attempt has failed or its connection has ended. */
   onAbandoned: (() => void) | undefined;

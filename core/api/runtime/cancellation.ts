@@ -1,5 +1,5 @@
 /**
- * Cancelling work: what an `AbortSignal` does, for a tenth of its memory and time.
+ * Cancelling work: what an `AbortSignal` does, at a tenth of the memory and time.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import { forEachOf, type SmallList, withOne, withoutOne } from "./small_list.ts"
 /** Called once when the work is cancelled. */
 export type CancelListener = (() => void) | { handleEvent(): void };
 
-/** The part of an `AbortSignal` that work needs which only wants to know when it is cancelled. */
+/** The part of an `AbortSignal` that tells work when it is cancelled. */
 export interface CancelSignal {
   readonly aborted: boolean;
   readonly reason: unknown;
@@ -27,7 +27,7 @@ export class Cancellation implements CancelSignal {
     return this.#isAborted;
   }
 
-  /** Whether something is done when it is cancelled. */
+  /** Whether anything listens for the cancellation. */
   get isObserved(): boolean {
     return this.#listeners !== undefined || this.#controller !== undefined;
   }

@@ -19,7 +19,7 @@ export interface StackEnvironment {
 export interface HandlerEnvironment extends StackEnvironment {
   /** Lines carry the plugin's name. */
   readonly log: Logger;
-  /** The handlers that it is for. */
+  /** The handlers that share it. */
   readonly generation: Generation;
   readonly counts: BindingCounts;
 }

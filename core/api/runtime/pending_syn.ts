@@ -28,7 +28,7 @@ export class PendingSyn implements Syn {
   }
 }
 
-/** Tells what `syn.signal` tells, but the signal is made only if a plugin asks for it. */
+/** Like `syn.signal`, but no `AbortSignal` is made for it. */
 export function cancellationOf(syn: Syn): CancelSignal {
   return syn instanceof PendingSyn ? syn.cancellation : syn.signal;
 }

@@ -37,7 +37,7 @@ import { graceOf } from "./grace.ts";
 import type { HandlerEnvironment, StackEnvironment } from "./handler_context.ts";
 import { PortHost } from "./port_host.ts";
 
-/** Connections that get other handlers in one turn. */
+/** Maximum number of connections that get other handlers in one turn. */
 const MOVED_AT_ONCE = 64;
 /** Ports with plugins accept at once, so their backlog is larger than that of `listen()`. */
 const BACKLOG = 4096;

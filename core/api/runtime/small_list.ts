@@ -1,6 +1,6 @@
 /**
- * Lists of nearly always at most one element, such as the listeners of one of very many connections: no
- * array is kept for none or one.
+ * Lists that nearly always have at most one element, such as the listeners of a connection: no array is
+ * kept for none or one, since there may be very many connections.
  *
  * @module
  */
@@ -25,7 +25,7 @@ export function withoutOne<T extends object>(list: SmallList<T>, one: T): SmallL
   return list.length === 1 ? list[0] : list;
 }
 
-/** Calls `action` for each element, in order; what it adds or removes has no effect on this. */
+/** Calls `action` for each element, in order; elements that it adds or removes have no effect on this pass. */
 export function forEachOf<T extends object>(list: SmallList<T>, action: (one: T) => void): void {
   if (list === undefined) return;
   if (!Array.isArray(list)) return action(list);

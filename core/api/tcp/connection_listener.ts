@@ -1,6 +1,6 @@
 /**
- * Calls of a connection to whoever uses it: objects instead of functions, since very many connections may be
- * idle.
+ * Callbacks of a connection. They are objects instead of closures, which saves memory: very many connections may
+ * be idle.
  *
  * @module
  */

@@ -5,7 +5,7 @@
  */
 import type { TcpSocket } from "../types.ts";
 
-/** The sockets of a stack itself can do it; sockets that are derived from them cannot. */
+/** Implemented by a stack's own sockets, not by those derived from them. */
 export interface DirectWriter {
   /** Bytes that {@link tryFill} would accept now. */
   readonly room: number;

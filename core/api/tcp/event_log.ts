@@ -101,7 +101,7 @@ export class ConnectionEventLog implements TcpEventLog, Owner {
     }
   }
 
-  /** Records what has changed since the last step that had a time. */
+  /** Records what has changed since the last step that was recorded. */
   #observe(): void {
     if (!this.#isClosed) this.#source.recorder.observe(this.#driver.now());
   }

@@ -55,7 +55,7 @@ export class NextEventLogs {
     const withdraw = (reason: unknown) => {
       end();
       eventLogs.withdraw(request);
-      // A connection may have been opened that this side has not been told of.
+      // A connection may have been opened of which the owner has not been notified yet.
       if (request.opened !== undefined) this.#logOf(request).close();
       reject(reason);
     };

@@ -20,7 +20,7 @@ export interface QlogOptions {
   format?: "json-seq" | "ndjson";
   /** Shown by tools, such as the addresses of the connection. */
   title?: string;
-  /** The side that the log is of. Default for {@link qlogStream}: that of the snapshot. */
+  /** The side that recorded the log. Default for {@link qlogStream}: that of the snapshot. */
   vantagePoint?: "client" | "server";
   /** The time of day at which the stack's clock was 0. */
   clockStarted?: Date;

@@ -50,7 +50,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Largest chunk that iteration returns. */
 const MAX_CHUNK = 1024 * 1024;
-/** Room that is worth a read of what is to be written, in bytes; half of a smaller buffer. */
+/** Room in bytes from which on a waiting writer is called; half of the buffer if that is less. */
 const MIN_ROOM = 32 * 1024;
 /** Receives discarded bytes. */
 const DISCARDED = new Uint8Array(64 * 1024);
@@ -584,8 +584,8 @@ export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
   }
 
   /**
-   * The reader passes the bytes on, so that their answer comes later than in this turn: until then,
-   * for some milliseconds, acknowledgements wait for it.
+   * The reader passes the bytes on, so that the answer to them does not come in this turn. Acknowledgements
+   * wait for it, but only for some milliseconds.
    */
   delayAcks(): void {
     this.#driver.core.tcp.delayAcks(this.#tcb);

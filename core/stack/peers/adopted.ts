@@ -11,7 +11,7 @@ export const MAX_ADOPTED = 65_536;
 export const ANNOUNCE_MS = 10_000;
 /** Connections announced at a time. */
 export const ANNOUNCED_AT_ONCE = 1024;
-/** Maximum frequency at which everything is announced again on request, in milliseconds. */
+/** Minimum interval at which everything is announced again on request, in milliseconds. */
 const REPEAT_MS = 1000;
 
 type Key = object;
@@ -20,7 +20,7 @@ type Key = object;
 export class AdoptedConnections {
   /** Those that were never announced, or have to be again. */
   #fresh = new Map<Key, AnnouncedConnection>();
-  /** The one that was announced longest ago first. */
+  /** Least recently announced first. */
   readonly #announced = new Map<Key, { readonly connection: AnnouncedConnection; at: number }>();
   #repeatedAt = -Infinity;
 

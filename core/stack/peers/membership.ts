@@ -18,7 +18,7 @@ export const JOIN_MS = 10_000;
 const ASK_MS = 2000;
 
 interface Member {
-  /** When a message of it arrived last; `-Infinity`: never. */
+  /** When its last message arrived; `-Infinity`: never. */
   heardAt: number;
   /** Whether it accepts new connections. */
   isServing: boolean;
@@ -54,7 +54,7 @@ export class Membership {
     this.#isContinued = true;
   }
 
-  /** Whether this instance cannot know yet what the others have announced before. */
+  /** Whether this instance started so recently that it may not know all earlier announcements of the others. */
   isNew(now: number): boolean {
     return now - this.#startedAt < ASK_MS;
   }
@@ -78,7 +78,10 @@ export class Membership {
       (this.#current.includes(member) || this.#previous.includes(member));
   }
 
-  /** A message of a member has arrived; returns whether it counted as dead, and this instance possibly there. */
+  /**
+   * A message of a member has arrived. Returns whether that member counted as dead: then this instance may have counted
+   * as dead there, too.
+   */
   heard(member: number, isServing: boolean, now: number): boolean {
     const known = this.#heard[member]!;
     const wasDead = known.heardAt !== -Infinity && now - known.heardAt >= DEAD_MS;
@@ -99,10 +102,14 @@ export class Membership {
   }
 
   /**
-   * Which other instances may have a connection without a mark, the likelier ones first: the one that
-   * new connections with its 4-tuple go to; the one that they would go to if draining instances accepted them; the one
-   * that they went to in the previous epoch; the one that they would go to without the second, which may have been added
-   * since, or was dead then; the one that they go to now if the first drains and its message has not arrived here yet.
+   * Which other instances may have a connection without a mark, in order of likelihood. Each is the owner that
+   * rendezvous hashing chooses for the 4-tuple among other members:
+   *
+   * 1. those that accept connections;
+   * 2. all that are reachable, draining ones included;
+   * 3. those of the previous epoch;
+   * 4. as 2, without the result of 2, which may have joined since, or may have been dead then;
+   * 5. as 1, without the result of 1, which may be draining although its message has not arrived here yet.
    */
   candidates(hash: number, now: number): number[] {
     const isOther = (member: number) => member !== this.#self;
@@ -123,8 +130,8 @@ export class Membership {
   }
 
   /**
-   * Whether each other member of this epoch has been heard from: it reports only to its own members, so this instance
-   * is one of them. After {@link JOIN_MS} the rest counts as dead.
+   * Whether each other member of this epoch has been heard from. An instance reports only to those that it lists as
+   * members, so each of them lists this one. After {@link JOIN_MS} the rest counts as dead.
    */
   hasJoined(now: number): boolean {
     return this.#isContinued || now - this.#startedAt >= JOIN_MS ||

@@ -148,7 +148,7 @@ export class Messages {
     if (!(Math.abs(sentAt - wallNow) <= MAX_MESSAGE_AGE)) return "peer-age";
     this.#hash.hash(message, 0, HEADER_MAC_AT);
     if (!this.#isMac(message, HEADER_MAC_AT)) return "peer-mac";
-    // The header is authentic. What was recorded is not worth the time that the MAC of a long packet takes.
+    // The header is authentic. Replays are dropped before the MAC of the packet, which may be long, is computed.
     const window = this.#windowOf(from, message[17]!);
     const sequence = readU53(message, 8);
     if (!window.isNew(sequence)) return "peer-replay";

@@ -8,9 +8,9 @@ import type { IpAddress } from "../../wire/address.ts";
 import { EndpointTable, type TableEntry } from "../endpoint_table.ts";
 import type { AnnouncedConnection } from "./announcement.ts";
 
-/** Maximum number of entries; the one that was announced longest ago is evicted. */
+/** Maximum number of entries; the least recently announced one is evicted. */
 export const MAX_OWNERS = 65_536;
-/** An entry that has not been announced again is removed after so long, in milliseconds. */
+/** Time after which an entry is removed unless it is announced again, in milliseconds. */
 export const OWNER_MS = 60_000;
 
 /** A connection that another instance has taken over. */
@@ -39,7 +39,7 @@ class MovedEntry implements TableEntry<MovedEntry>, AnnouncedConnection {
 /** The connections that other instances have announced. */
 export class OwnerTable {
   readonly #table: EndpointTable<MovedEntry>;
-  /** All entries, the one that was announced longest ago first. */
+  /** All entries, the least recently announced first. */
   readonly #byAge = new Set<MovedEntry>();
 
   /** `seed` keeps peers from predicting hash collisions. */

@@ -40,7 +40,7 @@ const REPORT_MS = 250;
 /** Minimum interval between announcements of connections that have moved, in milliseconds. */
 const ANNOUNCE_MS = 10;
 
-/** Of a packet that has not come from another instance in a message, but from one that its connection has left. */
+/** Stands for the message of a redirected packet, which comes from the instance that its connection has left. */
 const REDIRECTED = { from: NO_MARK, hops: MAX_HOPS - 1, next: [] };
 
 /** Makes the hash for rendezvous hashing different from those that a peer sees parts of. */
@@ -62,7 +62,7 @@ export class Peers {
   #reportAt = -Infinity;
   #reportedServing = true;
   #announcedAt = -Infinity;
-  /** Whether this instance may have counted as dead meanwhile. */
+  /** Whether the others may have considered this instance dead since {@link Peers.takeReturn} was last called. */
   #hasReturned = false;
   /** The message whose packet is being processed. */
   #received: Pick<ReceivedMessage, "from" | "hops" | "next"> | undefined;
@@ -84,7 +84,7 @@ export class Peers {
     return now + this.#group.wallOffset;
   }
 
-  /** What the timestamps of a connection of this instance have on top of the clock and the hash. */
+  /** What this instance adds to the clock and the hash for the timestamps of its own connections. */
   get markOffset(): number {
     return markOffset(this.#group.self, this.#group.wallOffset);
   }
@@ -100,7 +100,7 @@ export class Peers {
     return isDead ? sender : undefined;
   }
 
-  /** What a connection that `sender` has begun adds to this instance's timestamps to continue its own. */
+  /** What has to be added to this instance's timestamps to continue those of a connection that `sender` began. */
   markDifference(sender: number): number {
     return markDifference(this.#group.self, sender);
   }
@@ -323,7 +323,7 @@ export class Peers {
     return { packet, segmentSize: opened.segmentSize };
   }
 
-  /** Until {@link Peers.finish} the packets handled come from an instance that their connections have left. */
+  /** Until {@link Peers.finish} the packets handled are redirected ones; see {@link REDIRECTED}. */
   beginRedirected(): void {
     this.#received = REDIRECTED;
   }

@@ -140,7 +140,7 @@ export class Connections {
   }
 
   /**
-   * Steps without a time, such as calls of the user, are recorded by the next step that has one: output
+   * Steps to which no time is passed, such as user calls, are recorded by the next step that has one: output
    * follows in the same turn.
    */
   #recordStep(

@@ -135,7 +135,7 @@ export class Listener implements Binding {
     this.#readySources?.delete(tcb);
   }
 
-  /** Whether no more connections may wait to be accepted. */
+  /** Whether the accept queue is full. */
   get isQueueFull(): boolean {
     return this.ready.length >= this.backlog;
   }

@@ -292,7 +292,7 @@ export class TcpLayer {
   /** Why {@link TcpLayer.freeze} cannot be called; `undefined`: it can. */
   immovable(tcb: Tcb): string | undefined {
     if (!canMove(tcb)) return `it is in ${tcb.state}`;
-    // The segments of the end that stays would not leave this stack.
+    // The end that stays could not reach the other: its segments would not leave this stack.
     return this.#own.has(tcb.remote) ? "both of its ends are in this stack" : undefined;
   }
 
@@ -318,8 +318,8 @@ export class TcpLayer {
   }
 
   /**
-   * Reads a connection, which is not in the tables yet: {@link TcpLayer.enterThawed} follows. The
-   * result is what is wrong with the record if that is a sentence.
+   * Reads a connection, which is not in the tables yet: {@link TcpLayer.enterThawed} follows. Returns
+   * why not if the record cannot be read or the stack cannot have the connection.
    */
   thaw(reader: FieldReader): Tcb | ThawRefusal {
     const endpoints = noEndpoints();
@@ -348,7 +348,7 @@ export class TcpLayer {
     return { fault };
   }
 
-  /** Releases what a thawed connection holds that does not enter the tables. */
+  /** Releases the resources of a thawed connection that is not entered into the tables. */
   discardThawed(tcb: Tcb): void {
     releaseResources(tcb);
     tcb.receive.clear();

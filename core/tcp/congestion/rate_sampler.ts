@@ -84,8 +84,8 @@ export class RateSampler implements DeliverySample {
   }
 
   /**
-   * Ends the acknowledgement. Intervals shorter than `minRtt` are not valid, and neither is a segment
-   * that was sent again later than that: its original has arrived.
+   * Ends the acknowledgement. An interval shorter than `minRtt` gives no sample, and neither does a segment
+   * that was retransmitted less than `minRtt` ago: it is the original that has arrived.
    */
   finish(minRtt: number): void {
     if (this.#newestOrder < 0 || this.#interval <= 0) return;

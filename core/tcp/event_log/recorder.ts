@@ -52,7 +52,7 @@ export class EventRecorder {
   #last: ObservedState;
   /** The segment that is being processed. */
   #arriving: SegmentHeader | undefined;
-  /** RTT samples that it may be, in milliseconds; -1: none. */
+  /** RTT samples that it may give, by its TSecr and as the answer to a SYN, in milliseconds; -1: none. */
   #echoed = -1;
   #synRtt = -1;
 
@@ -80,7 +80,7 @@ export class EventRecorder {
     return this.#queues.length === 0;
   }
 
-  /** No more events follow, so that the readers are not to wait. */
+  /** No more events follow: wakes the readers, which would wait in vain. */
   wakeReaders(): void {
     for (const queue of this.#queues) this.#notify(queue);
   }

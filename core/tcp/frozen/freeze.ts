@@ -12,7 +12,7 @@ import type { FieldCodec } from "./field_codec.ts";
 import type { FieldReader } from "./field_reader.ts";
 import { MOVABLE_STATES, sendOrdersOf, visitTcb } from "./tcb_fields.ts";
 
-/** Whether the connection can move: the peer has it too, it was accepted, and it is not about to end. */
+/** Whether the connection can move: it is synchronized, was accepted, and is not about to end. */
 export function canMove(tcb: Tcb): boolean {
   return MOVABLE_STATES.includes(tcb.state) && !tcb.has(RELEASED | RESET_QUEUED) &&
     tcb.listener === undefined && tcb.error === undefined;

@@ -40,7 +40,7 @@ import { setTimer, TIMER, type Timer, timerAt } from "../timers/timers.ts";
 import { DEFAULT_OPTIONS, ownOptions, type UserOptions } from "../user_options.ts";
 import { type FieldCodec, optionalInt, optionalReal, optionalTime } from "./field_codec.ts";
 
-/** The states in which a connection can move: the peer has it too, and it has not ended. */
+/** The states in which a connection can move: it is synchronized, and has not ended. */
 export const MOVABLE_STATES: readonly TcpState[] = [
   "ESTABLISHED",
   "FIN-WAIT-1",
@@ -128,7 +128,7 @@ function newestOrder({ scoreboard, loss }: Tcb): number {
   return newest;
 }
 
-/** One more than the distance of the lowest position, for what was sent before all ranges. */
+/** The distance of the lowest position from the newest, plus one for everything sent before the ranges. */
 function sendSpan(tcb: Tcb): number {
   const { scoreboard } = tcb;
   const newest = newestOrder(tcb);
@@ -205,7 +205,7 @@ function visitReceived({ receive, receiveLimit, rcvWndShift }: Tcb, codec: Field
       Math.max(0, most - offset),
       (target) => receive.ring.copy(offset, target, 0, target.length),
     );
-    // Text that follows the readable bytes at once would become readable itself.
+    // Text that immediately follows the readable bytes would become readable itself.
     if (count === 0 && late.length > 0 && offset > receive.readable) {
       receive.store(start, late, 0, late.length);
     }

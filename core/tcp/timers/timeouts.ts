@@ -167,7 +167,7 @@ function keepAlive(tcb: Tcb, now: number): void {
 export function probeSoon(tcb: Tcb, now: number): void {
   const { synchronized } = STATES[tcb.state];
   if (!synchronized || tcb.state === "TIME-WAIT" || !tcb.has(KEEP_ALIVE)) return;
-  // Whoever has something in flight learns it from the answer.
+  // Data or a probe in flight is answered with a RST if the peer was reset.
   if (!tcb.scoreboard.isEmpty || tcb.probes.keepAlives > 0) return;
   ownProbes(tcb).keepAlives = 1;
   setTimer(tcb, TIMER.KEEP_ALIVE, now);

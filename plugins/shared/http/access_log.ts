@@ -30,9 +30,9 @@ export interface ServedRequest {
   /** Absent: there was no valid head. A request that was refused may have no fields. */
   readonly head: LoggedHead | undefined;
   readonly status: number;
-  /** Of content, as it was sent. */
+  /** Bytes of content, as they were sent. */
   readonly bytes: number;
-  /** Of the protocol: `"HTTP/1.1"`. */
+  /** Such as `"HTTP/1.1"`. */
   readonly protocol: string;
 }
 

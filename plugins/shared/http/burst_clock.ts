@@ -1,6 +1,7 @@
 /**
  * A clock that is read once for a burst: what runs in the microtask queue until it is empty. After a batch of packets
- * the handlers of many connections run in one burst, and a reading takes as long as some other steps of a request.
+ * the handlers of many connections run in one burst, and reading the clock for each request would be a noticeable part
+ * of its cost.
  *
  * @module
  */

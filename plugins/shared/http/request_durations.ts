@@ -27,7 +27,7 @@ export class RequestDurations {
   /** Whether requests are measured. */
   isOn = false;
   readonly #byClass = new Map<string, DurationHistogram>();
-  /** Of the responses of this burst: status and beginning, in turns. */
+  /** Status and beginning of each response of this burst, alternately. */
   #sent: number[] = [];
   #clock: BurstClock | undefined;
 

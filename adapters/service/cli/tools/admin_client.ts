@@ -28,8 +28,8 @@ export class AdminClient {
   }
 
   /**
-   * Opens a stream. It is empty if `signal` is aborted before the service answers, which may take as long as nothing
-   * has happened there.
+   * Opens a stream. It is empty if `signal` is aborted before the service answers, which it may not do until it has
+   * something to send.
    *
    * @throws {Error} The service cannot be reached, or refuses.
    */

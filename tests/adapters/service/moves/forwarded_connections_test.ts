@@ -210,7 +210,7 @@ describe("a forwarded connection", () => {
     const [server] = stacks.net.servers;
     const moving = server.freeze(server.connections()[0]!);
     await expect(stacks.until(moving)).rejects.toThrow(
-      "forward has a socket of the host, which cannot go there",
+      "forward has a socket of the host that cannot be passed on",
     );
     expect(server.connections().length).toBe(1);
   });

@@ -89,7 +89,7 @@ describe("a drain to another service", () => {
     const each = await exchange(stacks);
     const { outgoing, sent } = services(stacks, false);
     const report = await stacks.until(outgoing.out.move());
-    const reasons = { "forward has a socket of the host, which cannot go there": 1 };
+    const reasons = { "forward has a socket of the host that cannot be passed on": 1 };
     expect(report).toMatchObject({ moved: 0, stayed: 1, lost: 0, reasons });
     expect(sent).not.toContain("descriptors");
     await each();

@@ -235,7 +235,7 @@ describe("a move in two steps", () => {
     services.net.servers[1].removeAddress(SERVER);
     const report = await services.move();
     expect(report.stayed).toBe(1);
-    expect(Object.keys(report.reasons)[0]).toContain("is not one of this stack");
+    expect(Object.keys(report.reasons)[0]).toContain("is not an address of this stack");
     await services.net.run(exchange(socket!));
   });
 

@@ -22,7 +22,7 @@ describe("requireProcessors", () => {
     expect(said(8, { [STATUS]: EIGHT })).toBeUndefined();
     expect(said(9, { [STATUS]: EIGHT })).toBe(
       "--workers 9: this process may use 8 processors (its affinity, or all that the machine has), " +
-        "and workers that share one are slower than fewer: use --workers 8, or let it use more",
+        "and more workers than that are slower: use --workers 8, or let it use more",
     );
   });
 

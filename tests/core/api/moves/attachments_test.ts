@@ -93,7 +93,7 @@ describe("an attachment", () => {
     await connected(net);
     const [connection] = net.servers[0].connections();
     await expect(net.run(net.servers[0].freeze(connection!))).rejects.toThrow(
-      "attaching has a socket of the host, which cannot go there",
+      "attaching has a socket of the host that cannot be passed on",
     );
     expect(own.calls).toEqual([]);
     expect(net.servers[0].connections().length).toBe(1);
