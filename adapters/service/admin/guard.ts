@@ -4,13 +4,14 @@
  * @module
  */
 import { createHash, timingSafeEqual } from "node:crypto";
+import { isIP } from "node:net";
 import type { Context, MiddlewareHandler } from "hono";
 
 /** Options of {@link guard}. */
 export interface GuardOptions {
   /** Required in `Authorization: Bearer TOKEN`; absent: the Unix socket's permissions decide. */
   readonly token?: string | undefined;
-  /** Names and addresses, besides those of the loopback, that `Host` may have. */
+  /** Names, besides those of the loopback, that `Host` may have. With a token it may be any address. */
   readonly hosts?: readonly string[] | undefined;
   /** The dashboard; absent: requests of every web page are refused. */
   readonly dashboard?: DashboardAccess | undefined;
@@ -32,7 +33,8 @@ const MARKS = ["origin", "sec-fetch-site", "sec-fetch-mode"];
 /**
  * A page can make a browser send requests to any address that the browser can reach, also under a name that
  * the page's owner points to that address (DNS rebinding). Browsers mark them: with `Origin`, with
- * `Sec-Fetch-Site`, and with a `Host` that the API does not have. Only those of the API's own page are
+ * `Sec-Fetch-Site`, and with a `Host` that the API does not have. Rebinding needs a name, so an address is a
+ * `Host` that only a request to this address has. Only those of the API's own page are
  * answered. Its token is in a header field that no browser sends by itself, unlike a cookie: a request that
  * another page causes does not carry it.
  */
@@ -40,8 +42,9 @@ export function guard({ token, hosts = [], dashboard }: GuardOptions): Middlewar
   const allowed = new Set([...LOOPBACK, ...hosts]);
   return async (c, next) => {
     const name = hostOf(c).replace(/:\d+$/, "");
-    if (!allowed.has(name)) {
-      return c.json({ error: `the host ${name} is not that of the admin API` }, 403);
+    const isAddress = isIP(name.replace(/^\[(.*)\]$/, "$1")) !== 0;
+    if (!allowed.has(name) && !(isAddress && token !== undefined)) {
+      return c.json({ error: refusalOf(name) }, 403);
     }
     const isFromPage = MARKS.some((header) => c.req.header(header) !== undefined);
     if (isFromPage && (dashboard === undefined || !(isSameOrigin(c) || isOpening(c)))) {
@@ -58,6 +61,11 @@ export function guard({ token, hosts = [], dashboard }: GuardOptions): Middlewar
     c.header("WWW-Authenticate", 'Bearer realm="berth"');
     return c.json({ error: "expected the token in Authorization: Bearer TOKEN" }, 401);
   };
+}
+
+function refusalOf(name: string): string {
+  return `the Host ${name} is not one of the admin API: use an address or localhost, ` +
+    'or list the name in the setting admin: { "hosts": ["NAME"] }';
 }
 
 /** Compares in a time that does not depend on where they differ. */

@@ -6,7 +6,6 @@
 import { resolve } from "node:path";
 import process from "node:process";
 import { type Logger, systemClock, systemRandom } from "../../../core/api/environment.ts";
-import { formatHostPort } from "../../../core/api/host_port.ts";
 import manifest from "../../../deno.json" with { type: "json" };
 import { adminApp, type AdminTarget } from "../admin/app.ts";
 import { EventHub } from "../admin/event_hub.ts";
@@ -354,10 +353,10 @@ async function serveAdmin(
   replaces: boolean,
 ): Promise<AdminServer | undefined> {
   if (admin === undefined) return undefined;
-  const { listen, token } = admin;
-  const hosts = "path" in listen ? [] : [formatHostPort(listen).replace(/:\d+$/, "")];
+  const { listen, token, hosts = [] } = admin;
+  const names = "path" in listen ? hosts : [listen.hostname.toLowerCase(), ...hosts];
   try {
-    const server = await listenForAdmin(listen, adminApp(target, { token, hosts }).fetch, {
+    const server = await listenForAdmin(listen, adminApp(target, { token, hosts: names }).fetch, {
       replaces,
     });
     return {

@@ -13,10 +13,17 @@ export interface AdminSetting {
   readonly listen: { readonly path: string } | HostPort;
   /** What a request has to present. */
   readonly token?: string | undefined;
+  /** Names that the field `Host` of a request may have, in lower case, besides addresses and `localhost`. */
+  readonly hosts?: readonly string[] | undefined;
 }
 
 const EXPECTED = `expected "unix:PATH" or { "listen": "HOST:PORT", "token": "..." }`;
 const MIN_TOKEN_LENGTH = 16;
+
+const HOST_EXPECTED = "expected a name without a port, such as admin.example.com";
+
+const hostSchema = z.string(HOST_EXPECTED).regex(/^[\w-]+(\.[\w-]+)*$/, HOST_EXPECTED)
+  .transform((name) => name.toLowerCase());
 
 const listenSchema = z.string(EXPECTED).transform((text, c): AdminSetting["listen"] => {
   const [, path] = /^unix:(.+)$/.exec(text) ?? [];
@@ -33,6 +40,7 @@ export const adminSchema: z.ZodType<AdminSetting, unknown> = z.preprocess(
     listen: listenSchema,
     token: z.string().min(MIN_TOKEN_LENGTH, `expected at least ${MIN_TOKEN_LENGTH} characters`)
       .optional(),
+    hosts: z.array(hostSchema).optional(),
   }, { error: ({ code }) => code === "invalid_type" ? EXPECTED : undefined }),
 ).check(({ value, issues }) => {
   if ("path" in value.listen || value.token !== undefined) return;
@@ -45,9 +53,9 @@ export const adminSchema: z.ZodType<AdminSetting, unknown> = z.preprocess(
 }).meta({ acceptsString: true } satisfies JsonSchemaNotes);
 
 /** The setting with a path relative to its origin's folder. */
-export function locateAdmin({ listen, token }: AdminSetting, { folder }: Origin): AdminSetting {
+export function locateAdmin({ listen, ...rest }: AdminSetting, { folder }: Origin): AdminSetting {
   return {
+    ...rest,
     listen: "path" in listen ? { path: pathFrom(folder, listen.path) } : listen,
-    ...token !== undefined && { token },
   };
 }

@@ -344,7 +344,8 @@ socket of the host:
     locate: locateAdmin,
     help: "serve the admin API on a Unix socket that only its owner can use",
     details: "The address of the [admin API](admin.md): `unix:PATH`, or on a TCP port " +
-      '`{ "listen": "127.0.0.1:9000", "token": "${BERTH_ADMIN_TOKEN}" }`',
+      '`{ "listen": "127.0.0.1:9000", "token": "${BERTH_ADMIN_TOKEN}" }`, with the names that clients and ' +
+      "proxies reach it by in `hosts`",
   },
   metrics: {
     flag: "--metrics on|off",

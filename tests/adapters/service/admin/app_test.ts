@@ -336,10 +336,33 @@ describe("requests of web pages", () => {
     ["to another address", "/livez", { Host: "192.0.2.1" }],
   ];
   test.each(requests)("%s are refused", async (_, path, headers) => {
-    const { send, did } = admin({ hosts: ["10.0.0.9"] });
+    const { send, did } = admin({ hosts: ["admin.example.com"] });
     expect((await send("GET", path, { headers })).status).toBe(403);
     expect((await send("POST", "/drain", { headers })).status).toBe(403);
     expect(did).toEqual([]);
+  });
+
+  // Rebinding needs a name: any address is accepted where the token is required, and names that are listed.
+  test.each([
+    ["192.0.2.1", 200],
+    ["192.0.2.1:9000", 200],
+    ["[2001:db8::1]:9000", 200],
+    ["Admin.example.com:9000", 200],
+    ["localhost:9000", 200],
+    ["evil.test:9000", 403],
+    ["192.0.2.1.evil.test", 403],
+    ["admin.example.com.evil.test", 403],
+    ["1.2.3", 403],
+    ["[2001:db8::1", 403],
+    ["", 403],
+  ])("are told from others by the Host %j", async (host, status) => {
+    const { send } = admin({ token: TOKEN, hosts: ["admin.example.com"] });
+    const headers = { Host: host, Authorization: `Bearer ${TOKEN}` };
+    const answer = await send("GET", "/livez", { headers });
+    expect(answer.status).toBe(status);
+    if (status === 403) expect(answer.body["error"]).toContain('admin: { "hosts": ["NAME"] }');
+    const without = await send("GET", "/livez", { headers: { Host: host } });
+    expect(without.status).toBe(status === 200 ? 401 : 403);
   });
 
   // A preflight gets no permission, so that a page cannot send JSON or DELETE either.
@@ -358,7 +381,7 @@ describe("requests of web pages", () => {
 describe("the token", () => {
   // Of every path, also of /livez and of one that does not exist.
   test("is required", async () => {
-    const { send } = admin({ token: TOKEN, hosts: ["10.0.0.9"] });
+    const { send } = admin({ token: TOKEN });
     const get = async (path: string, authorization?: string) => {
       const headers = authorization === undefined ? {} : { Authorization: authorization };
       return (await send("GET", path, { headers })).status;

@@ -47,6 +47,20 @@ test.each(["a Unix socket", "a TCP port"])("%s is served without Host", async (k
   await close();
 });
 
+// What a client sends that reaches the host by another address than 127.0.0.1.
+test.each(["0.0.0.0", "::"])(
+  "the port of all addresses, %s, is served at each of them",
+  async (hostname) => {
+    const token = "0123456789abcdef";
+    const app = new Hono().use(guard({ token })).get("/readyz", (c) => c.text("ready"));
+    const { port, close } = await listenForAdmin({ hostname, port: 0 }, app.fetch);
+    const headers = { Authorization: `Bearer ${token}` };
+    const answer = await fetch(`http://127.0.0.2:${port}/readyz`, { headers });
+    expect([answer.status, await answer.text()]).toEqual([200, "ready"]);
+    await close();
+  },
+);
+
 describe("a Unix socket of the admin API", () => {
   // Mode 0600, nothing else is left in the folder, and at the end not even the socket.
   test("belongs to its owner alone", async () => {
