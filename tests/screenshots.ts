@@ -1,5 +1,6 @@
 /**
- * Writes the pictures of `docs/images`: the demo and the dashboard, on a desktop and a phone, dark and light.
+ * Writes the pictures of `docs/images`: the demo and the dashboard, on a desktop and a phone, dark and light,
+ * and the network in one file.
  *
  *     deno run -A tests/screenshots.ts
  *
@@ -8,10 +9,13 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
+import { pathToFileURL } from "node:url";
+import { networkPage } from "../examples/browser/network_page.ts";
 import { type Appearance, Chromium, type Tab } from "./support/chromium.ts";
 import { startDashboardService } from "./support/dashboard_service.ts";
 import { endRuns, start } from "./support/service_run.ts";
 import { ROOT } from "./support/source_files.ts";
+import { TemporaryFolder } from "./support/temporary_folder.ts";
 
 const MAX_BYTES = 150 * 1024;
 const TEXT = "document.body.innerText";
@@ -28,8 +32,14 @@ const LOOKS: Readonly<Record<string, Appearance>> = {
 const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
 /** `more`: pixels that a desktop is higher. */
-async function takePictures(tab: Tab, name: string, more = 0): Promise<void> {
-  for (const [look, appearance] of Object.entries(LOOKS)) {
+async function takePictures(
+  tab: Tab,
+  name: string,
+  more = 0,
+  looks: readonly string[] = Object.keys(LOOKS),
+): Promise<void> {
+  for (const look of looks) {
+    const appearance = LOOKS[look]!;
     const height = appearance.height + (look.startsWith("desktop") ? more : 0);
     await tab.show({ ...appearance, height });
     await pass(700);
@@ -59,5 +69,14 @@ await tab.evaluate(`[...document.querySelectorAll(".scroll tr")]
 await pass(FILL_MS);
 await takePictures(tab, "connection");
 await endRuns();
+
+using folder = new TemporaryFolder();
+const network = await browser.visit(
+  pathToFileURL(folder.write("network.html", await networkPage())).href,
+);
+await network.show(LOOKS["desktop-light"]!);
+await pass(FILL_MS);
+await takePictures(network, "network", 0, ["desktop-light"]); // the home of the site has one look
+folder[Symbol.dispose]();
 await browser[Symbol.asyncDispose]();
 process.exit(0);

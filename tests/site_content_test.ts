@@ -1,7 +1,7 @@
 import { existsSync, readFileSync, statSync } from "node:fs";
 import { join, posix } from "node:path";
 import { describe, expect, test } from "bun:test";
-import { siteContent, sitePath } from "../docs/site/content.ts";
+import { MADE_PAGES, siteContent, sitePath } from "../docs/site/content.ts";
 import { filePaths, ROOT } from "./support/source_files.ts";
 
 /** A repository in memory. */
@@ -63,6 +63,23 @@ describe("siteContent", () => {
     expect([...files]).toEqual([["i/l.png", "docs/i/l.png"]]);
   });
 
+  // What the program writes is worth more to a reader than the program; a picture may lead there.
+  test("lets links to a program lead to the page that it writes", () => {
+    const program = "examples/browser/network_page.ts";
+    const image = '<picture>\n  <img alt="Net" src="i/l.png">\n</picture>';
+    const { pages, files } = contentOf({
+      "README.md": `[a](${program}) [![b](i/b.png)](${program})`,
+      "docs/deep/a.md": `<a href="../../${program}">\n${image}\n</a>\n`,
+      [program]: "",
+    });
+    const attributes = '{target="_self"}'; // so the generator's router leaves it to the browser
+    expect(pages.get("readme.md"))
+      .toBe(`[a](./network.html)${attributes} [![b](./i/b.png)](./network.html)${attributes}`);
+    expect(pages.get("deep/a.md"))
+      .toBe(`[![Net](./i/l.png)](../network.html)${attributes}\n`);
+    expect([...files.keys()]).toEqual(["i/b.png", "deep/i/l.png"]);
+  });
+
   // They are examples, not links; and comments are for editors of the page.
   test("leaves code alone and removes comments", () => {
     const { pages } = contentOf({
@@ -93,7 +110,11 @@ describe("siteContent", () => {
 describe("the site of this repository", () => {
   // The generator fails on dead links too, but it is not installed in the tests.
   test("has no link that leads nowhere", () => {
-    const places = new Set([...own.pages.keys(), ...own.files.keys()]);
+    const places = new Set([
+      ...own.pages.keys(),
+      ...own.files.keys(),
+      ...Object.values(MADE_PAGES),
+    ]);
     const dead = [...own.pages].flatMap(([page, text]) =>
       [
         ...text.replace(/^```[^]*?^```$/gm, "").replace(/`[^`\n]*`/g, "").matchAll(
@@ -111,6 +132,12 @@ describe("the site of this repository", () => {
     );
     expect(dead).toEqual([]);
     expect(places.size).toBeGreaterThan(60);
+  });
+
+  // The first thing that a visitor can try needs nothing but the browser.
+  test.each(["readme.md", "index.md"])("%s shows the network that runs in a page", (page) => {
+    const [first] = own.pages.get(page)!.split("## As a library");
+    expect(first).toMatch(/\[!\[[^\]]+\]\(\S+\.png\)\]\(\.\/network\.html\)/);
   });
 
   // A page that is not there can be found by search only.

@@ -1,6 +1,7 @@
 /**
  * Builds the website of the documentation into `docs/site/dist`: `deno task site`, or `bun run site`.
- * Dead links fail the build.
+ * Dead links
+ * and missing pages fail the build.
  *
  * @module
  */
@@ -17,7 +18,8 @@ import {
 } from "node:fs";
 import { dirname, join } from "node:path";
 import process from "node:process";
-import { type Repository, siteContent } from "./content.ts";
+import { networkPage } from "../../examples/browser/network_page.ts";
+import { MADE_PAGES, type Repository, siteContent } from "./content.ts";
 
 const SITE = import.meta.dirname!;
 const ROOT = join(SITE, "..", "..");
@@ -83,6 +85,7 @@ for (const [path, source] of files) {
   mkdirSync(dirname(join(CONTENT, path)), { recursive: true });
   copyFileSync(join(ROOT, source), join(CONTENT, path));
 }
+write(`public/${MADE_PAGES["examples/browser/network_page.ts"]}`, await networkPage());
 write("navigation.json", JSON.stringify(sidebar));
 deno(
   "doc",
@@ -95,4 +98,9 @@ deno(
 
 if (!existsSync(join(SITE, "node_modules"))) run("npm", ["ci", "--no-audit", "--no-fund"], SITE);
 run("npx", ["--no", "vitepress", "build"], SITE);
+for (const page of Object.values(MADE_PAGES)) {
+  if (existsSync(join(OUTPUT, page))) continue;
+  console.error(`site: ${page} is not in ${OUTPUT}`);
+  process.exit(1);
+}
 console.log(`The site is in ${OUTPUT}: open it with any web server.`);

@@ -42,6 +42,14 @@ const MOVED: Readonly<Record<string, string>> = {
   "examples/README.md": "examples.md",
 };
 
+/**
+ * Pages that programs of the repository write, by the program: their path in the site. A link to the
+ * program leads there.
+ */
+export const MADE_PAGES: Readonly<Record<string, string>> = {
+  "examples/browser/network_page.ts": "network.html",
+};
+
 /** The folder of the site with copies of source files. */
 const SOURCES = "source";
 
@@ -83,6 +91,8 @@ function linkInSite(
     const way = posix.relative(from, to);
     return way.startsWith(".") ? way : `./${way}`;
   };
+  const made = MADE_PAGES[target];
+  if (made !== undefined) return relative(made);
   const other = places.get(target);
   if (other !== undefined) return `${relative(other)}${hash}`;
   if (/\.(?:svg|png)$/.test(target)) {
@@ -111,11 +121,19 @@ function rewriteLinks(text: string, rewrite: (link: string) => string | undefine
       continue;
     }
     const target = rewrite(link);
+    // A picture may be the text of a link.
+    const shown = image === "" ? rewriteLinks(label, rewrite) : label;
     result += text.slice(at, index) +
-      (target === undefined ? label : `${image}[${label}](${target})`);
+      (target === undefined ? shown : `${image}[${shown}](${target})${attributes(target)}`);
     at = index + whole.length;
   }
   return result + text.slice(at);
+}
+
+/** The generator's router loads its own pages only; with a target it leaves a link to the browser. */
+function attributes(target: string): string {
+  const isMade = Object.values(MADE_PAGES).includes(posix.basename(target));
+  return isMade ? '{target="_self"}' : "";
 }
 
 /** Without comments, and with pictures for two colour schemes as Markdown, of which the light one stays. */
@@ -123,7 +141,7 @@ function withoutHtml(text: string): string {
   return text.replace(/^<!--[^]*?-->\n\n?/gm, "").replace(
     /^<picture>[^]*?<img alt="([^"]*)" src="([^"]*)">\n<\/picture>/gm,
     "![$1]($2)",
-  );
+  ).replace(/^<a href="([^"]*)">\n(.*)\n<\/a>/gm, "[$2]($1)");
 }
 
 /** The groups of the index, and the reference by kind. */

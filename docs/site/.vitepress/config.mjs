@@ -23,6 +23,7 @@ export default defineConfig({
     search: { provider: "local" },
     outline: [2, 3],
     nav: [
+      { text: "Demo", link: "/network.html", target: "_self" },
       { text: "Tutorial", link: "/tutorial" },
       { text: "Contents", link: "/contents" },
       { text: "API", link: "/api/index.html", target: "_self" },
