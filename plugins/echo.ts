@@ -8,7 +8,7 @@ import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import type { TcpSocket } from "../core/api/types.ts";
 import { isSimpleService } from "./shared/simple_services.ts";
 
-/** Sockets whose peer does not read, with the number of unread bytes that are written already. */
+/** Sockets whose peer does not read, with the number of bytes that count as unread here but are written already. */
 const waiting = new WeakMap<TcpSocket, number>();
 
 /** Sends back what it receives, without the first `sent` bytes, which another stack has written. */

@@ -107,7 +107,7 @@ class Client {
     const { signal, redirect } = request;
     signal.throwIfAborted();
     const headers = new Headers(request.headers);
-    // Bun does not set it, as the Fetch standard requires.
+    // The Fetch standard requires it; Bun does not set it.
     if (typeof init.body === "string" && !headers.has("content-type")) {
       headers.set("content-type", "text/plain;charset=UTF-8");
     }

@@ -158,7 +158,7 @@ class StreamPort implements FramePort {
     });
   }
 
-  /** Replaces a listener that no longer accepts by a new one at the same address. */
+  /** Replaces a listener that has stopped accepting with a new one at the same address. */
   #reopen(): void {
     if (this.#closing) return;
     this.#server!.close();

@@ -307,7 +307,7 @@ export class Serving {
     });
   }
 
-  /** Whether no connection or flow is left, nor on its way to another process. */
+  /** Whether no connection or flow is left here or on its way to another process. */
   get isIdle(): boolean {
     const { flows = 0, halfOpen = 0 } = this.stats();
     return flows === 0 && halfOpen === 0 && this.#network.stack.connections().length === 0 &&

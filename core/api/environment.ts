@@ -28,7 +28,7 @@ export interface Logger {
   warn(message: string, fields?: Readonly<Record<string, unknown>>): void;
   /** Something failed. */
   error(message: string, fields?: Readonly<Record<string, unknown>>): void;
-  /** Whether lines of a level are written at present; lines that are not need not be composed. Absent: all are. */
+  /** Whether lines of a level are written at present; if not, a caller can skip composing them. Absent: all are. */
   isEnabled?(level: "debug" | "info" | "warn" | "error"): boolean;
 }
 

@@ -31,8 +31,8 @@ export interface LineReader extends AsyncIterableIterator<string> {
    */
   readLine(): Promise<string | undefined>;
   /**
-   * Takes the bytes that were received after the last line, for `unread`: in protocols such as SMTP
-   * with STARTTLS, what follows is not lines.
+   * Removes and returns the bytes that were received after the last line, for `unread`: in protocols
+   * such as SMTP with STARTTLS, the stream does not consist of lines from there on.
    */
   takeRest(): Uint8Array<ArrayBuffer>;
 }

@@ -162,8 +162,8 @@ export class CoreStack {
   }
 
   /**
-   * Processes a packet that arrived where its connection was before the connection moved here. Its checksum has been
-   * verified.
+   * Processes a packet of a connection that has moved here; it arrived where the connection was before. Its checksum
+   * has been verified.
    */
   receiveRedirected(packet: Uint8Array, segmentSize: number, now: number): void {
     this.peers?.beginRedirected();

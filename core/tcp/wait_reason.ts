@@ -25,7 +25,7 @@ export type WaitReason =
   | "acknowledgement"
   /** This side's application, which does not read what has arrived. */
   | "reader"
-  /** This side's application, which neither reads nor has written anything that is not acknowledged. */
+  /** This side's application: it is not reading, and everything that it has written is acknowledged. */
   | "handler"
   /** Data of the peer, for which the application waits. */
   | "peer"

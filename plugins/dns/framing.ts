@@ -25,7 +25,7 @@ export class FrameReader {
     this.#source = source;
   }
 
-  /** The next message; `undefined` at the end of the connection, also within a message. */
+  /** The next message; `undefined` at the end of the connection, even in the middle of a message. */
   async next(): Promise<Uint8Array<ArrayBuffer> | undefined> {
     const length = await readExactly(this.#source, LENGTH_BYTES);
     return length && await readExactly(this.#source, readU16(length, 0));

@@ -98,7 +98,7 @@ export class HttpConnection {
   #isFillingBody = false;
   /** Another protocol has the connection. */
   #upgraded: UpgradedState | undefined;
-  /** The connection was moved after an upgrade: the first request is a repetition for the application. */
+  /** The connection was moved after an upgrade: the application gets the request for the upgrade once more. */
   #isRepeating = false;
   /** When the current request began, if it is observed and has not been reported. */
   #beganAt: number | undefined;

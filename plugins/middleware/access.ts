@@ -23,7 +23,7 @@ export interface AccessOptions {
  * Allows connections and flows from the listed addresses only.
  *
  * It decides before the handshake, so a denied client never has a connection. Datagrams from other
- * addresses are answered with an ICMP port unreachable error, or with `"ignore"` silently dropped.
+ * addresses are answered with an ICMP port unreachable error, or silently dropped with `"ignore"`.
  *
  * @example
  * ```ts
@@ -47,8 +47,8 @@ export const allow: PluginFactory<AccessOptions> = access("allow", true);
  * Denies connections and flows from the listed addresses only.
  *
  * It decides before the handshake, so a denied client never has a connection. Datagrams from listed
- * addresses are answered with an ICMP port unreachable error, or with `"ignore"` silently dropped. The order
- * of several such middlewares does not matter: each has to allow a connection.
+ * addresses are answered with an ICMP port unreachable error, or silently dropped with `"ignore"`. If a chain
+ * has several plugins of this kind, their order does not matter: each has to allow a connection.
  *
  * @example
  * ```ts

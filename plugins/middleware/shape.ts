@@ -28,8 +28,8 @@ const rate = perSecond(1).optional();
 /**
  * Limits the bytes per second of each connection, or of all connections together, in each direction.
  *
- * It buffers at most one chunk of 16 KiB: the receive window closes for a peer that sends too fast,
- * and a handler that does waits in `write()`. Connections that share a rate take turns of at most
+ * It buffers at most one chunk of 16 KiB: for a peer that sends too fast, the receive window closes;
+ * a handler that sends too fast waits in `write()`. Connections that share a rate take turns of at most
  * 16 KiB.
  *
  * @example

@@ -14,8 +14,8 @@ import type { FlowContext } from "../../core/api/udp/datagram.ts";
 export type LogLevel = "debug" | "info" | "warn";
 
 /**
- * Runs the rest of the chain; when the connection has ended, logs a line with `fields` and counters. Does
- * nothing else for a connection that begins while such lines are not written.
+ * Runs the rest of the chain; when the connection has ended, logs a line with `fields` and counters. A
+ * connection that begins while lines of this level are not written is not logged.
  */
 export function logConnection(
   c: Context,

@@ -66,7 +66,7 @@ export async function dialWithTimeout<C extends Duplex>(
 /** What {@link dialAttempt} needs. */
 export interface AttemptOptions extends DialOptions {
   readonly clock: Clock;
-  /** In milliseconds; that of `deadlines`. */
+  /** The time limit that `deadlines` was made with, in milliseconds. */
   readonly timeoutMs: number;
   readonly deadlines: Deadlines;
 }

@@ -113,7 +113,7 @@ export class ImpairedLink implements Link {
    * @internal
    */
   readonly forwardToShard?: NonNullable<Link["forwardToShard"]>;
-  /** As in the underlying link; a delayed packet that is due while that is full is dropped. */
+  /** As in the underlying link; a delayed packet is dropped if that link is full when it is due. */
   readonly isFull?: (onRoom: () => void) => boolean;
   readonly #link: Link;
   readonly #outgoing: ImpairedPath;

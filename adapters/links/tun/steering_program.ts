@@ -9,7 +9,7 @@ import { HALF_SIPHASH_INITIAL, lengthWord } from "../../../core/wire/half_siphas
 import { PROTOCOL } from "../../../core/wire/ip.ts";
 import type { Bytes } from "./linux.ts";
 
-// RFC 9669 3 and 4: opcodes of the instructions in use.
+// RFC 9669 3 to 5: opcodes of the instructions in use.
 const LOAD_ABSOLUTE = { 1: 0x30, 2: 0x28, 4: 0x20 } as const;
 const LOAD_INDEXED_WORD = 0x40;
 const LOAD_MEMORY_WORD = 0x61;
@@ -35,8 +35,8 @@ const OPERATION = {
 } as const;
 
 /**
- * Absolute loads return their result in R0, in host byte order, expect the context in R6 and overwrite R1 to R5. So all
- * that is hashed is first loaded and stored on the stack, and only then R1 to R4 have the state of the hash.
+ * Absolute loads return their result in R0, in host byte order, expect the context in R6 and overwrite R1 to R5. So
+ * everything to be hashed is first loaded and stored on the stack; only then do R1 to R4 hold the state of the hash.
  */
 const R0 = 0;
 const R1 = 1;

@@ -72,7 +72,7 @@ export interface Upstreams {
   }[];
 }
 
-/** The session is not valid, or not any more. */
+/** There is no valid session, or it has ended. */
 export class SignedOut extends Error {}
 
 const STORED = "berth session";

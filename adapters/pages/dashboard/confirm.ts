@@ -14,7 +14,7 @@ export interface ConfirmProps {
   readonly title: string;
   readonly children: ComponentChildren;
   readonly disabled?: boolean;
-  /** Does it; what it returns or throws is shown. */
+  /** What the button does; the text that it resolves with, or its error, is shown. */
   readonly act: () => Promise<string>;
 }
 

@@ -26,7 +26,7 @@ export class Rates {
     this.#rows = new Map(rows.map((row) => [row.id, row]));
   }
 
-  /** Of a counter of the stack, per second. */
+  /** The increase of a counter of the stack, per second. */
   of(name: string): number {
     return this.#rate(this.#stats[name], this.#before[name]);
   }
@@ -41,7 +41,7 @@ export class Rates {
     return 8 * this.of("bytesOut");
   }
 
-  /** Of dropped packets, whatever the reason. */
+  /** Packets dropped per second, whatever the reason. */
   get ofDrops(): number {
     return this.#rate(dropsIn(this.#stats), dropsIn(this.#before));
   }

@@ -16,7 +16,7 @@ const HEIGHT = 132;
 const MAX_DOTS = 5;
 /** Packets that a dot stands for, so that there are few dots. */
 const PACKETS_PER_DOT = 12;
-/** Milliseconds that a dot travels: for no delay, and more for each millisecond of it. */
+/** How long a dot travels, in milliseconds: without delay, and in addition for each millisecond of delay. */
 const TRAVEL_MS = 700;
 const TRAVEL_PER_MS = 8;
 const SAMPLE_MS = 100;

@@ -131,8 +131,8 @@ interface Keyed {
 }
 
 /**
- * At least the first `count` in order. Slices are sorted one at a time, and then merged: a sort of 100,000 texts would be
- * one turn of several hundred milliseconds.
+ * At least the first `count` in order. Slices are sorted one at a time, and then merged: sorting 100,000 strings at
+ * once would block the event loop for several hundred milliseconds.
  */
 async function sortedInTurns<T>(
   all: readonly T[],
@@ -150,7 +150,7 @@ async function sortedInTurns<T>(
     }
     const first = runs[0] ?? [];
     const last = first.length < count ? undefined : first[count - 1];
-    // Most of a slice comes after the last one of a page.
+    // Most rows of a slice come after the page's last row so far, and need no sorting.
     const before = last === undefined ? slice : slice.filter((one) => inOrder(one, last) < 0);
     runs = [(await merged(first, before.sort(inOrder), inOrder)).slice(0, count)];
   }

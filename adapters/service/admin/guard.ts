@@ -31,7 +31,7 @@ const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 const MARKS = ["origin", "sec-fetch-site", "sec-fetch-mode"];
 
 /**
- * A page can make a browser send requests to any address that the browser can reach, also under a name that
+ * A page can make a browser send requests to any address that the browser can reach, even under a name that
  * the page's owner points to that address (DNS rebinding). Browsers mark them: with `Origin`, with
  * `Sec-Fetch-Site`, and with a `Host` that the API does not have. Rebinding needs a name, so an address is a
  * `Host` that only a request to this address has. Only those of the API's own page are

@@ -33,7 +33,7 @@ declare const Deno: {
 
 /** A server of the runtime. */
 export interface AdminServer {
-  /** The TCP port, also one that was chosen for port 0; `undefined` for a Unix socket. */
+  /** The TCP port, which was chosen if port 0 was requested; `undefined` for a Unix socket. */
   readonly port: number | undefined;
   /** Replaces the server of the process that has handed over. */
   takeOver(): void;
@@ -159,8 +159,8 @@ function serveUnix(path: string, fetch: Fetch): RunningServer {
 }
 
 /**
- * Without Host, as in HTTP/1.0 requests of health checks, the URL has no origin on Bun, and that of a Unix socket has
- * the path of the socket on Deno.
+ * Gives the URL of a request without Host, such as an HTTP/1.0 request of a health check, the origin `localhost`. On
+ * Bun it has no origin; on Deno, with a Unix socket, the path of the socket takes its place.
  */
 function withOrigin(request: Request): Request {
   if (request.headers.has("host") || request.url.startsWith("http:")) return request;

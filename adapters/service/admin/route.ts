@@ -45,7 +45,7 @@ export async function jsonOf(c: Context): Promise<unknown> {
   }
 }
 
-/** The query as the schema has it, or the answer that says what is wrong with it. */
+/** The query as checked by the schema, or the answer that says what is wrong with it. */
 export function queryOf<T>(c: Context, schema: z.ZodType<T>): T | Response {
   const value = c.req.query();
   const checked = schema.safeParse(value);

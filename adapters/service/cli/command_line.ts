@@ -374,8 +374,8 @@ async function serveAdmin(
 }
 
 /**
- * Starts the service; with `--state`, with the last configuration that worked if the file's cannot be used,
- * unless another process serves.
+ * Starts the service. If the configuration cannot be used, `--state` was given and no other process serves,
+ * starts it with the last configuration that worked.
  */
 async function start(
   given: Arguments,

@@ -12,8 +12,8 @@ import { waitForShutdownSignal } from "./signals.ts";
 export const DASHBOARD_HELP = "print a URL that opens the dashboard of a running service";
 
 /**
- * Prints a URL that signs in once. A browser cannot open a Unix socket: for one, the page is served here
- * until a signal arrives.
+ * Prints a URL that signs in once. If the admin API is on a Unix socket, which no browser can open, the page
+ * is served here until a signal arrives.
  *
  * @throws {UsageError} A flag cannot be used, or none has the address of the admin API.
  * @throws {Error} The service cannot be reached, or refuses.

@@ -61,12 +61,12 @@ export function runInit(args: readonly string[]): string {
   return `${Object.keys(files).length} files are in ${root}. Next:\n\n  ${commands.join("\n  ")}\n`;
 }
 
-/** Whether there is a file or a symbolic link, also one that leads nowhere. */
+/** Whether there is a file or a symbolic link, even a dangling one. */
 function isUsed(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch {
-    // Writing says why.
+    // Writing the file will report the reason.
     return false;
   }
 }
@@ -140,7 +140,7 @@ export function installedFrom(packageRoot: string, name: string): string | undef
   }
 }
 
-/** As a shell reads it. */
+/** Quoted for a shell, if necessary. */
 function quoted(text: string): string {
   return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -75,8 +75,8 @@ export class ServiceManager {
   }
 
   /**
-   * Messages that start the intervals anew are one for the watchdog too: otherwise frequent reloads, or an upgrade
-   * between two intervals, would leave it without one for too long.
+   * Added to messages after which the interval starts again, so that they count for the watchdog too: otherwise
+   * frequent reloads, or an upgrade between two intervals, would leave it without a message for too long.
    */
   get #alive(): string {
     return this.#watchdogMs === undefined ? "" : "\nWATCHDOG=1";

@@ -17,9 +17,9 @@ export const KEY_MS = 120_000;
 
 /** The sessions of a process that another one replaces. */
 export interface HandedSessions {
-  /** Of the token of the admin API. */
+  /** The digest of the admin API's token. */
   readonly tokenDigest: string;
-  /** With the milliseconds until they end, the one idle longest first. */
+  /** Each token with the milliseconds until its session ends, the one idle longest first. */
   readonly sessions: readonly (readonly [text: string, forMs: number])[];
 }
 
@@ -30,7 +30,7 @@ export interface HandedSessions {
 export class Sessions {
   readonly #clock: Clock;
   readonly #random: Random;
-  /** Both by text, with the time until which they are valid; in the order of these times. */
+  /** Keys, and below the tokens of sessions, with the time at which each expires; the earliest first. */
   readonly #keys = new Map<string, number>();
   readonly #sessions = new Map<string, number>();
 
@@ -76,7 +76,7 @@ export class Sessions {
     };
   }
 
-  /** Takes over those of the process before, unless the token has been changed, which is to end them. */
+  /** Takes over the sessions of the previous process, unless the token was changed: that is meant to end them. */
   adopt({ tokenDigest, sessions }: HandedSessions, token: string): void {
     if (tokenDigest !== digestOf(token)) return;
     const now = this.#clock.now();

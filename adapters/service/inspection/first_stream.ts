@@ -1,6 +1,6 @@
 import type { OpenedStream } from "./stream_source.ts";
 
-/** Of several streams the first that has a chunk; the others are cancelled then. */
+/** The first of several streams that has a chunk; the others are then cancelled. */
 export function firstStream(streams: readonly OpenedStream[]): OpenedStream {
   const readers = streams.map((stream) => stream.getReader());
   let chosen: (typeof readers)[number] | undefined;

@@ -58,7 +58,7 @@ export function hostModuleUrl(specifier: string): string | undefined {
   }
 }
 
-// Not called as `import.meta.resolve`, of which `deno publish` expects a literal.
+// A literal `import.meta.resolve(...)` would make `deno publish` expect a literal argument.
 const meta = import.meta;
 
 const OFFERED = "berth-host:";

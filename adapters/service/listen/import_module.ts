@@ -15,9 +15,9 @@ import { digestOf, moduleGraph } from "./module_graph.ts";
 
 /** The versions of a plugin's code that are in memory. */
 interface LoadedCode {
-  /** Of the version that was loaded without a query. */
+  /** The digest of the version that was loaded without a query. */
   readonly first: string;
-  /** Of the version that was loaded last. */
+  /** The digest of the version that was loaded last. */
   last: string;
 }
 

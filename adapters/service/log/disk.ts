@@ -1,7 +1,7 @@
 /**
  * The disk that log files are on. Whatever it does, such as not answering, the thread does not wait: all calls but those
  * at the start and the end of the process are asynchronous. On Deno `node:fs` writes synchronously even where it
- * returns a promise, so that its own files are used there.
+ * returns a promise, so `Deno.open` is used there.
  *
  * @module
  */
@@ -18,7 +18,7 @@ export interface FileFacts {
   readonly isFile: boolean;
 }
 
-/** An open file, to whose end is written. */
+/** An open file; everything is written at its end. */
 export interface AppendedFile {
   /** Writes some of the bytes from `at` on; resolves with their number. */
   write(bytes: Uint8Array, at: number): Promise<number>;

@@ -44,7 +44,7 @@ export class LogFile {
   #waiting: string[] = [];
   #waitingLength = 0;
   #writing: Promise<void> | undefined;
-  /** The size of the file after what is being written, and since when that is so. */
+  /** A write in progress: the size of the file after it, and when it began. */
   #inFlight: { readonly end: number; readonly since: number } | undefined;
   #lost = 0;
   /** Lines lost since writing began to fail; `undefined`: it does not. */

@@ -52,7 +52,7 @@ export function closeAll({ host }: NativeSockets, descriptors: readonly number[]
   for (const each of descriptors) host.libc.close(each);
 }
 
-/** Also makes it one that does not block, which would stop the whole thread. */
+/** Also makes it non-blocking: a call that blocks would stop the whole thread. */
 function isConnection(sockets: NativeSockets, descriptor: number): boolean {
   const isStream = optionOf(sockets, descriptor, SO_TYPE) === SOCK_STREAM &&
     optionOf(sockets, descriptor, SO_ACCEPTCONN) === 0;

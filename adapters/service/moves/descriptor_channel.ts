@@ -1,6 +1,6 @@
 /**
  * Passes the sockets of connections that move between two services of one machine, beside the sealed channel,
- * which carries bytes only. Its name and a token are told over the sealed channel.
+ * which carries bytes only. The name of its socket and a token are sent over the sealed channel.
  *
  * @module
  */

@@ -131,7 +131,7 @@ class PublishedUdpPort {
 
   /**
    * Leaves new clients to another process with the same socket, and gives each present client a socket of its own. Until
-   * that is connected, a datagram of another client may arrive in it, whose flow is then added while the flows are visited.
+   * that socket is connected, it may receive a datagram of a new client, whose flow is then added during the loop.
    */
   handOver(): void {
     for (const { client } of this.#flows.values()) client.separate();

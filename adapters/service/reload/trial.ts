@@ -87,7 +87,7 @@ function pluginsOf(setting: ListenSetting) {
   return [...setting.before ?? [], setting];
 }
 
-/** A text that is equal for equal plugins with equal code. */
+/** A string that is equal for equal plugins with equal code. */
 function versionOf(setting: ListenSetting): string {
   const plugins = pluginsOf(setting);
   const settings = plugins.map(({ plugin, options = {}, folder }) => [

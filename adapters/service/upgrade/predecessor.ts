@@ -96,7 +96,7 @@ export class Predecessor {
     sendControl(this.#socket, { type: "failed", message });
   }
 
-  /** The sessions of its dashboard: when this process connected, and then those when it has handed over. */
+  /** The sessions of its dashboard, as they were when this process connected; updated when it hands over. */
   sessions: HandedSessions | undefined;
 
   /** Resolves when it has handed over, or with `"ended"` when it has ended before. */

@@ -110,7 +110,7 @@ export class Mailboxes {
     for (const port of this.#ports) port?.close();
   }
 
-  /** What arrives after the first line leads to another wake-up. */
+  /** The flag is cleared first, so what arrives from then on causes another wake-up. */
   #onWakeUp(): void {
     Atomics.store(this.#notified, this.#own, 0);
     if (this.hasMessage) this.onMessage();

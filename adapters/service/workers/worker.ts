@@ -133,7 +133,7 @@ async function serveQueue(
   serving = await Serving.start(plugins, network, settings, log, inheritance);
   serving.finished.catch(fail);
   report({ type: "serving", published: published() });
-  // The flag of this thread is set when it is asked.
+  // Asking sets the flag of this thread, for which the other threads wait.
   while (peers?.hasJoined() === false) await sleepUntil(clock, clock.now() + JOIN_POLL_MS);
 }
 

@@ -27,7 +27,7 @@ export class DurationHistogram {
     this.#sums = new Float64Array(bounds.length + 1);
   }
 
-  /** Counts a duration in seconds; one below 0 or that is not a number counts as 0. */
+  /** Counts a duration in seconds; a negative number or NaN counts as 0. */
   record(seconds: number): void {
     const duration = seconds > 0 ? seconds : 0;
     const bounds = this.#bounds;

@@ -29,7 +29,7 @@ export class MetricSums {
   /**
    * Adds metrics; each point gets `attributes` too.
    *
-   * @throws {TypeError} They are not as their type says, such as those of a plugin in JavaScript.
+   * @throws {TypeError} They do not match their type, as can happen with a plugin in JavaScript.
    */
   add(metrics: Iterable<Metric>, attributes?: MetricAttributes): void {
     for (const metric of metrics) {
@@ -97,7 +97,7 @@ function keyOf(attributes: MetricAttributes): string {
 
 function withShortValues(attributes: MetricAttributes): MetricAttributes {
   for (const name in attributes) {
-    // Also where a value is not a text, which has no length.
+    // Also true for a value that has no length because it is not a string.
     if (!(attributes[name]!.length <= MAX_ATTRIBUTE_LENGTH)) return shortened(attributes);
   }
   return attributes;

@@ -20,7 +20,7 @@ const MAX_NAME_BYTES = 256;
 export interface SocketState {
   /** The peer's FIN, once it is read, closes this side too. */
   readonly closesWithPeer: boolean;
-  /** A FIN follows the last byte, and so also those in `pending`. */
+  /** A FIN follows the last byte, those in `pending` included. */
   readonly writeClosed: boolean;
   /** Reading has ended as well. */
   readonly closed: boolean;
@@ -41,7 +41,7 @@ export function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffe
   return all;
 }
 
-/** Maximum number of things that one plugin attaches. */
+/** Maximum number of attachments of one plugin. */
 export const MAX_ATTACHMENTS = 8;
 
 /** The state of one plugin of the chain that serves the connection. */

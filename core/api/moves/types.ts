@@ -31,8 +31,8 @@ export interface Attachment {
 /** Options of {@link Stack.freeze}. */
 export interface FreezeOptions {
   /**
-   * Whether the caller can pass an attachment on. Connections with others do not move. Default: it can
-   * pass on none.
+   * Whether the caller can pass an attachment on. A connection with an attachment that it cannot pass on
+   * does not move. Default: it can pass on none.
    */
   carries?: ((attachment: Attachment) => boolean) | undefined;
 }

@@ -7,12 +7,12 @@
  * the microtask queue is empty, so `finished()` awaits an already resolved value again and again,
  * one turn of the microtask queue at a time, and watches whether handlers still call into the core.
  *
- * **Assumed of the event loop.** `await undefined` resumes after every microtask that was queued before
+ * **Assumptions about the event loop.** `await undefined` resumes after every microtask that was queued before
  * it (ECMA-262 guarantees this), and `macrotask()` after the timers and I/O that are due. How many turns
  * pass between two calls of a handler is estimated: up to 3 in a `for await` loop, a few dozen in an
  * application with promises of its own, such as Hono with middleware.
  *
- * **If a runtime changes it.** Only how packets are combined depends on the estimates. If handlers
+ * **If a runtime breaks them.** Only how packets are combined depends on the estimates. If handlers
  * are taken for finished too early, a pure ACK is sent and the response follows one microtask after
  * it was written; nothing is lost or held back. If too late, {@link MAX_TURNS} bounds the wait.
  * Handlers that wait for I/O or a timer are never waited for.

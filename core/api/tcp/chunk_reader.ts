@@ -81,7 +81,7 @@ export class ChunkReader {
     while (!this.#hasEnded) await this.#turns.run(() => this.#pull());
   }
 
-  /** Makes few promises, because TLS reads each request through it. */
+  /** Creates as few promises as possible, because TLS reads each request through it. */
   #fill(p: Uint8Array<ArrayBufferLike>, readInto: ArrayReader): Promise<number | null> {
     if (this.#isClosed || this.#hasEnded) return Promise.resolve(null);
     const { promise, resolve, reject } = Promise.withResolvers<number | null>();

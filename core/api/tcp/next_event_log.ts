@@ -55,7 +55,7 @@ export class NextEventLogs {
     const withdraw = (reason: unknown) => {
       end();
       eventLogs.withdraw(request);
-      // A connection may have been opened of which the owner has not been notified yet.
+      // A connection may have been opened without the owner having been notified of it yet.
       if (request.opened !== undefined) this.#logOf(request).close();
       reject(reason);
     };

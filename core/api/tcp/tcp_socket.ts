@@ -50,7 +50,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Largest chunk that iteration returns. */
 const MAX_CHUNK = 1024 * 1024;
-/** Room in bytes from which on a waiting writer is called; half of the buffer if that is less. */
+/** A waiting writer is called once there is this much room, in bytes, or half of the buffer if that is less. */
 const MIN_ROOM = 32 * 1024;
 /** Receives discarded bytes. */
 const DISCARDED = new Uint8Array(64 * 1024);
@@ -131,7 +131,7 @@ export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
     return this.#tcb;
   }
 
-  /** Whether reading and writing have ended by `close()`. */
+  /** Whether `close()` has ended reading and writing. */
   get isClosed(): boolean {
     return this.#isClosed;
   }
@@ -176,7 +176,7 @@ export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
     return this.#lazyProperties().writable ??= writableOf(this);
   }
 
-  /** Of the handler that serves the connection; `undefined` for sockets of `accept()` and `connect()`. */
+  /** The environment of the handler that serves the connection; `undefined` for sockets of `accept()` and `connect()`. */
   get environment(): HandlerEnvironment | undefined {
     return this.#environment;
   }
@@ -584,8 +584,8 @@ export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
   }
 
   /**
-   * The reader passes the bytes on, so that the answer to them does not come in this turn. Acknowledgements
-   * wait for it, but only for some milliseconds.
+   * The reader passes the bytes on, so the answer to them does not come in this turn. Acknowledgements wait
+   * for that answer, but only for a few milliseconds.
    */
   delayAcks(): void {
     this.#driver.core.tcp.delayAcks(this.#tcb);

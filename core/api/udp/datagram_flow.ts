@@ -28,7 +28,7 @@ const MAX_IDLE_MS = 2 ** 31 - 1;
 export class StackFlow implements DatagramFlow, Owner {
   readonly localAddr: NetAddr;
   readonly remoteAddr: NetAddr;
-  /** Of the handler that serves it. */
+  /** The environment of the handler that serves it. */
   readonly environment: HandlerEnvironment;
   readonly #flow: Flow;
   readonly #driver: Driver;

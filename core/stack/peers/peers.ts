@@ -43,7 +43,7 @@ const ANNOUNCE_MS = 10;
 /** Stands for the message of a redirected packet, which comes from the instance that its connection has left. */
 const REDIRECTED = { from: NO_MARK, hops: MAX_HOPS - 1, next: [] };
 
-/** Makes the hash for rendezvous hashing different from those that a peer sees parts of. */
+/** Keeps the hash for rendezvous hashing independent of the hashes that are partly visible to a peer. */
 const RENDEZVOUS_DOMAIN = 0x70656572;
 
 /** Hands packets to the other instances, and processes theirs. */
@@ -311,7 +311,8 @@ export class Peers {
       this.#group.refused++;
       return opened;
     }
-    // One that has restarted was dead, and this instance was not.
+    // A sender that asks has restarted, so it was indeed dead. Any other was only unreachable, and may have considered
+    // this instance dead in the meantime.
     if (opened.wasDead && !opened.asks) this.#hasReturned = true;
     const packet = message.subarray(MESSAGE_HEADER, length);
     if (opened.hops === 0) {

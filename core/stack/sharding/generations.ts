@@ -171,7 +171,7 @@ export class Generations {
   }
 
   /**
-   * Queues a packet that this process would refuse for the next earlier process, which may have opened a
+   * This process would refuse the packet: queues it for the next earlier process, which may have opened a
    * connection or a port since; returns false if there is none.
    */
   offer(ip: IpHeader, packet: Uint8Array, segmentSize: number): boolean {

@@ -145,7 +145,7 @@ export class PassiveOpen {
     if (listener.decides && (!listener.hasSentCookies || sender !== undefined)) return false;
     if (sender === undefined && !this.#cookies.isInUse(now)) return false;
     const tcb = this.#create(ip, segment);
-    // TSval must not go back (RFC 7323 5.3), so the connection keeps the mark of its sender.
+    // TSval must not go back (RFC 7323 5.3), so the connection keeps the mark of the cookie's sender.
     if (sender !== undefined) tcb.tsOffset += this.#peers!.markDifference(sender);
     if (!this.#cookies.restore(tcb, segment, now)) return false;
     // With a full accept queue the ACK is dropped; the peer retransmits its data, and the ACK with

@@ -140,7 +140,7 @@ export class TcpLayer {
     this.#connections.handleTimeout(now);
   }
 
-  /** Probes the peers of all connections, as many in a turn as timers may. */
+  /** Probes the peers of all connections; the timers limit how many probes are sent in one turn. */
   probeAll(now: number): void {
     for (const tcb of this.#demux.connections.all()) this.#connections.apply(probeSoon, tcb, now);
   }
@@ -371,7 +371,7 @@ export class TcpLayer {
     return this.#demux.listeners.find(w0, w1, w2, w3, localPort);
   }
 
-  /** Ends the connections whose local address is no longer own, without sending anything. */
+  /** Ends the connections whose local address no longer belongs to the stack, without sending anything. */
   endWithoutAddress(): void {
     for (const tcb of this.#demux.connections.all()) {
       if (this.#own.has(tcb.local)) continue;
@@ -383,7 +383,7 @@ export class TcpLayer {
   shutDown(): void {
     for (const listener of this.#demux.listeners.values()) this.closeListener(listener);
     for (const tcb of this.#demux.connections.all()) {
-      // A RST would tell a peer that has received everything that data is missing.
+      // After a RST, a peer that has received everything would conclude that data is missing.
       if (!isWithoutOwner(tcb)) this.#connections.apply(calls.abort, tcb, "STACK_CLOSED");
       else {
         const reason = tcb.has(READ_CLOSED) ? undefined : "STACK_CLOSED";

@@ -8,7 +8,7 @@ import type { IpAddress } from "../../wire/address.ts";
 import { emitIp, ipHeaderLength, PROTOCOL } from "../../wire/ip.ts";
 import { emitUdpHeader, UDP_HEADER_LENGTH } from "../../wire/udp.ts";
 
-/** Linux splits no more (UDP_MAX_SEGMENTS; newer kernels 128). */
+/** The most that Linux splits a packet into (UDP_MAX_SEGMENTS; 128 in newer kernels). */
 export const MAX_DATAGRAMS = 64;
 
 /** The addresses and ports of a datagram. */

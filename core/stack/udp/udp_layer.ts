@@ -362,7 +362,7 @@ export class UdpLayer {
     this.flows.close(flow);
   }
 
-  /** Ends the flows whose local address is no longer own. */
+  /** Ends the flows whose local address no longer belongs to the stack. */
   endWithoutAddress(): void {
     for (const flow of this.flows.table.all()) {
       if (!this.#tables.own.has(flow.local)) this.flows.end(flow, "stopped");

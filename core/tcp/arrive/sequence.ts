@@ -21,7 +21,7 @@ const OVERTAKEN_TICKS = 100;
 export function checkSequence(tcb: Tcb, segment: Segment, now: number): Verdict {
   if (segment.has(FLAG.RST)) return undefined; // its own check is stricter (RFC 5961 3)
   if (isOldTimestamp(tcb, segment, now)) {
-    // RFC 7323 5.3, R1. A pure ACK may only be late, so the answers to those are rate-limited (RFC
+    // RFC 7323 5.3, R1. A pure ACK may merely be late, so answers to pure ACKs are rate-limited (RFC
     // 5961 7).
     if (segment.length > 0) tcb.set(ACK_NOW);
     else challengeAck(tcb, now);

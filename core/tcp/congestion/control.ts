@@ -18,7 +18,7 @@ export interface DeliverySample {
   readonly delivered: number;
   /** Bytes in flight when the segment was sent, including itself. */
   readonly txInFlight: number;
-  /** Bytes marked lost since the connection began, and its value when the segment was sent. */
+  /** Bytes marked lost since the connection began, and that number when the segment was sent. */
   readonly lost: number;
   readonly priorLost: number;
   /** The application had nothing to send in this or the last round trip. */

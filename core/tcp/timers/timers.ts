@@ -71,8 +71,8 @@ export function earliestTimer(tcb: Deadlines): number {
 }
 
 /**
- * Rounds a time down. Fields of a connection whose use needs no fraction hold whole milliseconds: V8
- * stores a field with a fraction in an object of 16 bytes.
+ * Rounds a time down to whole milliseconds, for the fields of a connection that need no fraction: V8 stores
+ * a number with a fraction in an object of 16 bytes.
  */
 export function wholeMs(now: number): number {
   return Math.floor(now);

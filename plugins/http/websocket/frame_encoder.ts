@@ -49,7 +49,7 @@ export function putTextFrame(target: Uint8Array, at: number, text: string): numb
   }
   const assumed = at + headerLength(length);
   const { written } = encoder.encodeInto(text, target.subarray(assumed));
-  // Only text with other than ASCII characters may have a longer header than assumed.
+  // Only text with non-ASCII characters may have a longer header than assumed.
   const start = at + headerLength(written);
   if (start !== assumed) target.copyWithin(start, assumed, assumed + written);
   putHeader(target, at, OPCODE.text, written);
@@ -83,7 +83,7 @@ function putHeader(target: Uint8Array, at: number, opcode: number, length: numbe
   return at + headerLength(length);
 }
 
-/** Writes `text`; false if it has other than ASCII characters. */
+/** Writes `text`; false if it has non-ASCII characters. */
 function putAscii(target: Uint8Array, at: number, text: string): boolean {
   let bits = 0;
   for (let i = 0; i < text.length; i++) {

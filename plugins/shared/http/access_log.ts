@@ -41,7 +41,7 @@ export function logAccess(c: Context, format: AccessLogFormat, request: ServedRe
   c.log.info(ACCESS_MESSAGE, { line: accessLine(clientOf(c), format, request, new Date()) });
 }
 
-/** After a PROXY header the address in it. */
+/** The client's address, from the PROXY header if there was one. */
 function clientOf(c: Context): string {
   const behind = c.get<string>("client");
   const client = behind === undefined ? undefined : parseHostPort(behind)?.hostname;

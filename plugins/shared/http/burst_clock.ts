@@ -1,7 +1,7 @@
 /**
- * A clock that is read once for a burst: what runs in the microtask queue until it is empty. After a batch of packets
- * the handlers of many connections run in one burst, and reading the clock for each request would be a noticeable part
- * of its cost.
+ * A clock that is read once for each burst of work. A burst lasts until the microtask queue is empty: after a batch of
+ * packets, the handlers of many connections run in the same burst, and reading the clock for each request would be a
+ * noticeable part of its cost.
  *
  * @module
  */
@@ -44,7 +44,7 @@ export class BurstClock implements Clock {
     return this.#clock.schedule(at, wake);
   }
 
-  /** Calls `callback` once, after what waits in the microtask queue at present, with a reading of that time. */
+  /** Calls `callback` once, with the current time, after everything now in the microtask queue has run. */
   atEnd(callback: (now: number) => void): void {
     this.#atEnd.push(callback);
     this.#scheduleEnd();

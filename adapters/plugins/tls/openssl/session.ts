@@ -168,7 +168,7 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
   }
 
   #read(target: Uint8Array<ArrayBufferLike>): Promise<number | null> {
-    // Makes no promise but the result if a whole record has arrived.
+    // Creates no promise besides the result if a whole record has arrived.
     const isHere = this.#failure === undefined && !this.#hasEnded && target.length > 0 &&
       this.#answerBytes <= MAX_ANSWER_BYTES && (this.#hasPlaintext || this.#view !== undefined);
     const count = isHere ? this.#decrypt(target) : 0;
