@@ -6,7 +6,8 @@
  */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { silentLogger, systemClock } from "../../../core/api/environment.ts";
+import { fileURLToPath } from "node:url";
+import { type Logger, silentLogger, systemClock } from "../../../core/api/environment.ts";
 import { withTimeout } from "../../../plugins/shared/with_timeout.ts";
 import { requirePermissions } from "../cli/permissions.ts";
 import { UsageError } from "../errors.ts";
@@ -39,7 +40,22 @@ export class Trial {
       pluginsOf(each).some((plugin) => modulesOf(plugin).length > 0) &&
       !this.#known.has(versionOf(each))
     );
-    if (listen.length > 0 && mayStartThread()) await this.#loadInThread({ ...settings, listen });
+    if (listen.length > 0 && obstacle() === undefined) {
+      await this.#loadInThread({ ...settings, listen });
+    }
+  }
+
+  /** Logs it if new code cannot be tried, unless no plugin is from a module. */
+  warnIfImpossible({ listen }: Settings, log: Logger): void {
+    if (listen.flatMap(pluginsOf).flatMap(modulesOf).length === 0) return;
+    const reason = obstacle();
+    if (reason === undefined) return;
+    log.warn(
+      "a reload does not try new code of plugins first: code that never returns would block the service",
+      {
+        reason,
+      },
+    );
   }
 
   /** These settings are in use now. */
@@ -98,13 +114,20 @@ function versionOf(setting: ListenSetting): string {
   return JSON.stringify([settings, digestOf(plugins.flatMap(modulesOf))]);
 }
 
-/** A thread gets a copy of the environment, and its module may be absent from a compiled program. */
-function mayStartThread(): boolean {
-  if (WORKER_MODULE.protocol === "file:" && !existsSync(WORKER_MODULE)) return false;
+/** The folder of the program, whose modules the thread imports. */
+const PROGRAM_FOLDER = new URL("../../../", import.meta.url);
+
+/**
+ * Why no thread can be started; `undefined`: one can. It has the permissions of this process. Its module may be absent
+ * from a compiled program.
+ */
+function obstacle(): string | undefined {
+  if (WORKER_MODULE.protocol !== "file:") return undefined;
+  const path = fileURLToPath(PROGRAM_FOLDER);
   try {
-    requirePermissions(new Map([["env", []], ["read", []]]));
-    return true;
+    requirePermissions(new Map([["read", [{ path }]]]));
   } catch {
-    return false;
+    return `--allow-read does not include ${path}`;
   }
+  return existsSync(WORKER_MODULE) ? undefined : "the program has no module for threads";
 }
