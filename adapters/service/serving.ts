@@ -399,6 +399,7 @@ export class Serving {
       addresses,
       settings: otherChanges(before, next),
       running: moved.reduce((rest, count) => rest - count, running),
+      reloadGraceMs: next.reloadGraceMs,
     };
   }
 

@@ -16,7 +16,12 @@ import { messageLine, UsageError } from "../errors.ts";
 import { modulesOf } from "../listen/plugin_loader.ts";
 import { exportMetrics } from "../metrics/service_metrics.ts";
 import { Reloader } from "../reload/reloader.ts";
-import { readSavedConfig, saveConfig, type SavedConfig } from "../reload/state_folder.ts";
+import {
+  readSavedConfig,
+  type SavedConfig,
+  stageConfig,
+  type StagedConfig,
+} from "../reload/state_folder.ts";
 import { Trial } from "../reload/trial.ts";
 import { watchFiles } from "../reload/watcher.ts";
 import { checkService, type Service, startService } from "../service.ts";
@@ -175,7 +180,6 @@ async function serveAfter(
     log.level = level;
     tellWorkers();
   };
-  const saved = (file: SavedConfig | undefined) => save(given, file, log);
   let read = file;
   const manager = serviceManager(log, predecessor?.pid);
   const requireServing = () => {
@@ -185,8 +189,10 @@ async function serveAfter(
     );
   };
   const trial = new Trial(service.settings);
+  trial.warnIfImpossible(service.settings, log);
   const reloader = new Reloader(service, {
     check: (settings) => trial.load(settings),
+    stage: () => stage(given, read),
     onStart: () => manager.reloading(),
     onEnd: () => manager.ready("serving"),
     log: events.wrap(log),
@@ -200,7 +206,6 @@ async function serveAfter(
       trial.use(settings);
       output.configure(settings);
       tellWorkers();
-      saved(read);
     },
   });
   const reload = (reason: string) => void reloader.reload(reason).catch(() => {});
@@ -266,7 +271,7 @@ async function serveAfter(
   // Before taking over: without a handler a signal would kill this process, and its predecessor would serve again.
   const asked = waitForShutdownSignal(() => reload("SIGHUP"));
   if (predecessor !== undefined) await takeOver(predecessor, service, admin, sessions);
-  saved(file);
+  save(given, file, log);
   onStatsSignal(async () => {
     const stats = await service.stats();
     // Whoever sends the signal waits for a line, even if nothing has changed since the last one.
@@ -430,13 +435,30 @@ function guardStart(log: LevelLogger): <T>(start: () => Promise<T>) => Promise<T
   };
 }
 
-/** Keeps a configuration for the next start; a full disk does not end the service. */
-function save({ state }: Arguments, file: SavedConfig | undefined, log: LevelLogger): void {
-  if (state === undefined || file === undefined) return;
+/**
+ * Writes a configuration that the next start may need; nothing without `--state`.
+ *
+ * @throws {Error} The folder cannot be written; the message is for whoever has asked for a reload.
+ */
+function stage({ state }: Arguments, file: SavedConfig | undefined): StagedConfig | undefined {
+  if (state === undefined || file === undefined) return undefined;
   try {
-    saveConfig(state, file);
+    return stageConfig(state, file);
   } catch (error) {
-    log.error("cannot keep the configuration", { folder: state, reason: messageLine(error) });
+    throw new Error(
+      `--state ${state}: cannot keep the configuration: ${
+        messageLine(error)
+      }: make room, then reload again`,
+    );
+  }
+}
+
+/** Keeps the configuration of the start; a full disk does not end the service. */
+function save(given: Arguments, file: SavedConfig | undefined, log: LevelLogger): void {
+  try {
+    stage(given, file)?.commit();
+  } catch (error) {
+    log.error("the configuration is not kept for the next start", { reason: messageLine(error) });
   }
 }
 

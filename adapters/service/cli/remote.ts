@@ -12,6 +12,7 @@ import type { Upgraded } from "../upgrade/upgrader.ts";
 import type { ConnectionRow } from "../admin/connections.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import type { MoveReport } from "../moves/move_out.ts";
+import { type Changes, fateOf } from "../reload/changes.ts";
 import { adminSchema, type AdminSetting } from "../settings/admin_setting.ts";
 import { parseConfig, readConfigText } from "../settings/config.ts";
 import { tableOf } from "./table.ts";
@@ -139,7 +140,14 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   reload: {
     help: "read the configuration file again",
     run: async (ask) => (await ask("POST", "/reload")).body,
-    show: (answer) => `reloaded\n${asJson(answer)}`,
+    show(answer) {
+      const changes = answer as Changes;
+      const fate = fateOf(changes);
+      const old = fate === undefined
+        ? ""
+        : `; connections with earlier plugins: ${changes.running}, which ${fate}`;
+      return `reloaded${old}\n${asJson(answer)}`;
+    },
   },
   reopen: {
     help: "reopen the log file, after it was renamed",

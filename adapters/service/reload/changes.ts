@@ -22,6 +22,8 @@ export interface Changes {
   readonly settings: readonly string[];
   /** Connections and flows that continue with handlers that were replaced or removed. */
   readonly running: number;
+  /** Milliseconds after which these are asked to end, or `"never"`; the setting of this name. */
+  readonly reloadGraceMs: Settings["reloadGraceMs"];
 }
 
 /** What was added and removed. */
@@ -157,6 +159,12 @@ export function changeFields(
     settings: text(settings),
     running,
   };
+}
+
+/** What happens to the connections that continue with earlier handlers; `undefined`: there are none. */
+export function fateOf({ running, reloadGraceMs }: Changes): string | undefined {
+  if (running === 0) return undefined;
+  return reloadGraceMs === "never" ? "continue until they end" : `have ${reloadGraceMs} ms`;
 }
 
 /** Whether nothing has changed. */

@@ -7,7 +7,8 @@ import type { Logger } from "../../../core/api/environment.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import type { Service } from "../service.ts";
 import type { Settings } from "../settings/settings.ts";
-import { changeFields, type Changes, isUnchanged } from "./changes.ts";
+import { changeFields, type Changes, fateOf, isUnchanged } from "./changes.ts";
+import type { StagedConfig } from "./state_folder.ts";
 
 /** Options of {@link Reloader}. */
 export interface ReloaderOptions {
@@ -16,6 +17,10 @@ export interface ReloaderOptions {
   readonly log: Logger;
   /** Checks settings before the service gets them. */
   check?(settings: Settings): Promise<void>;
+  /**
+   * Writes what a later start needs, before the service gets the settings: a disk that is full refuses the reload.
+   */
+  stage?(): StagedConfig | undefined;
   /** Called when a reload begins. */
   onStart?(): void;
   /** Called after each reload that the service could use. */
@@ -74,19 +79,16 @@ export class Reloader {
     try {
       const settings = read();
       await this.#options.check?.(settings);
-      const changes = await this.#service.reload(settings);
+      const staged = this.#options.stage?.();
+      const changes = await this.#apply(settings, staged);
       const fields = { reason, ...changeFields(changes) };
       if (isUnchanged(changes)) {
         log.info("reloaded: nothing has changed", { reason });
       } else {
-        const old = changes.running === 0
-          ? undefined
-          : settings.reloadGraceMs === "never"
-          ? "continue until they end"
-          : `have ${settings.reloadGraceMs} ms`;
-        log.info("reloaded", { ...fields, oldConnections: old });
+        log.info("reloaded", { ...fields, oldConnections: fateOf(changes) });
       }
       onChange?.(settings);
+      commit(staged, log);
       return changes;
     } catch (error) {
       const lines = error instanceof UsageError ? error.message.split("\n") : [messageLine(error)];
@@ -98,5 +100,23 @@ export class Reloader {
       this.#options.onEnd?.();
       this.#count--;
     }
+  }
+
+  async #apply(settings: Settings, staged: StagedConfig | undefined): Promise<Changes> {
+    try {
+      return await this.#service.reload(settings);
+    } catch (error) {
+      staged?.discard();
+      throw error;
+    }
+  }
+}
+
+/** The settings are in use already. */
+function commit(staged: StagedConfig | undefined, log: Logger): void {
+  try {
+    staged?.commit();
+  } catch (error) {
+    log.error("cannot keep the configuration", { reason: messageLine(error) });
   }
 }

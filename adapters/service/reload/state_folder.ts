@@ -29,26 +29,43 @@ const schema = z.strictObject({ path: z.string(), text: z.string() });
 /** The name of the file in the folder. */
 const NAME = "last-good.json";
 
+/** A configuration that is on the disk, beside the saved one. One of the methods is called. */
+export interface StagedConfig {
+  /**
+   * Replaces the saved configuration.
+   *
+   * @throws {Error} The folder cannot be written.
+   */
+  commit(): void;
+  /** Removes it. */
+  discard(): void;
+}
+
 /**
- * Replaces the saved configuration, which only its owner can read. After a crash in between, the
- * old one remains.
+ * Writes a configuration, which only its owner can read, beside the saved one, so that nothing but a rename is left to
+ * do once it is in use. After a crash in between, the old one remains.
  *
  * @throws {Error} The folder cannot be written.
  */
-export function saveConfig(folder: string, config: SavedConfig): void {
+export function stageConfig(folder: string, config: SavedConfig): StagedConfig {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, NAME);
   // A file that is there may have another owner or mode.
-  rmSync(`${path}.new`, { force: true });
+  const discard = () => rmSync(`${path}.new`, { force: true });
+  discard();
   const file = openSync(`${path}.new`, "wx", 0o600);
   try {
     // Writes all of it: a disk that is nearly full takes a part without an error.
     writeFileSync(file, JSON.stringify(config));
     fsyncSync(file);
+  } catch (error) {
+    // What there was room for would keep the disk full.
+    discard();
+    throw error;
   } finally {
     closeSync(file);
   }
-  renameSync(`${path}.new`, path);
+  return { commit: () => renameSync(`${path}.new`, path), discard };
 }
 
 /** The saved configuration; a message if there is none that can be read. */

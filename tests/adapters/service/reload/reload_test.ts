@@ -42,6 +42,7 @@ describe("a reload", () => {
       listen: { added: [], changed: ["7"], removed: [] },
       publish: { added: [], changed: [], removed: [] },
       running: 1,
+      reloadGraceMs: "never",
     });
     expect([await say(before, "still"), await say(other, "here")]).toEqual(["still", "here"]);
     const after = await running.connect(7);

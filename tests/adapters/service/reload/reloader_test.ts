@@ -3,7 +3,7 @@ import { UsageError } from "../../../../adapters/service/errors.ts";
 import type { Changes } from "../../../../adapters/service/reload/changes.ts";
 import { Reloader } from "../../../../adapters/service/reload/reloader.ts";
 import type { Settings } from "../../../../adapters/service/settings/settings.ts";
-import type { Logger } from "../../../../core/api/environment.ts";
+import { type Logger, silentLogger } from "../../../../core/api/environment.ts";
 
 const NONE = { added: [], removed: [] };
 const UNCHANGED: Changes = {
@@ -12,6 +12,7 @@ const UNCHANGED: Changes = {
   addresses: NONE,
   settings: [],
   running: 0,
+  reloadGraceMs: "never",
 };
 
 /** A reloader of a service whose reloads the test ends, and the lines it logs. */
@@ -37,6 +38,8 @@ function reloading() {
   };
   return {
     lines,
+    log,
+    read,
     going,
     settings,
     reads: () => reads,
@@ -74,7 +77,7 @@ describe("a reload", () => {
       const reloaded = reloader.use(() => settings(grace), "PUT /config");
       await turn();
       const listen = { added: ["9", "10"], changed: ["7"], removed: ["8"] };
-      going[0]!.resolve({ ...UNCHANGED, listen, running: 3 });
+      going[0]!.resolve({ ...UNCHANGED, listen, running: 3, reloadGraceMs: grace });
       await reloaded;
       expect(lines).toEqual([
         "reloaded reason=PUT /config added=9,10 changed=7 removed=8 running=3 " +
@@ -82,6 +85,42 @@ describe("a reload", () => {
       ]);
     },
   );
+
+  // On the disk before the service changes, in place of the old one after it; gone if the service refuses.
+  test.each([[true, "stage, reload, commit"], [false, "stage, reload, discard"]])(
+    "keeps the configuration before it is in use, %s",
+    async (isUsable, expected) => {
+      const did: string[] = [];
+      const step = (name: string) => () => void did.push(name);
+      const reload = () => {
+        did.push("reload");
+        return isUsable ? Promise.resolve(UNCHANGED) : Promise.reject(new UsageError("no"));
+      };
+      const stage = () => {
+        did.push("stage");
+        return { commit: step("commit"), discard: step("discard") };
+      };
+      const read = () => ({}) as Settings;
+      const reloader = new Reloader({ reload }, { log: silentLogger, read, stage });
+      await reloader.reload("SIGHUP").catch(() => {});
+      expect(did.join(", ")).toBe(expected);
+    },
+  );
+
+  // A disk that is full: nothing has changed, and whoever has asked learns why.
+  test("is refused if the configuration cannot be kept", async () => {
+    const { going, read, lines, log } = reloading();
+    const stage = () => {
+      throw new Error("no space left on device");
+    };
+    const service = { reload: () => Promise.resolve(going.push(Promise.withResolvers()) as never) };
+    const reloader = new Reloader(service, { log, read, stage });
+    await expect(reloader.reload("SIGHUP")).rejects.toThrow("no space left");
+    expect(going).toEqual([]);
+    expect(lines).toEqual([
+      "cannot reload, the old configuration stays in use reason=SIGHUP fault=no space left on device",
+    ]);
+  });
 
   // A line for each fault; the next request is served.
   test("that fails is logged, and does not prevent the next one", async () => {

@@ -8,8 +8,14 @@ import {
   symlinkSync,
   writeFileSync,
 } from "node:fs";
-import { readSavedConfig, saveConfig } from "../../../../adapters/service/reload/state_folder.ts";
+import {
+  readSavedConfig,
+  type SavedConfig,
+  stageConfig,
+} from "../../../../adapters/service/reload/state_folder.ts";
 import { TemporaryFolder } from "../../../support/temporary_folder.ts";
+
+const saveConfig = (folder: string, config: SavedConfig) => stageConfig(folder, config).commit();
 
 const CONFIG = { path: "/etc/berth/berth.json", text: '{ "mtu": 1400 } // as written' };
 
@@ -47,6 +53,19 @@ describe("the state folder", () => {
     mkdirSync(folder.file("last-good.json.new"));
     expect(() => saveConfig(folder.path, { ...CONFIG, text: "new" })).toThrow();
     expect(readSavedConfig(folder.path)).toEqual(CONFIG);
+  });
+
+  // Between the two the process may be killed: a later start finds the old one, and the next reload replaces what is left.
+  test("has the new one beside the old one until it is in use", () => {
+    using folder = new TemporaryFolder();
+    saveConfig(folder.path, CONFIG);
+    stageConfig(folder.path, { ...CONFIG, text: "new" });
+    expect(readSavedConfig(folder.path)).toEqual(CONFIG);
+    expect(readdirSync(folder.path).sort()).toEqual(["last-good.json", "last-good.json.new"]);
+    stageConfig(folder.path, { ...CONFIG, text: "newer" }).discard();
+    expect(readdirSync(folder.path)).toEqual(["last-good.json"]);
+    saveConfig(folder.path, { ...CONFIG, text: "newest" });
+    expect(readSavedConfig(folder.path)).toEqual({ ...CONFIG, text: "newest" });
   });
 
   test("says why there is none", () => {
