@@ -1,7 +1,7 @@
 /**
  * Builds the website of the documentation into `docs/site/dist`: `deno task site`, or `bun run site`.
- * Dead links
- * and missing pages fail the build.
+ * Dead links and missing pages
+ * fail the build.
  *
  * @module
  */
