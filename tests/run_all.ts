@@ -13,7 +13,7 @@ import { availableParallelism } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
 import { describeTally, sum, type Tally } from "./support/junit.ts";
-import { isAlone, isLong, LONG_TESTS } from "./support/long_tests.ts";
+import { describeLeftOut, isAlone, isLong } from "./support/long_tests.ts";
 import { findRuntime, type Runtime } from "./support/runtimes.ts";
 import { filePaths } from "./support/source_files.ts";
 import { groupsOf } from "./support/test_groups.ts";
@@ -52,7 +52,8 @@ async function runFiles(runtimes: readonly Runtime[], all: boolean): Promise<Tal
   const short = groupsOf(files.filter((file) => !long.includes(file)), FILES_IN_GROUP);
   if (!all) {
     const tallies = await runGroups(runtimes, short);
-    console.log(leftOut(long.length));
+    console.log(`\nLeft out, ${long.length} files; test:all runs them:`);
+    console.log(describeLeftOut(long).join("\n"));
     return tallies;
   }
   const alone = long.filter(isAlone);
@@ -107,15 +108,6 @@ async function runGroups(
     clearInterval(progress);
   }
   return tallies.map(sum);
-}
-
-function leftOut(count: number): string {
-  const rows = LONG_TESTS.map(({ path, what }) => `  ${path}: ${what}`);
-  return [
-    `\nLeft out, ${count} files; test:all runs them:`,
-    ...rows,
-    "  other tests that start programs",
-  ].join("\n");
 }
 
 if (import.meta.main) {

@@ -4,7 +4,7 @@
  * @module
  */
 import { readFileSync } from "node:fs";
-import { join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { ROOT } from "./source_files.ts";
 
 /** A file or folder of tests, from the root, and what it tests. */
@@ -55,6 +55,26 @@ export function isLong(file: string): boolean {
 /** Whether a test file has to run while no other does. */
 export function isAlone(file: string): boolean {
   return rowOf(file)?.isAlone ?? startsPrograms(file);
+}
+
+/** What a run without them leaves out: a line for each row of the table and for each other folder. */
+export function describeLeftOut(files: readonly string[]): string[] {
+  const rows = LONG_TESTS.map((row) => {
+    const count = files.filter((file) => rowOf(file) === row).length;
+    const number = row.path.endsWith("/") ? ` (${count})` : "";
+    return `  ${row.path}${number}: ${row.what}`;
+  });
+  const others = Map.groupBy(
+    files.filter((file) => rowOf(file) === undefined),
+    (file) => dirname(file),
+  );
+  const names = (paths: readonly string[]) =>
+    paths.map((path) => basename(path, "_test.ts")).join(", ");
+  return [
+    ...rows,
+    "Others that start programs:",
+    ...[...others].map(([folder, paths]) => `  ${folder}/: ${names(paths)}`),
+  ];
 }
 
 function rowOf(file: string): LongTests | undefined {

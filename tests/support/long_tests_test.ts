@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { isAlone, isLong, LONG_TESTS } from "./long_tests.ts";
+import { describeLeftOut, isAlone, isLong, LONG_TESTS } from "./long_tests.ts";
 import { filePaths } from "./source_files.ts";
 
 describe("LONG_TESTS", () => {
@@ -34,5 +34,20 @@ describe("LONG_TESTS", () => {
     expect(isAlone("tests/adapters/service/cli/tools/tools_test.ts")).toBe(true);
     expect(isAlone("tests/sim/random_test.ts")).toBe(false);
     expect(isAlone("tests/core/wire/seq_test.ts")).toBe(false);
+  });
+
+  // Whoever reads "passed" at the end has to see what did not run, each file of it.
+  test("are all named at the end of a run without them, by folder or by file", () => {
+    const lines = describeLeftOut([
+      ...["tests/e2e/a_test.ts", "tests/e2e/b_test.ts", "tests/catalogue_test.ts"],
+      ...["tests/x/c_test.ts", "tests/x/d_test.ts", "tests/y/e_test.ts"],
+    ]);
+    expect(lines[0]).toBe("  tests/e2e/ (2): the service as a process, with other programs");
+    expect(lines).toContain("  tests/catalogue_test.ts: the generated reference");
+    expect(lines.slice(LONG_TESTS.length)).toEqual([
+      "Others that start programs:",
+      "  tests/x/: c, d",
+      "  tests/y/: e",
+    ]);
   });
 });
