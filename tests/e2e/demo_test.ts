@@ -1,8 +1,12 @@
+import { execFileSync } from "node:child_process";
+import process from "node:process";
 import { afterAll, beforeAll, describe, expect } from "bun:test";
 import { unreachable, violations } from "../support/accessibility.ts";
 import { Chromium } from "../support/chromium.ts";
+import { Namespace } from "../support/namespace.ts";
 import { requires, testRequiring } from "../support/requirements.ts";
-import { endRuns, start } from "../support/service_run.ts";
+import { endRuns, Run, start } from "../support/service_run.ts";
+import { TemporaryFolder } from "../support/temporary_folder.ts";
 
 const CHROMIUM = "program:chromium";
 const TEXT = "document.body.innerText";
@@ -16,6 +20,22 @@ afterAll(async () => {
   await browser?.[Symbol.asyncDispose]();
   await endRuns();
 });
+
+/** The words of a command that the page shows, for the runtime of this test. */
+function argumentsOf(command: string): string[] {
+  const words = command.replace(/\\\n/g, " ").trim().split(/\s+/);
+  const at = words.indexOf("main.ts");
+  expect(words.slice(0, at).join(" ")).toBe(process.versions.bun ? "bun run" : "deno run -A");
+  return [process.execPath, ...words.slice(1)];
+}
+
+/** Runs such a command until it serves. */
+async function startStep(command: string): Promise<Run> {
+  const [program, ...args] = argumentsOf(command);
+  const run = new Run(program!, args);
+  await run.printed(/Ctrl\+C/);
+  return run;
+}
 
 describe("the demo in Chromium", () => {
   // The network runs, a slider changes it, the echo answers, and what is shown is what is served.
@@ -46,4 +66,58 @@ describe("the demo in Chromium", () => {
     expect(run.log).not.toContain(" warn ");
     expect(run.log).not.toContain(" error ");
   }, 60_000);
+
+  // What the page says is done as it says: each step's file is written, its command run, and the last line of a
+  // step tried by a client.
+  testRequiring(
+    [
+      CHROMIUM,
+      "tun",
+      "program:curl",
+      "program:ip",
+      "program:nc",
+      "program:nsenter",
+      "program:ping",
+    ],
+    "has three next steps that work",
+    async () => {
+      const run = start("--publish", "0=10.7.0.2:80");
+      const [, url] = await run.printed(/open (http:\S+)[\s\S]*Ctrl\+C/);
+      const tab = await browser.visit(url!);
+      await tab.until("document.querySelector('#serve-subnet').textContent !== ''");
+      const steps = await tab.evaluate(
+        `[...document.querySelectorAll(".steps article")].map((step) => ({
+        title: step.querySelector("h3").textContent,
+        texts: [...step.querySelectorAll("pre")].map((pre) => pre.textContent),
+      }))`,
+      ) as { title: string; texts: string[] }[];
+      expect(steps.map(({ title }) => title))
+        .toEqual(["Serve your own app", "Write a protocol", "Own a subnet"]);
+      const [app, protocol, subnet] = steps.map(({ texts }) => texts);
+      using folder = new TemporaryFolder();
+
+      const appPath = folder.write("app.ts", app![0]!);
+      const serveApp = await startStep(app![1]!.replace("./app.ts", appPath));
+      const [, page] = await serveApp.printed(/open (http:\S+)/);
+      expect(await (await fetch(page!)).text()).toBe("ahoy\n");
+      await endRuns();
+
+      const shoutPath = folder.write("shout.ts", protocol![0]!);
+      const [serve, client] = protocol![1]!.split("\n");
+      const shout = await startStep(serve!.replace("./shout.ts", shoutPath));
+      const [, port] = await shout.printed(/127\.0\.0\.1:(\d+)/);
+      expect(client).toBe(`nc 127.0.0.1 ${port}`);
+      const said = execFileSync("sh", ["-c", `echo ahoy | ${client} -N`], { encoding: "utf8" });
+      expect(said).toBe("AHOY\n");
+      await endRuns();
+
+      await using namespace = await Namespace.open();
+      const service = namespace.start(...argumentsOf(subnet![0]!));
+      await service.printed(/Ctrl\+C/);
+      const [curl, ping] = subnet![1]!.split("\n");
+      expect(await namespace.shell(`${curl} -s`)).toContain("<title>berth");
+      expect(await namespace.shell(`${ping} -c 1`)).toContain("1 received");
+    },
+    60_000,
+  );
 });

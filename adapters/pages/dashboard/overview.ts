@@ -237,32 +237,34 @@ function UpstreamList({ upstreams }: Upstreams): VNode | null {
       <div class="head">
         <h2 id="upstreams">Upstreams</h2>
       </div>
-      <table aria-labelledby="upstreams">
-        <thead>
-          <tr>
-            <th scope="col">Upstream</th>
-            <th scope="col">State</th>
-            <th scope="col" class="number">Connections</th>
-            <th scope="col" class="number">Failures</th>
-            <th scope="col" class="number">Handshake</th>
-          </tr>
-        </thead>
-        <tbody>
-          ${upstreams.map(({ upstream, up, open, failures, connectMs }) =>
-            html`
-              <tr>
-                <td class="mono">${upstream}</td>
-                <td><span class=${up ? "state" : "state off"}>${up ? "up" : "down"}</span></td>
-                <td class="number">${count(open)}</td>
-                <td class="number">${count(failures)}</td>
-                <td class="number">
-                  ${connectMs === null ? "–" : text(milliseconds(connectMs))}
-                </td>
-              </tr>
-            `
-          )}
-        </tbody>
-      </table>
+      <div class="scroll" tabindex="0" role="region" aria-labelledby="upstreams">
+        <table aria-labelledby="upstreams">
+          <thead>
+            <tr>
+              <th scope="col">Upstream</th>
+              <th scope="col">State</th>
+              <th scope="col" class="number">Connections</th>
+              <th scope="col" class="number">Failures</th>
+              <th scope="col" class="number">Handshake</th>
+            </tr>
+          </thead>
+          <tbody>
+            ${upstreams.map(({ upstream, up, open, failures, connectMs }) =>
+              html`
+                <tr>
+                  <td class="mono">${upstream}</td>
+                  <td><span class=${up ? "state" : "state off"}>${up ? "up" : "down"}</span></td>
+                  <td class="number">${count(open)}</td>
+                  <td class="number">${count(failures)}</td>
+                  <td class="number">
+                    ${connectMs === null ? "–" : text(milliseconds(connectMs))}
+                  </td>
+                </tr>
+              `
+            )}
+          </tbody>
+        </table>
+      </div>
     </section>
   `;
 }
