@@ -11,41 +11,33 @@ import { join } from "node:path";
 import process from "node:process";
 import { pathToFileURL } from "node:url";
 import { networkPage } from "../examples/browser/network_page.ts";
-import { type Appearance, Chromium, type Tab } from "./support/chromium.ts";
+import { Chromium, type Tab } from "./support/chromium.ts";
 import { startDashboardService } from "./support/dashboard_service.ts";
+import { HOME_PICTURE, type Picture, picturesOf } from "./support/pictures.ts";
 import { endRuns, start } from "./support/service_run.ts";
 import { ROOT } from "./support/source_files.ts";
 import { TemporaryFolder } from "./support/temporary_folder.ts";
 
 const MAX_BYTES = 150 * 1024;
 const TEXT = "document.body.innerText";
+const OVERFLOWS = "document.documentElement.scrollWidth > document.documentElement.clientWidth ||" +
+  "visualViewport.scale < 1";
 /** How long plots fill before a picture is taken, in milliseconds. */
 const FILL_MS = 24_000;
 
-const LOOKS: Readonly<Record<string, Appearance>> = {
-  "desktop-light": { width: 1200, height: 800, dark: false },
-  "desktop-dark": { width: 1200, height: 800, dark: true },
-  "phone-light": { width: 390, height: 844, dark: false },
-  "phone-dark": { width: 390, height: 844, dark: true },
-};
+/** While they fill. */
+const DESKTOP = { width: 1200, height: 800, dark: false };
 
 const pass = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-/** `more`: pixels that a desktop is higher. */
-async function takePictures(
-  tab: Tab,
-  name: string,
-  more = 0,
-  looks: readonly string[] = Object.keys(LOOKS),
-): Promise<void> {
-  for (const look of looks) {
-    const appearance = LOOKS[look]!;
-    const height = appearance.height + (look.startsWith("desktop") ? more : 0);
-    await tab.show({ ...appearance, height });
+async function takePictures(tab: Tab, pictures: readonly Picture[]): Promise<void> {
+  for (const { file, appearance } of pictures) {
+    await tab.show(appearance);
     await pass(700);
     const png = await tab.screenshot();
-    if (png.length > MAX_BYTES) throw new Error(`${name}-${look}: ${png.length} bytes`);
-    writeFileSync(join(ROOT, "docs/images", `${name}-${look}.png`), png);
+    if (png.length > MAX_BYTES) throw new Error(`${file}: ${png.length} bytes`);
+    if (await tab.evaluate(OVERFLOWS)) throw new Error(`${file} is wider than the page`);
+    writeFileSync(join(ROOT, file), png);
   }
 }
 
@@ -53,30 +45,30 @@ await using browser = await Chromium.open("--hide-scrollbars");
 const demo = start("--publish", "0=10.7.0.2:80", "--publish", "0=10.7.0.2:7");
 const [, url] = await demo.printed(/open (http:\S+)[\s\S]*Ctrl\+C/);
 const page = await browser.visit(url!);
-await page.show(LOOKS["desktop-light"]!);
+await page.show(DESKTOP);
 await pass(FILL_MS);
-await takePictures(page, "demo", 110);
+await takePictures(page, picturesOf("demo"));
 await endRuns();
 
 using service = await startDashboardService();
 const tab = await browser.visit(await service.url());
-await tab.show(LOOKS["desktop-light"]!);
+await tab.show(DESKTOP);
 await tab.until(`${TEXT}.includes("chargen")`);
 await pass(FILL_MS);
-await takePictures(tab, "dashboard");
+await takePictures(tab, picturesOf("dashboard"));
 await tab.evaluate(`[...document.querySelectorAll(".scroll tr")]
   .find((row) => row.innerText.includes("chargen")).querySelector("a").click()`);
 await pass(FILL_MS);
-await takePictures(tab, "connection");
+await takePictures(tab, picturesOf("connection"));
 await endRuns();
 
 using folder = new TemporaryFolder();
 const network = await browser.visit(
   pathToFileURL(folder.write("network.html", await networkPage())).href,
 );
-await network.show(LOOKS["desktop-light"]!);
+await network.show(DESKTOP);
 await pass(FILL_MS);
-await takePictures(network, "network", 0, ["desktop-light"]); // the home of the site has one look
+await takePictures(network, [HOME_PICTURE]);
 folder[Symbol.dispose]();
 await browser[Symbol.asyncDispose]();
 process.exit(0);
