@@ -195,8 +195,8 @@ function handoverOf(serving: Serving, identity: StackIdentity): Handover {
 
 /**
  * Reports what {@link startService} would refuse, without opening a link, a port or a capture file: the
- * plugins run on a stack whose link discards everything. Faults that only the host can report, such as
- * a port that is in use, are not found. Warnings of the start are logged.
+ * plugins run on a stack whose link discards everything. What the host would refuse is not looked at here. Warnings of
+ * the start are logged.
  *
  * @throws {UsageError} A setting cannot be used.
  */

@@ -36,6 +36,7 @@ import { requireWorkerModule, startWorkers } from "../workers/supervisor.ts";
 import { announce } from "./announce.ts";
 import { type Arguments, parseArguments } from "./arguments.ts";
 import { nativeSockets } from "../../host/native/sockets.ts";
+import { checkHost } from "./check_host.ts";
 import { completionFor } from "./completion.ts";
 import { runDashboard } from "./dashboard.ts";
 import { devArguments } from "./dev.ts";
@@ -91,7 +92,7 @@ async function runCommand(args: readonly string[]): Promise<number> {
     if (given.help) return print(helpText());
     if (given.version) return print(`berth ${manifest.version}`);
     return given.checkConfig
-      ? await check(readConfiguration(given).settings)
+      ? await check(readConfiguration(given).settings, given.state)
       : await serve(given, from);
   } catch (error) {
     for (const line of linesOf(error)) writeToStderr(`berth: ${line}`);
@@ -135,12 +136,16 @@ function configurationFrom(
   return { settings, file };
 }
 
-async function check(settings: Settings): Promise<0> {
+async function check(settings: Settings, state: string | undefined): Promise<0> {
   if (settings.workers > 1) requireWorkerModule();
   const { logLevel: level, logFormat: format } = settings;
   const log = createLogger({ level, format, write: writeToStderr });
-  await checkService(settings, log);
-  log.flush();
+  try {
+    await checkService(settings, log);
+    await checkHost(settings, state, log);
+  } finally {
+    log.flush();
+  }
   return print("the configuration is valid");
 }
 

@@ -37,7 +37,7 @@ export async function openPort(
       const { code } = error as { code?: string };
       if (code === "EADDRINUSE" && next < last) continue;
       const reason = (code && ERROR_REASONS[code]) ?? messageLine(error);
-      throw new Error(`Cannot publish ${formatHostPort(setting)}: ${reason}`);
+      throw new Error(`Cannot publish ${formatHostPort(setting)}: ${reason}`, { cause: error });
     }
   }
 }

@@ -145,6 +145,17 @@ describe("check", () => {
     expect(existsSync(join(dirname(path), "out.pcapng"))).toBe(false);
   });
 
+  // What the host refuses: in the one message, as for any other fault.
+  test("finds a folder that is not there", async () => {
+    const path = configFile({ listen: { "7": "echo" }, logFile: "gone/berth.log" });
+    const run = start("check", path);
+    expect(await run.exit).toBe(2);
+    expect(run.log).toBe(
+      `berth: --log-file ${join(dirname(path), "gone/berth.log")}: ` +
+        `there is no folder ${join(dirname(path), "gone")}: create it\n`,
+    );
+  });
+
   // Conditions that the service would log at its start before serving as usual.
   test("logs the warnings of the start", async () => {
     const run = start("check", configFile({ listen: { "7": "echo" }, publish: ["0=10.7.0.2:8"] }));
