@@ -8,7 +8,10 @@ import { definePlugin, type PluginFactory } from "../core/api/plugin.ts";
 import type { TcpSocket } from "../core/api/types.ts";
 import { isSimpleService } from "./shared/simple_services.ts";
 
-/** Sockets whose peer does not read, with the number of bytes that count as unread here but are written already. */
+/**
+ * Sockets with a pending write, and the number of bytes that still count as unread although they have been passed to
+ * `write` already.
+ */
 const waiting = new WeakMap<TcpSocket, number>();
 
 /** Sends back what it receives, without the first `sent` bytes, which another stack has written. */

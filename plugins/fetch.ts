@@ -57,9 +57,9 @@ const MAX_ADDRESSES = 4;
  * Returns a `fetch` that connects through a stack: HTTP/1.1, one connection for each request.
  *
  * It streams bodies in both directions, follows redirects, and rejects with a `TypeError` whose `cause` is the
- * reason, or with the reason of an aborted signal, as the global `fetch` does. It differs from it in these
- * points: only `http:` URLs, no decompression (it asks for `identity`), no cookies, no cache, and with
- * `redirect: "manual"` the response itself. Read or cancel the body of each response: until then its
+ * reason, or with the reason of an aborted signal, as the global `fetch` does. Unlike the global one, it
+ * accepts only `http:` URLs, does not decompress (it asks for `identity`), has neither cookies nor a cache, and
+ * returns the response itself with `redirect: "manual"`. Read or cancel the body of each response: until then its
  * connection is open.
  *
  * @throws {TypeError} An option is not valid.
@@ -144,7 +144,7 @@ class Client {
       const target = { hostname: address, port: port === "" ? 80 : Number(port) };
       try {
         const socket = this.#stack.connect(target, { signal, allowHalfOpen: true });
-        // Observed only if reading and writing have failed as well.
+        // Not needed: if the connection breaks, reading or writing reports it.
         socket.closed.catch(() => {});
         await socket.opened;
         return socket;
@@ -260,7 +260,7 @@ function requireHttp({ protocol, username, password }: URL): void {
   }
 }
 
-/** As `fetch`: the reason of the signal, or a `TypeError` with the cause. */
+/** The error that `fetch` rejects with: the reason of the signal, or a `TypeError` with the cause. */
 function fetchError(
   { method, url }: OutgoingRequest,
   signal: AbortSignal,

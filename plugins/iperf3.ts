@@ -35,8 +35,8 @@ const TURN_MS = 60_000;
 /**
  * Measures TCP throughput with `iperf3 --client`: upload, download (`-R`) or both at once
  * (`--bidir`), with up to 128 connections (`-P`). Control and data connections use the same port.
- * One test runs at a time; other clients are told that the server is busy. A client that has kept
- * another one out is told the same for a minute, so that the other can have its turn.
+ * One test runs at a time; other clients are told that the server is busy. A client whose
+ * test has made another one wait is then refused for a minute, so that the other can have its turn.
  *
  * @example
  * ```ts tun

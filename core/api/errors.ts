@@ -66,8 +66,8 @@ export class TcpError extends TypeError {
 }
 
 /**
- * The peer has violated the protocol above TCP, or closed in the middle of it. The socket fails because of the peer,
- * not because of the code that reads or writes: a handler that throws it has its connection reset,
+ * The peer has violated the protocol above TCP, or closed in the middle of an exchange. The socket fails because of
+ * the peer, not because of the code that reads or writes: a handler that throws it has its connection reset,
  * and the log mentions it at level `debug` only.
  *
  * @example

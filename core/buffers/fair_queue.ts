@@ -9,7 +9,10 @@ import { Queue } from "./queue.ts";
 /** Up to this many items keep their order, whatever their sources; then a push costs no look-up. */
 const SHORT = 8;
 
-/** Items wait for at most {@link SHORT} others and one of each source, however many a source has. */
+/**
+ * A queue in which the first item of a source waits for at most {@link SHORT} others and then for one item of each other
+ * source, however many items those have.
+ */
 export class FairQueue<Item extends { readonly remote: IpAddress }> {
   /** The next items, in order. */
   readonly #next = new Queue<Item>();

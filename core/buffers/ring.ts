@@ -9,7 +9,7 @@ import { copyBytes } from "./copy.ts";
 const NO_BLOCK = new Uint8Array(0);
 /** Maximum number of unused rings that the pool keeps. */
 const MAX_FREE_RINGS = 1024;
-/** Views of larger blocks are not kept, since they would keep the blocks of unused rings. */
+/** Views of larger blocks are not reused: a remembered view would keep the block of an unused ring in memory. */
 const MAX_KEPT_BLOCK = 2048;
 
 /** The source of blocks, and of unused rings. */
@@ -32,8 +32,8 @@ export class Ring {
   #hint = 0;
   #isLent = false;
   /**
-   * The view lent last, and its start. Idle handlers still refer to the last view lent to them, so
-   * for messages of the same size many connections share one object.
+   * The view lent last, and its block and start. An idle handler still refers to the last view that it was lent. By
+   * reusing it for messages of the same size, many idle connections refer to one object instead of one each.
    */
   #view: Uint8Array<ArrayBuffer> = NO_BLOCK;
   #viewed: Uint8Array<ArrayBuffer> = NO_BLOCK;

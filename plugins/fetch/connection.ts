@@ -48,8 +48,8 @@ export class ByteSource {
   /**
    * Takes the head of a response up to its empty line, as ISO 8859-1 text without that line.
    *
-   * @throws {TypeError} It is not of HTTP/1, it is longer than `left`, or the connection ended within it. The
-   * message names `maxBytes`, of which interim responses have used the rest.
+   * @throws {TypeError} It is not the head of an HTTP/1 response, it is longer than `left`, or the connection ended
+   * within it. `left` is what interim responses have left of `maxBytes`, the limit that the message names.
    */
   async takeHead(left: number, maxBytes: number): Promise<string> {
     let text = "";

@@ -20,7 +20,7 @@ export type BodyLength = number | "chunked" | "until-close";
 /**
  * Parses a head, without the empty line at its end.
  *
- * @throws {TypeError} It is not the head of a response of HTTP/1.
+ * @throws {TypeError} It is not the head of an HTTP/1 response.
  */
 export function parseResponseHead(text: string): ResponseHead {
   const [first = "", ...lines] = text.split("\r\n");

@@ -14,7 +14,7 @@ export interface CheckIntervals {
   readonly timeoutMs: number;
 }
 
-/** What the checks use of the stack. */
+/** The part of a handler's context that the checks use. */
 export interface CheckEnvironment {
   readonly clock: Clock;
   readonly log: Logger;

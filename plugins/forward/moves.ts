@@ -19,7 +19,7 @@ import type { Target } from "./target.ts";
 const stateSchema = z.strictObject({
   /** The name of the target. */
   target: z.string(),
-  /** Number of unread bytes of the client that the target has already. */
+  /** Number of the client's bytes that count as unread but have already been sent to the target. */
   sent: count(0),
 });
 
@@ -92,7 +92,7 @@ function isMovable(connection: Duplex): connection is MovableConnection {
   return "acceptedOfWrite" in connection;
 }
 
-/** Reads bytes that the target has already. */
+/** Discards bytes of the client that have already been sent to the target. */
 function skipUnread(socket: TcpSocket, count: number): void {
   const { tryView, consume } = socket as TcpSocket & Partial<NonBlockingReader>;
   for (let left = count; left > 0;) {

@@ -54,13 +54,13 @@ type Phase = "idle" | "head" | "serve" | "linger";
 
 /** A connection for another stack, as a plugin's state. */
 export interface MovedHttp {
-  /** Another protocol has the connection; `input` begins with the request that led to it. */
+  /** The connection has switched to another protocol; `input` begins with the request that led to it. */
   readonly upgraded: boolean;
   /** Received bytes that were not processed, as characters from 0 to 255. */
   readonly input: string;
 }
 
-/** A connection that another protocol has. */
+/** A connection that has switched to another protocol. */
 interface UpgradedState {
   /** The head of the request that led to it. */
   readonly head: string;
@@ -96,7 +96,7 @@ export class HttpConnection {
   /** The client has closed its side while a request was being served. */
   #gone = false;
   #isFillingBody = false;
-  /** Another protocol has the connection. */
+  /** Set once the connection has switched to another protocol. */
   #upgraded: UpgradedState | undefined;
   /** The connection was moved after an upgrade: the application gets the request for the upgrade once more. */
   #isRepeating = false;

@@ -28,9 +28,9 @@ export class DataSender {
   }
 
   /**
-   * Frames `data` as far as the windows and the output buffer allow; the rest follows later. False if
-   * there is a rest: then the caller waits for `drained` before it sends more on this stream, and does not
-   * change `data`.
+   * Frames `data` as far as the windows and the output buffer allow; the rest follows later. Returns
+   * false if some of it has to wait: then the caller sends nothing more on this stream and does not change `data`
+   * until `drained`.
    */
   send(stream: Http2Stream, data: Uint8Array, endsStream: boolean): boolean {
     if (stream.isOver || stream.isLocalClosed) return true;

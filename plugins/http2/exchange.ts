@@ -30,7 +30,7 @@ import type { Http2Stream, StreamHandler } from "./stream.ts";
 import { StreamBody } from "./stream_body.ts";
 import { StreamTunnel } from "./tunnel.ts";
 
-/** What an exchange needs of its connection. */
+/** The part of a connection that its exchanges use. */
 export interface ExchangeHost extends ResponseHost {
   /** Limit of a request body, in bytes. */
   readonly maxBodyBytes: number;
@@ -52,7 +52,7 @@ export interface ExchangeHost extends ResponseHost {
   logFailure(head: Pick<RequestHead, "method" | "target">, error: unknown): void;
   /** Whether {@link ended} is to be called. */
   readonly isObserved: boolean;
-  /** A request has ended that began at a time of {@link ResponseHost.now}. */
+  /** A request has ended; `beganAt` is its start, as a time of {@link ResponseHost.now}. */
   ended(request: ServedRequest, beganAt: number): void;
 }
 

@@ -9,7 +9,7 @@ import { type AccessLogFormat, accessLogSchema } from "../shared/http/access_log
 import { timeoutOptions } from "../shared/http/timeout_options.ts";
 
 /**
- * Limits and timeouts of the http2 plugin; those that `http` has too mean the same. Sizes are in
+ * Limits and timeouts of the http2 plugin. Options with the same name in `http` have the same meaning. Sizes are in
  * bytes, times in milliseconds.
  */
 export interface Http2Options {

@@ -27,7 +27,7 @@ import {
 } from "./response_fields.ts";
 import type { Http2Stream } from "./stream.ts";
 
-/** What sending a response needs of the connection. */
+/** The part of a connection that sending a response uses. */
 export interface ResponseHost {
   /** Timeout for sending a piece of a response. */
   readonly writeTimeoutMs: number;

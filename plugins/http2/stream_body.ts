@@ -6,7 +6,7 @@
 import { concatenate } from "../../core/wire/bytes.ts";
 import { bodyTooLarge, type HttpRefusal, RequestBodyError } from "../shared/http/refusal.ts";
 
-/** What a body needs of its stream. */
+/** The part of a stream that its body uses. */
 export interface BodySource {
   /** Limit in bytes. */
   readonly maxBodyBytes: number;

@@ -7,7 +7,7 @@ import type { UpgradedSocket } from "../shared/http/upgrade.ts";
 
 type Bytes = Uint8Array<ArrayBufferLike>;
 
-/** What a tunnel needs of its stream. */
+/** The part of a stream that its tunnel uses. */
 export interface TunnelStream {
   /** Sends data; `undefined` if all of it was framed at once. */
   sendData(data: Uint8Array, endsStream: boolean): Promise<void> | undefined;

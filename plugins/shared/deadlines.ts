@@ -1,5 +1,5 @@
 /**
- * Deadlines of work that all has the same time limit.
+ * Deadlines for many pieces of work with the same time limit.
  *
  * @module
  */

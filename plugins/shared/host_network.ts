@@ -49,7 +49,7 @@ export interface UnixAddress {
 
 /**
  * A connection of the host that can move to another process of the same machine. When it is held, its listeners are
- * told so and forgotten, and a pending write stays as it is.
+ * notified and removed, and a pending write stays as it is.
  */
 export interface MovableConnection extends Duplex, Attachment {
   /** Number of bytes that the host has accepted of the pending write. */

@@ -21,7 +21,7 @@ export type Duplex =
     readonly room?: number;
     /**
      * Calls `listener` once when there is `room` for a good number of bytes, or when no more are
-     * accepted; returns false if that is so already. One listener at a time.
+     * accepted; returns false if that is already the case. One listener at a time.
      */
     whenWritable?(listener: WritableListener): boolean;
     /** Acknowledgements wait, for some milliseconds, for the answer from the other side of the relay. */

@@ -130,10 +130,9 @@ export interface HeldConnection {
 }
 
 /**
- * At most `limit` connections or flows at the same time. If all slots are taken, a client that has
- * fewer slots than the client with the most evicts the oldest of that client; a client is an IPv4
- * address or an IPv6 /64. The client with the most is refused, and so is any client if no client
- * has many.
+ * At most `limit` connections or flows at the same time. If all slots are taken, the client that has the
+ * most loses its oldest slot to a client that has fewer; a client is an IPv4 address or an IPv6 /64. The client that
+ * has the most is refused, and so is any client if no client has many.
  */
 export class SharedLimit {
   readonly #limit: number;

@@ -17,7 +17,7 @@ const viewSchema = selectionSchema(MAX_LIVE_ROWS, 0).extend({
   everyMs: digits.default(1000),
 });
 
-/** What the route uses of the service. */
+/** The part of the service that the route uses. */
 export interface LiveSource {
   readonly service: Pick<Service, "select" | "connection" | "stats">;
   readonly live: LiveUpdates;

@@ -74,7 +74,7 @@ export interface LoadedChain {
   readonly plugins: readonly LoadedPlugin[];
 }
 
-/** A module has to be loaded within this time, in milliseconds. */
+/** Time limit for loading a module, in milliseconds. */
 export const LOADING_MS = 30_000;
 
 const BUILT_IN: Readonly<Record<string, Make>> = {

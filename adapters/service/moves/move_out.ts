@@ -21,9 +21,9 @@ const BATCH = 8;
  */
 const RETRY_MS = 1000;
 const PAUSE_MS = 50;
-/** No connection is frozen for a receiver that takes longer to answer than this, in milliseconds. */
+/** Longest time that a receiver may take to answer, in milliseconds; for a slower one no connection is frozen. */
 const ANSWER_MS = 2000;
-/** An answer as recent as this makes a question before the next batch unnecessary, in milliseconds. */
+/** Time after an answer within which the receiver is not asked again before the next batch, in milliseconds. */
 const FRESH_MS = 20;
 /** How long the receiver is asked until it answers in time, in milliseconds. */
 const ASK_MS = 10_000;

@@ -16,7 +16,7 @@ import { type BoundDatagrams, datagramBatch } from "../../host/bound_datagrams.t
  */
 const MAX_MESSAGES = 32;
 /**
- * While most messages are dropped, those that arrive within this time are received together, in milliseconds: each wait
+ * While most messages are dropped, those that arrive within this many milliseconds are received together: each wait
  * costs more than many of them.
  */
 const HOLD_MS = 2;

@@ -64,7 +64,7 @@ export const BINDING_METRICS: readonly MetricDefinition[] = [
 /** The counts of one listen address with its plugins. */
 export class BindingCounts {
   readonly attributes: MetricAttributes;
-  /** Served so far. */
+  /** Connections and flows served so far, those that have ended included. */
   served = 0;
   refused = 0;
   errors = 0;

@@ -97,7 +97,7 @@ function keyOf(attributes: MetricAttributes): string {
 
 function withShortValues(attributes: MetricAttributes): MetricAttributes {
   for (const name in attributes) {
-    // Also true for a value that has no length because it is not a string.
+    // Negated, so that a value of a plugin in JavaScript that has no length ends up in `shortened` too.
     if (!(attributes[name]!.length <= MAX_ATTRIBUTE_LENGTH)) return shortened(attributes);
   }
   return attributes;

@@ -53,7 +53,7 @@ export interface PluginState {
   readonly attachments: number;
 }
 
-/** What the plugins keep of a connection. */
+/** The state that the plugins keep for a connection. */
 export interface ChainState {
   readonly plugins: readonly PluginState[];
   /** Those of all plugins, in order. */

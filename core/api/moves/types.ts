@@ -5,7 +5,7 @@
  */
 import type { NetAddr, TcpSocket } from "../types.ts";
 
-/** A value that JSON can express: what a plugin keeps of a connection that moves. */
+/** A value that JSON can express: the state that a plugin keeps for a connection that moves. */
 export type JsonValue =
   | string
   | number
@@ -43,7 +43,7 @@ export type PacketSink = (packet: Uint8Array<ArrayBuffer>, segmentSize: number) 
 /**
  * A connection that was frozen. Its peer notices nothing: this stack sends nothing more for it, and
  * holds up to 256 KiB of packets that arrive for it until {@link redirect}, {@link resume} or
- * {@link release} is called, one of which has to follow.
+ * {@link release} is called. The caller must call one of them.
  */
 export interface FrozenConnection {
   /** The connection, for {@link Stack.thaw}; it is not encrypted. */

@@ -12,7 +12,7 @@ import { type HandlerEnvironment, type OnEnd, SharedContext } from "./handler_co
 export class ConnectionContext extends SharedContext implements Context {
   readonly socket: StackSocket;
 
-  /** `socket.environment` is set. */
+  /** `socket.environment` must be set already. */
   constructor(socket: StackSocket) {
     super();
     this.socket = socket;

@@ -13,7 +13,7 @@
  * application with promises of its own, such as Hono with middleware.
  *
  * **If a runtime breaks them.** Only how packets are combined depends on the estimates. If handlers
- * are taken for finished too early, a pure ACK is sent and the response follows one microtask after
+ * are considered finished too early, a pure ACK is sent and the response follows one microtask after
  * it was written; nothing is lost or held back. If too late, {@link MAX_TURNS} bounds the wait.
  * Handlers that wait for I/O or a timer are never waited for.
  *

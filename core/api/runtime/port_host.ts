@@ -20,7 +20,7 @@ export class PortHost {
   #environment: HandlerEnvironment;
   #acceptor: Acceptor | undefined;
 
-  /** The generation of `environment` has a chain. */
+  /** The generation of `environment` must have a chain. */
   constructor(environment: HandlerEnvironment) {
     this.#environment = environment;
   }

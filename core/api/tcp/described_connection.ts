@@ -10,7 +10,7 @@ import type {
 } from "../types.ts";
 import { tcpStats } from "./socket_stats.ts";
 
-/** What a description uses of a socket. */
+/** The part of a socket that a description uses. */
 export type DescribedSocket = Pick<
   OpenConnection,
   "plugin" | "ageSeconds" | "waitsFor" | "eventLog" | "abort"

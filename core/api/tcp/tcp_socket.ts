@@ -441,7 +441,7 @@ export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
 
   /**
    * Calls `listener` once when there is {@link room} for more than a few segments, or when the
-   * connection takes no more bytes; returns false if that is so already. One listener at a time.
+   * connection takes no more bytes; returns false if that is already the case. One listener at a time.
    */
   whenWritable(listener: WritableListener): boolean {
     if (this.#isWritable) return false;

@@ -21,7 +21,7 @@ export class FlowHost implements Owner {
   readonly #running: Set<Promise<void>>;
 
   /**
-   * The generation of `environment` has a handler for flows. `running` holds all running handlers,
+   * The generation of `environment` must have a handler for flows. `running` holds all running handlers,
    * including those of other bindings.
    */
   constructor(

@@ -7,7 +7,7 @@ import type { AnnouncedConnection } from "./announcement.ts";
 
 /** Maximum number of connections; further ones cannot move here. */
 export const MAX_ADOPTED = 65_536;
-/** How often a connection is announced, in milliseconds. */
+/** Interval at which a connection is announced, in milliseconds. */
 export const ANNOUNCE_MS = 10_000;
 /** Connections announced at a time. */
 export const ANNOUNCED_AT_ONCE = 1024;

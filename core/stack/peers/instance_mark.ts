@@ -11,7 +11,7 @@
 
 /** Maximum number of instances, which are numbered from 0. */
 export const MAX_INSTANCES = 64;
-/** Instead of the number of an instance: the segments of the connection have no timestamps. */
+/** The mark of segments without timestamps, which identify no instance. */
 export const NO_MARK = 255;
 
 /** Marks of adjacent instances are 2^26 ms (18.6 hours) apart: an older TSecr would identify another instance. */

@@ -6,8 +6,8 @@
 import { MAX_INSTANCES } from "./instance_mark.ts";
 
 /**
- * A member from which nothing has been heard for this long is dead, in milliseconds. Until then its segments are
- * still sent to it: a stall must not end its connections.
+ * Time in milliseconds after which a member from which nothing has been heard counts as dead. Until then its segments
+ * are still sent to it: a stall must not end its connections.
  */
 export const DEAD_MS = 3000;
 
@@ -102,14 +102,14 @@ export class Membership {
   }
 
   /**
-   * Which other instances may have a connection without a mark, in order of likelihood. Each is the owner that
-   * rendezvous hashing chooses for the 4-tuple among other members:
+   * Which other instances may have a connection without a mark, in order of likelihood. Each is the one that
+   * rendezvous hashing chooses for the 4-tuple from a set of other members:
    *
    * 1. those that accept connections;
    * 2. all that are reachable, draining ones included;
    * 3. those of the previous epoch;
-   * 4. as 2, without the result of 2, which may have joined since, or may have been dead then;
-   * 5. as 1, without the result of 1, which may be draining although its message has not arrived here yet.
+   * 4. the set of 2 without the member chosen from it, which may have joined since, or may have been dead then;
+   * 5. the set of 1 without the member chosen from it, which may be draining although its message has not arrived yet.
    */
   candidates(hash: number, now: number): number[] {
     const isOther = (member: number) => member !== this.#self;

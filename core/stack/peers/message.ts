@@ -29,7 +29,7 @@ export const MESSAGE_HEADER = 40;
 export const MAX_MESSAGE: number = MESSAGE_HEADER + MAX_CARRIED;
 const PACKET_MAC_AT = 24;
 const HEADER_MAC_AT = 32;
-/** Instead of the number of an instance: there is none. */
+/** The value of an instance number in a message that means: no instance. */
 const NONE = 255;
 /** Bits of the state: the sender accepts new connections; it has to learn what others have announced before. */
 const ACCEPTS = 1;
@@ -37,7 +37,7 @@ const ASKS = 2;
 
 /** A packet crosses at most this many instances after the one that received it. */
 export const MAX_HOPS = 3;
-/** A message older than this, or from further in the future, is dropped, in milliseconds. */
+/** Maximum age of a message in milliseconds, and how far in the future it may have been sent; others are dropped. */
 export const MAX_MESSAGE_AGE = 10_000;
 /**
  * The sequence starts at the clock in milliseconds times this: a sender that has restarted is ahead unless it had sent

@@ -31,9 +31,9 @@ import type { PeerGroup } from "./peer_group.ts";
 import { divideSuperPacket } from "./super_packet.ts";
 import { TakenOver } from "./taken_over.ts";
 
-/** Packets handed to others in a second, so that a flood of segments without a connection stays here. */
+/** Maximum number of packets per second handed to others: a flood of segments without a connection stays here. */
 export const HANDED_PER_SECOND = 20_000;
-/** RSTs and ICMP errors without a mark in a second; each is handed to all others. */
+/** Maximum number of RSTs and ICMP errors without a mark per second; each is handed to all others. */
 export const BROADCAST_PER_SECOND = 200;
 /** Interval at which the state is reported to each other instance, in milliseconds. */
 const REPORT_MS = 250;

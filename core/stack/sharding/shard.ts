@@ -159,7 +159,10 @@ export class Sharding {
     return this.#keep(shard, ip, packet, 0);
   }
 
-  /** Until it is called again, packets that belong to other shards are passed on with their message. */
+  /**
+   * Sets the message of another instance whose packet is about to be processed, `undefined` afterwards. If the packet
+   * belongs to another shard, that one is passed the whole message.
+   */
   setMessage(message: Uint8Array | undefined): void {
     this.#message = message;
   }

@@ -52,7 +52,7 @@ export class EventLogs {
   readonly #requests = new Set<EventLogRequest>();
   readonly #events = new Queue<EventLogEvent>();
 
-  /** Whether nothing is logged, and nothing waits to be: connections check nothing else. */
+  /** Whether no connection has a log. Without one, logging costs a connection only this check. */
   get isEmpty(): boolean {
     return this.#recorders.size === 0;
   }

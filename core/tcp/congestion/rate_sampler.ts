@@ -31,7 +31,7 @@ export class RateSampler implements DeliverySample {
     return this.#applicationLimitedUntil > this.delivered;
   }
 
-  /** What belongs to one acknowledgement only is not visited. */
+  /** Visits the state, except for what is valid during a single acknowledgement only. */
   visitFields(codec: FieldCodec): void {
     this.delivered = codec.count("delivered", this.delivered);
     this.lost = codec.count("lost", this.lost);

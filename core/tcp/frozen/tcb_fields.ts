@@ -51,11 +51,11 @@ export const MOVABLE_STATES: readonly TcpState[] = [
   "TIME-WAIT",
 ];
 
-/** Flags of the stack's tables, or that do not occur in a connection that can move. */
+/** Flags that do not move: those of the stack's tables, and those never set in a connection that can move. */
 const UNMOVED_FLAGS = RELEASED | SYN_UNDECIDED | SYN_QUEUED | RESET_QUEUED | SEND_ECT |
   IN_TABLES | IN_OUTPUT_QUEUE | IN_EVENT_QUEUE;
 
-// The numbers of these in the format: only append.
+// The format stores indexes into these arrays, so new names go at the end.
 const ALGORITHMS: readonly CongestionName[] = ["unacked", "newreno", "cubic", "bbr"];
 const PHASES: readonly RecoveryPhase[] = ["open", "fast", "timeout"];
 const FORCED: readonly ForcedSegment[] = [
@@ -73,7 +73,7 @@ const MAX_SHIFT = 14;
 const MAX_WINDOW = 2 ** 30;
 const MAX_U16 = 0xffff;
 
-/** Makes the positions in the order of sending, whose lowest is `span` below the newest. */
+/** Makes the {@link SendOrders} of a connection, whose lowest position is `span` below the newest. */
 export type MakeSendOrders = (span: number) => SendOrders;
 
 /** Visits the whole record. When reading, `tcb` is new. */
@@ -97,8 +97,8 @@ export function visitTcb(tcb: Tcb, codec: FieldCodec, makeOrders: MakeSendOrders
 }
 
 /**
- * Visits the state of the algorithm. If the stack that reads uses another one, that starts with the
- * window and the threshold of the first.
+ * Visits the state of the congestion control algorithm. If the reading stack uses a different one, its own starts with
+ * the window and the threshold in the record.
  */
 function visitCongestion(tcb: Tcb, codec: FieldCodec): void {
   const { config, congestion, sendMss } = tcb;
@@ -338,7 +338,7 @@ function visitTimes(tcb: Tcb, codec: FieldCodec): void {
   for (const [name, timer] of Object.entries(TIMER) as [string, Timer][]) {
     const before = timerAt(tcb, timer);
     const at = codec.time(`timer ${name}`, before);
-    // A clock that has just started has no earlier time than 0, which means that the timer is off.
+    // Soon after the start of the clock, a deadline in the past would be 0 or less, but 0 means that a timer is off.
     if (at !== before && at !== Infinity) setTimer(tcb, timer, Math.max(at, 1));
   }
   tcb.lastReceivedAt = wholeTime(codec, "lastReceivedAt", tcb.lastReceivedAt);

@@ -27,9 +27,7 @@ export interface SessionEvents {
 
 /** Received bytes are not decoded while more than this waits to be sent. */
 const PAUSE_BYTES = 65_536;
-/**
- * The large buffer is used if a read returned, or a message still lacks, at least this many bytes.
- */
+/** The large buffer is used if the last read returned at least this many bytes, or a message is missing as many. */
 const LARGE_READ_BYTES = 4096;
 /** Maximum number of bytes discarded after the end, for the reason in RFC 9112 9.6. */
 const MAX_LINGER_BYTES = 262_144;

@@ -31,8 +31,8 @@ export interface WebSocketContext {
 }
 
 /**
- * The handlers of one WebSocket: Hono's `WSEvents`. They may be async, where a rejection counts as
- * an exception; their results are ignored.
+ * The handlers of one WebSocket: Hono's `WSEvents`. They may be async, in which case a rejection
+ * counts as an exception; their results are ignored.
  */
 export interface WebSocketEvents {
   /** The handshake is done. */

@@ -23,7 +23,7 @@ export function requestUrl(
   scheme: Scheme,
 ): string | HttpRefusal {
   const { method, target, http11, known: { host } } = head;
-  // RFC 9112 3.2: 400 for a request of HTTP/1.1 without Host, or with an invalid one.
+  // RFC 9112 3.2: 400 for an HTTP/1.1 request without Host, or with an invalid one.
   if (host === undefined && http11) return badRequest("the Host field is missing");
   if (host !== undefined && !isAuthority(host)) return badRequest("the Host field is invalid");
   // Fetch forbids these methods; CONNECT asks for a tunnel, TRACE discloses header fields.

@@ -18,8 +18,8 @@ const RESUMED_REQUESTS = 256;
 
 /**
  * Gives other connections and timers a turn between the requests of one application: making and copying a
- * body of megabytes takes milliseconds, and a hundred requests for one may arrive at once, or thousands of
- * small ones on a single connection.
+ * body of several megabytes takes milliseconds, and a hundred requests for such a body may arrive at once, or
+ * thousands of small requests on a single connection.
  */
 export class Turns {
   #bytes = 0;

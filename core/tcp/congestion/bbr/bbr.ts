@@ -26,7 +26,7 @@ export type BbrState = "startup" | "drain" | "down" | "cruise" | "refill" | "up"
 /** `BBR.ack_phase` (2.12). */
 type AckPhase = "init" | "refilling" | "starting" | "feedback" | "stopping";
 
-/** The numbers of states and phases in the format of moved connections: only append. */
+/** The format of moved connections stores indexes into these arrays, so new states and phases go at the end. */
 const STATES: readonly BbrState[] = [
   "startup",
   "drain",
