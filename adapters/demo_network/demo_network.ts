@@ -34,7 +34,7 @@ export const FIRST_PATH: DemoPath = { delayMs: 25, loss: 0.005, bitsPerSecond: 4
 
 /** The queue in front of the bandwidth limit, in bytes. */
 const QUEUE_BYTES = 40_000;
-/** Events of the connection between two samples; at 20 Mbit/s there are a few hundred. */
+/** Maximum number of events kept between two samples; at 20 Mbit/s there are a few hundred. */
 const MAX_EVENTS = 5000;
 /** Milliseconds before a connection that has failed is opened again. */
 const RETRY_MS = 1000;

@@ -10,9 +10,9 @@ import { hostError } from "./connection.ts";
 import { adoptNativeDatagrams, bindNativeDatagrams } from "./native/bound_datagrams.ts";
 import { nativeSockets } from "./native/sockets.ts";
 
-/** Received datagrams that wait in the process, where the runtime does not leave them in the kernel. */
+/** Maximum number of received datagrams queued in the process, where the runtime does not leave them in the kernel. */
 const MAX_WAITING = 1024;
-/** Datagrams that the runtime is sending. */
+/** Maximum number of datagrams that the runtime is sending at the same time. */
 const MAX_SENDING = 1024;
 
 /** Buffers for several datagrams; the same object in each call. */

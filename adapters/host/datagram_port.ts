@@ -23,7 +23,7 @@ export interface HostDatagramPort {
   readonly address: HostPort;
   /** The socket, for another process; `undefined`: the runtime does not show it. */
   readonly descriptor: number | undefined;
-  /** An address to send to more than once; a name or a zone only with `node:dgram`. */
+  /** The client at an address, for sending to it more than once; names and zones work with `node:dgram` only. */
   clientAt(address: HostPort): DatagramClient;
   /**
    * Resolves with the length of the datagram once the kernel has accepted it.

@@ -72,7 +72,7 @@ export class HostDatagrams implements HostDatagramChannel {
     });
   }
 
-  /** Port or host unreachable ends the socket, as an ICMP error does where the kernel reports it. */
+  /** Ends the socket if its port or host is unreachable, as the kernel reports after an ICMP error. */
   #fail(error: Error): Error {
     if (flowRefusalOf(error) !== undefined) this.#inbox.end(error);
     return error;

@@ -40,8 +40,8 @@ export interface HostListenOptions {
 }
 
 /**
- * Listens on an address and port of the host; port 0: any free one. Without file descriptors, connections
- * wait until there are some again.
+ * Listens on an address and port of the host; port 0: any free one. If there are no file descriptors left,
+ * connections wait until one is free.
  *
  * @throws {Error} The port cannot be opened; `code` is the kernel's.
  */

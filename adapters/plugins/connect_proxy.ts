@@ -13,7 +13,8 @@ import { hostNetwork } from "../host/network.ts";
  * Other methods are answered with 405, denied targets with 403, failed connections with 502 or 504. With `users`,
  * clients have to authenticate (RFC 7617). Through the host, loopback, link-local, multicast and metadata addresses are
  * denied unless `allow` lists them; for a name, the address that is checked is the one connected to. Half-closes and
- * resets are relayed in both directions. A head has at most 16 KiB; a connection buffers at most 64 KiB per direction.
+ * resets are relayed in both directions. A head may be at most 16 KiB long; a connection buffers at most 64 KiB per
+ * direction.
  *
  * @example
  * ```ts

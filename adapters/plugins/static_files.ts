@@ -29,7 +29,7 @@ export interface StaticFilesOptions {
    * 12.5.3). The variants are not updated when the file changes. Default false.
    */
   precompressed?: boolean | undefined;
-  /** Bound of the cache of small files, in bytes of content. Default 16 MiB. */
+  /** Maximum size of the cache of small files, in bytes of content. Default 16 MiB. */
   cacheBytes?: number | undefined;
   /** `max-age` of Cache-Control, in seconds. Default: clients revalidate before each use. */
   maxAgeSeconds?: number | undefined;

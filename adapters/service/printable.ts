@@ -14,7 +14,7 @@ export function printable(text: string): string {
   return text.replace(ALL, " ");
 }
 
-/** As JSON, in which the characters are escaped that JSON leaves as they are. */
+/** The value as JSON, with escapes also for characters of this kind that JSON leaves as they are. */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value).replace(
     BEYOND_JSON,

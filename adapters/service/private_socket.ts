@@ -10,7 +10,7 @@ import { messageLine, UsageError } from "./errors.ts";
 
 /**
  * Binds a Unix socket by `bind`, which gets the path to use. The socket has mode 0600 before anyone can
- * connect to it, and replaces one without a listener. `flag` is what the path was given by.
+ * connect to it, and replaces one without a listener. `flag` names the setting with the path, for messages.
  *
  * @throws {UsageError} Another service listens on the socket, or the path is that of another file.
  * @throws {Error} The socket cannot be bound.
@@ -22,7 +22,7 @@ export async function bindPrivately<T>(
 ): Promise<T> {
   await requireUnusedPath(path, flag);
   try {
-    // Bound in a folder that only the owner can enter, and moved once only the owner can use the socket.
+    // Bound in a folder that only the owner can enter, and moved out of it once it has mode 0600.
     const folder = mkdtempSync(join(dirname(path), `.${basename(path)}-`));
     try {
       const bound = await bind(join(folder, "s"));
@@ -38,7 +38,7 @@ export async function bindPrivately<T>(
 }
 
 /**
- * Checks that no other service listens on a Unix socket; `flag` is what the path was given by.
+ * Checks that no other service listens on a Unix socket; `flag` names the setting with the path, for messages.
  *
  * @throws {UsageError} One does, or the path is that of another file.
  */
@@ -57,7 +57,7 @@ export async function requireUnusedPath(path: string, flag: string): Promise<voi
   }
 }
 
-/** Whether a socket that has begun to connect reaches a listener; it is closed. */
+/** Waits until a socket has connected, or has failed to, and closes it; resolves with whether there is a listener. */
 export function accepts(socket: Socket): Promise<boolean> {
   return new Promise((resolve) => {
     socket.once("connect", () => {

@@ -59,7 +59,7 @@ export interface Service {
   /** Whether new clients should be sent to this service. */
   readonly state: ServingState;
   /**
-   * Is no longer ready, and accepts no new connections after `lameDuckMs`; running ones continue until they end. It
+   * Stops being ready, and accepts no new connections after `lameDuckMs`; running ones continue until they end. It
    * cannot be undone.
    */
   drain(): Promise<void>;

@@ -189,7 +189,7 @@ export class Serving {
   }
 
   /**
-   * Is no longer ready, and accepts no new connections after `lameDuckMs`; running ones continue until they end.
+   * Stops being ready, and accepts no new connections after `lameDuckMs`; running ones continue until they end.
    */
   drain(): void {
     void this.#readiness.withdraw(this.#settings.lameDuckMs);

@@ -99,7 +99,7 @@ function contextOf({ headers }: Request): Context {
     keys: (carrier) => [...carrier.keys()],
   });
   if (trace.getSpanContext(extracted)?.isRemote) return extracted;
-  // Without a propagator of the SDK.
+  // Where no SDK has registered a propagator, nothing is extracted.
   const remote = parseTraceparent(headers.get("traceparent") ?? "");
   return remote === undefined ? extracted : trace.setSpanContext(extracted, remote);
 }

@@ -30,7 +30,7 @@ export function areCredentials(
   password: string,
 ): boolean {
   const known = Object.hasOwn(users, name);
-  // A password has at most 255 bytes.
+  // A password is at most 255 bytes long.
   const [expected, given] = [new Uint8Array(256), new Uint8Array(256)];
   const right = encoder.encodeInto(known ? users[name]! : "", expected);
   const shown = encoder.encodeInto(password, given);

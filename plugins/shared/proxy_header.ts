@@ -48,7 +48,7 @@ export type ParsedProxyHeader =
 
 /**
  * Parses a header at the start of `bytes`, as strictly as it is specified. Bytes that cannot start one
- * are `malformed` at once; a header has at most 4096 bytes. Extensions (TLVs) are skipped.
+ * are `malformed` at once; a header is at most 4096 bytes long. Extensions (TLVs) are skipped.
  */
 export function parseProxyHeader(bytes: Uint8Array): ParsedProxyHeader {
   if (begins(bytes, SIGNATURE)) return parseBinary(bytes);

@@ -59,7 +59,7 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
     if (!this.#isPaused) this.#onReadable();
   }
 
-  /** Otherwise each datagram would wake this process all the same. */
+  /** Removes the socket from the event set, because each datagram would wake this process otherwise. */
   pause(): void {
     if (this.#isPaused) return;
     this.#isPaused = true;

@@ -46,7 +46,8 @@ export class ClientSocket implements ReadyOwner {
     } catch {
       return undefined;
     }
-    // Both sockets need it, and the port only now: with it every local process could receive at the port.
+    // Both sockets need it to share the address. The port has it only for this moment: with it, every local process
+    // could bind to the port.
     sockets.setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
     sockets.setOption(port, SOL_SOCKET, SO_REUSEADDR, 1);
     const isConnected = libc.bind(descriptor, local, local.length) === 0 &&

@@ -37,7 +37,7 @@ const LINGER_MS = 2000;
  * their turn.
  */
 const TURN_BYTES = 512 * 1024;
-/** Maximum size of a `recv` if it is not known how much the other side of the relay accepts: it may leave all of it. */
+/** Maximum size of a `recv` if it is unknown how much the other side of the relay accepts: that may be nothing. */
 const CHUNK_SIZE = 64 * 1024;
 
 /** The kernel may have bytes, or the peer's FIN. */
@@ -98,7 +98,7 @@ export class NativeConnection extends HostSocketBase
   #lent = 0;
   /** What the other side of a relay did not accept at once. */
   #rest: Bytes | undefined;
-  /** The first one is being written. */
+  /** Pending writes; the first one is in progress. */
   #writers: Writer[] | undefined;
   /** Waits for the FIN to be sent. */
   #fin: Deferred<void> | undefined;

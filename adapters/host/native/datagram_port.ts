@@ -35,7 +35,7 @@ import {
 } from "./socket_address.ts";
 import type { NativeSockets } from "./sockets.ts";
 
-/** Maximum number of turns for what has arrived before {@link NativeDatagramPort.handOver}. */
+/** Maximum number of turns in which {@link NativeDatagramPort.handOver} receives what has arrived before it. */
 const LAST_TURNS = 64;
 
 interface Waiting extends PromiseWithResolvers<number> {

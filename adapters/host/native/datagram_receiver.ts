@@ -31,7 +31,7 @@ export class DatagramReceiver {
     this.#onDatagram = onDatagram;
   }
 
-  /** Receives what is there, for one turn; true: there may be more. `isStopped` is asked before each datagram. */
+  /** Receives what is there, for one turn; true: there may be more. `isStopped` is called before each datagram. */
   receive(isStopped: () => boolean): boolean {
     const { host, received } = this.#sockets;
     for (let i = 0; i < TURN_DATAGRAMS; i++) {

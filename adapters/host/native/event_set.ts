@@ -21,7 +21,7 @@ import {
  * Maximum number of owners called in one turn; the kernel reports the other descriptors next time.
  */
 const MAX_EVENTS = 256;
-/** How long the set keeps waiting, and the process alive, after its last descriptor was removed. */
+/** How long the set goes on waiting, which keeps the process alive, after its last descriptor was removed. */
 const IDLE_MS = 50;
 
 /** The owner of a descriptor. */
@@ -173,7 +173,7 @@ export class EventSet {
     }
   }
 
-  /** Otherwise the wait would keep the process alive. Another descriptor often follows soon. */
+  /** Ends the wait, which keeps the process alive; with a delay, because another descriptor often follows soon. */
   #endWaitLater(): void {
     if (this.#waiter === undefined || this.#idleTimer !== undefined) return;
     this.#idleTimer = setTimeout(() => {

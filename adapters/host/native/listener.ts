@@ -33,7 +33,7 @@ import type { NativeSockets } from "./sockets.ts";
 /** Maximum number of connections accepted in one turn of the event set. */
 const TURN_CONNECTIONS = 64;
 const BACKLOG = 511;
-/** When to try again without descriptors, in milliseconds. */
+/** Interval between attempts to accept while there are no file descriptors left, in milliseconds. */
 const RETRY_MS = 1000;
 /** The state may change with every connection, so there is at most one line per minute. */
 const LOG_MS = 60_000;

@@ -244,7 +244,7 @@ export class ImpairedLink implements Link {
 
   /**
    * Passes on packets from another process of the service, where they have been impaired already. They cannot be
-   * delayed: which process was asked last is set for the batch as a whole (`generations.asked`).
+   * delayed: a batch has one field for the process that was asked last (`generations.asked`), not one for each packet.
    */
   #pass(batch: PacketBatch, count: number): number {
     for (let i = 0; i < count; i++) {

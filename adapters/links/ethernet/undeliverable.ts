@@ -1,5 +1,5 @@
 /**
- * ICMP errors that the link generates for packets whose neighbor does not answer (RFC 1122 2.3.2.2,
+ * ICMP errors that the link generates for packets whose neighbor does not answer (RFC 1812 3.3.2,
  * RFC 4861 7.2.2). The stack receives them as if a router had sent them.
  *
  * @module

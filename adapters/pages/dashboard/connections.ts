@@ -19,7 +19,7 @@ const TYPING_MS = 250;
 /** Which page is shown. */
 export interface View {
   readonly filter: string;
-  /** A field; with `-` in front the largest come first. */
+  /** A field; a `-` in front of it sorts the largest first. */
   readonly sort: string;
   readonly offset: number;
 }

@@ -46,7 +46,7 @@ export class Rates {
     return this.#rate(dropsIn(this.#stats), dropsIn(this.#before));
   }
 
-  /** Bits per second of a connection, both directions; `undefined` after the first update with it. */
+  /** Bits per second of a connection, both directions; `undefined` until it has been in two updates. */
   goodput(id: string): number | undefined {
     const [now, before] = [this.#rows.get(id), this.#rowsBefore.get(id)];
     if (now === undefined || before === undefined) return undefined;

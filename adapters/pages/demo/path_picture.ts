@@ -147,7 +147,7 @@ function drawDot(
   context.globalAlpha = 1;
   if (kind === "ack") return fill(context, width * (1 - part), back, 2.5, colours.muted);
   if (kind === "data") return fill(context, width * part, there, 4.5, colours.accent);
-  // A lost packet leaves the path on the way, one that finds the queue full at its beginning.
+  // A lost packet leaves the path on the way; one that finds the queue full, at the beginning of the path.
   const leaves = kind === "lost" ? LOST_AT : 0.03;
   const fallen = Math.max(0, part - leaves) / (1 - leaves);
   const x = width * Math.min(part, leaves + fallen * 0.05);

@@ -21,7 +21,7 @@ export interface Line {
   readonly stepped?: boolean;
 }
 
-/** An entry of the key besides the lines. */
+/** An entry of the legend besides those of the lines. */
 export interface Key {
   readonly label: string;
   readonly mark: "bar" | "again";
@@ -43,9 +43,9 @@ export interface PlotProps {
   readonly draw?: ((plot: uPlot, colours: Colours) => void) | undefined;
   /** The smallest range of the vertical axis, which begins at 0. */
   readonly least: number;
-  /** The range of the vertical axis instead; absent: from 0. */
+  /** A fixed range of the vertical axis; absent: it begins at 0 and grows with the values. */
   readonly range?: readonly [number, number] | undefined;
-  /** What `draw` draws. */
+  /** Entries of the legend for what `draw` adds. */
   readonly keys?: readonly Key[] | undefined;
   /** Labels of the horizontal axis, which ends at `end`; absent: seconds before that. */
   readonly xFormat?: (value: number, end: number) => string;

@@ -38,7 +38,7 @@ export class LazyHeaders {
     return at === undefined ? LazyHeaders.realOf(this).has(name) : at >= 0;
   }
 
-  /** Index of `name`, -1 if it is absent, `undefined` if the platform has to be asked. */
+  /** Index of `name`, -1 if it is absent, `undefined` if only the real Headers can tell. */
   #find(name: unknown): number | undefined {
     if (this.#real !== undefined || typeof name !== "string" || !NAME.test(name)) return undefined;
     const lowered = name.toLowerCase();

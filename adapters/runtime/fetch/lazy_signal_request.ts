@@ -4,7 +4,7 @@
  * Most applications never use `signal`, and on Deno creating one costs as much as the rest of the
  * Request. Fetch gives no way to leave it out: `new Request(request)` and `clone()` read the private
  * signal of the original. Deno reads it from a symbol property, which is replaced by an accessor here;
- * Bun asks the public accessor `signal`, except in `clone()`.
+ * Bun reads the public accessor `signal`, except in `clone()`.
  *
  * @module
  */
@@ -62,7 +62,7 @@ export class LazySignalRequest extends Request {
   }
 }
 
-/** Makes the platform read the signal of `type` through `signalOf`, where it does not ask `signal`. */
+/** Makes the platform read the signal of `type` through `signalOf` where it does not read the accessor `signal`. */
 export function exposeSignal<T extends object>(
   type: { prototype: T },
   signalOf: (request: T) => AbortSignal,

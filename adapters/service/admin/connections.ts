@@ -24,7 +24,7 @@ export interface ConnectionRow extends TcpStats {
 export const digits: z.ZodType<number, string> = z.string()
   .regex(/^\d{1,9}$/, "expected a whole number").transform(Number);
 
-/** Criteria in a query, for at most `most` rows, `usual` if it does not say how many. */
+/** The schema of the criteria in a query: at most `most` rows, by default `usual`. */
 export const selectionSchema = (most: number, usual: number) =>
   z.strictObject({
     filter: z.string().optional(),
@@ -38,7 +38,7 @@ export const selectionSchema = (most: number, usual: number) =>
 export interface Selection {
   /** Selects rows with this text in any field. */
   readonly filter?: string | undefined;
-  /** The field to sort by; with `-` in front the largest come first. */
+  /** The field to sort by; a `-` in front of it sorts the largest first. */
   readonly sort?: string | undefined;
   /** Number of rows, and of rows before them. */
   readonly limit: number;

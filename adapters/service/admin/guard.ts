@@ -32,11 +32,11 @@ const MARKS = ["origin", "sec-fetch-site", "sec-fetch-mode"];
 
 /**
  * A page can make a browser send requests to any address that the browser can reach, even under a name that
- * the page's owner points to that address (DNS rebinding). Browsers mark them: with `Origin`, with
- * `Sec-Fetch-Site`, and with a `Host` that the API does not have. Rebinding needs a name, so an address is a
- * `Host` that only a request to this address has. Only those of the API's own page are
- * answered. Its token is in a header field that no browser sends by itself, unlike a cookie: a request that
- * another page causes does not carry it.
+ * the page's owner points to that address (DNS rebinding). Browsers mark such requests: with `Origin`, with
+ * `Sec-Fetch-Site`, and with a `Host` that is not a name of the API. Rebinding needs a name, so a request whose
+ * `Host` is an address was meant for that address. Of the marked requests, only those of the API's own page are
+ * answered. The token of that page is in a header field that no browser sends by itself, unlike a cookie: a
+ * request that another page causes does not carry it.
  */
 export function guard({ token, hosts = [], dashboard }: GuardOptions): MiddlewareHandler {
   const allowed = new Set([...LOOPBACK, ...hosts]);

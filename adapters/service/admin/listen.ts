@@ -72,7 +72,7 @@ export async function listenForAdmin(
   }
   const { path } = address;
   if (!replaces) await requireUnusedPath(path, "--admin");
-  // Bound in a folder that only the owner can enter, and moved once only the owner can use the socket.
+  // Bound in a folder that only the owner can enter, and moved out of it once it has mode 0600.
   let folder = "";
   try {
     folder = mkdtempSync(join(dirname(path), `.${basename(path)}-`));

@@ -31,7 +31,7 @@ export async function bodyOf(c: Context, most: number): Promise<string | Respons
   return new TextDecoder().decode(Buffer.concat(chunks));
 }
 
-/** Maximum size of {@link jsonOf} in bytes. */
+/** Maximum size of a body for {@link jsonOf}, in bytes. */
 const MAX_JSON = 16 * 1024;
 
 /** The body as JSON; `undefined` if it is not JSON; or the answer 413 if it is too long. */

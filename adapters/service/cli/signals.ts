@@ -99,8 +99,8 @@ export function handleStraySignals(): void {
 }
 
 /**
- * Calls `reopen` on each SIGUSR1, which returns whether there is a log file; closes the debugger port that
- * Deno opens on it.
+ * Calls `reopen`, which returns whether there is a log file, on each SIGUSR1; closes the debugger port that
+ * Deno opens on this signal.
  */
 export function onReopenSignal(log: Logger, reopen: () => boolean): void {
   // With --inspect the user wants the debugger.

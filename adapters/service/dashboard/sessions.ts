@@ -30,8 +30,9 @@ export interface HandedSessions {
 export class Sessions {
   readonly #clock: Clock;
   readonly #random: Random;
-  /** Keys, and below the tokens of sessions, with the time at which each expires; the earliest first. */
+  /** The time at which each key expires, the earliest first. */
   readonly #keys = new Map<string, number>();
+  /** The same for the tokens of sessions. */
   readonly #sessions = new Map<string, number>();
 
   constructor(clock: Clock, random: Random) {

@@ -7,7 +7,7 @@ import type { HistogramValue, Metric } from "../../../core/api/metrics/metric.ts
 import type { Route } from "../admin/route.ts";
 import type { Service } from "../service.ts";
 
-/** An upstream, in the sum of all workers. */
+/** An upstream, with the figures of all workers added up. */
 export interface Upstream {
   readonly upstream: string;
   /** Whether connections go to it; false if it is down in any worker. */

@@ -80,8 +80,9 @@ export class BoundPlugins {
   }
 
   /**
-   * Replaces the plugins that differ, and removes those of `removed`. `limit` is called for each, with
-   * connections that continue.
+   * Replaces the plugins that differ, and removes those of `removed`. `limit` is called for each listen
+   * address that is changed or removed: it gets a function that ends its earlier connections, and a promise that
+   * resolves when they have ended by themselves.
    *
    * @returns The listen addresses with other plugins, what they had before, and the number of connections
    * that continue with the old plugins.

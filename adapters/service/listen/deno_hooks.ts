@@ -117,9 +117,9 @@ function resolveFrom(importer: string, specifier: string): Resolved | undefined 
 }
 
 /**
- * What Deno makes of a specifier by its import map. For an unknown name it returns a path.
+ * Resolves a specifier as Deno does by its import map. For an unknown name Deno returns a path; this throws instead.
  *
- * @throws {Error} It is such a name.
+ * @throws {Error} The specifier is a name that Deno does not know.
  */
 function resolveByDeno(importer: string, specifier: string, resolve: () => Resolved): Resolved {
   const resolved = resolve();

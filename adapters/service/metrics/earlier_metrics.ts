@@ -19,7 +19,7 @@ export interface MetricsMessage {
 /** Points in one message, which has a maximum size. */
 const POINTS_PER_MESSAGE = 100;
 
-/** What each process has of its own. */
+/** Metrics that describe a single process, and are not passed on. */
 const OWN = ["berth.info", "process.uptime"];
 
 /** The messages that carry `metrics`. */

@@ -7,7 +7,7 @@ import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { messageLine } from "../errors.ts";
 import type { PublishSetting } from "../settings/publish_setting.ts";
 
-/** Ports that are tried after one that is in use. */
+/** Number of further ports that are tried if a port is in use. */
 const MORE_PORTS = 100;
 const LAST_PORT = 65_535;
 

@@ -74,7 +74,7 @@ export function setReadiness(stack: Pick<Stack, "connect">, readiness: Readiness
   READINESS.set(stack, readiness);
 }
 
-/** The state of the service that runs on a stack; a stack of its own is always serving. */
+/** The state of the service that runs on a stack; `serving` if the stack does not belong to a service. */
 export function readinessOf(stack: Pick<Stack, "connect">): ServingState {
   return READINESS.get(stack)?.state ?? "serving";
 }

@@ -6,7 +6,7 @@
 import { type Clock, type Logger, sleepUntil, systemClock } from "../../../core/api/environment.ts";
 import type { RetiredHandlers } from "../../../core/api/types.ts";
 
-/** Connections that could not move are tried again after this time, which doubles up to the limit; milliseconds. */
+/** Milliseconds after which connections that could not move are tried again; doubles up to the limit. */
 const AGAIN_MS = 1000;
 const MAX_AGAIN_MS = 30_000;
 

@@ -112,7 +112,7 @@ export class Reloader {
   }
 }
 
-/** The settings are in use already. */
+/** Replaces the saved configuration. A failure is only logged, because the settings are in use already. */
 function commit(staged: StagedConfig | undefined, log: Logger): void {
   try {
     staged?.commit();

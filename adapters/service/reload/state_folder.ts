@@ -59,7 +59,7 @@ export function stageConfig(folder: string, config: SavedConfig): StagedConfig {
     writeFileSync(file, JSON.stringify(config));
     fsyncSync(file);
   } catch (error) {
-    // What there was room for would keep the disk full.
+    // The part that was written would keep the disk full.
     discard();
     throw error;
   } finally {

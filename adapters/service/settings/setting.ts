@@ -74,7 +74,7 @@ export function numberFrom(text: string): number | string {
 
 /**
  * A path that was written relative to `folder`. One relative to the working directory stays as it is:
- * the path of a Unix socket can have no more than 107 bytes.
+ * the path of a Unix socket can be no longer than 107 bytes.
  */
 export function pathFrom(folder: string, path: string): string {
   return resolve(folder) === process.cwd() ? path : resolve(folder, path);

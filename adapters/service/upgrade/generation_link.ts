@@ -53,7 +53,7 @@ type Counter =
 
 /** What the other processes say about connections that move. */
 export interface MoveHandler {
-  /** A message has arrived from an earlier process, or from {@link NEWEST}. Owns the descriptors. */
+  /** A message has arrived from an earlier process, or from {@link NEWEST}. The callee owns the descriptors. */
   onMessage(from: number, message: WholeMessage): void;
   /** Nothing more arrives from it. */
   onGone(from: number): void;

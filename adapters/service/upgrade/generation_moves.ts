@@ -16,7 +16,7 @@ import { reasonsText } from "../moves/reasons_text.ts";
 import type { GenerationLink, MoveHandler } from "./generation_link.ts";
 import type { WholeMessage } from "./move_parts.ts";
 
-/** Connections that could not move are tried again after this time, which doubles up to the limit; milliseconds. */
+/** Milliseconds after which connections that could not move are tried again; doubles up to the limit. */
 const AGAIN_MS = 1000;
 const MAX_AGAIN_MS = 30_000;
 

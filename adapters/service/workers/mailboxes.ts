@@ -8,8 +8,8 @@ import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
 import { PacketRing, ringMemory, type RingPacket } from "./packet_ring.ts";
 
 /**
- * Maximum number of bytes waiting for one shard, with 8 for each packet, and the same for messages; packets beyond it
- * are dropped, as on a full link.
+ * Maximum number of bytes of packets that wait for one shard, each with a header of 8 bytes; packets beyond it are
+ * dropped, as on a full link. Messages have a ring of their own with the same maximum.
  */
 export const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 

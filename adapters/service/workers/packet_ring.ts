@@ -5,13 +5,13 @@
  * @module
  */
 
-/** Words before the packets: how far the reader has come, and how far space is taken; both count words and overflow. */
+/** Words before the packets: the positions of the reader and of the end of the space taken, in words; both wrap. */
 const HEAD = 0;
 const TAIL = 1;
 const CONTROL_WORDS = 2;
 /** Words before each packet: its state, and its segment size. */
 const HEADER_WORDS = 2;
-/** The state of space at the end of the memory that is too small for the next packet. Otherwise 0: not yet written. */
+/** State of the space at the end of the memory, if it is too small for the next packet. State 0: not yet written. */
 const SKIPPED = -1;
 
 /** A packet with the size of its segments. */

@@ -93,7 +93,7 @@ export class Messages {
     wasDead: false,
   };
 
-  /** `key` has 16 bytes, which all instances share; `shard`: the number of this one if the stack runs as several. */
+  /** `key`: 16 bytes, the same for all instances; `shard`: the number of this one if the stack runs as several. */
   constructor(self: number, key: Uint8Array, membership: Membership, shard = 0) {
     this.#self = self;
     this.#shard = shard;

@@ -79,7 +79,7 @@ export function checkImpairments(changes: Impairments, prefix = ""): void {
   }
 }
 
-/** Settings that may be Infinity, which JSON cannot say: leave them out. */
+/** Settings that may be Infinity. JSON has no such number: there they are left out. */
 const UNLIMITED = ["bitsPerSecond", "queueBytes"];
 
 function rangeOf(name: string): readonly [least: number, most: number] {

@@ -82,7 +82,7 @@ export class ImpairedPath {
     this.#hasImpairment = names.some((name) => impairments[name] !== NO_IMPAIRMENT[name]);
   }
 
-  /** Whether packets may be changed or delayed; also while delayed ones would be overtaken. */
+  /** Whether packets have to pass through here: there are impairments, or delayed packets that they would overtake. */
   get isActive(): boolean {
     return this.#hasImpairment || this.#line.count > 0;
   }

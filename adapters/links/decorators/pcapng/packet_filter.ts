@@ -57,7 +57,7 @@ export function compileFilter(text: string): PacketFilter {
 class Parser {
   readonly #words: readonly string[];
   #at = 0;
-  /** Those of the last primitive, for `port 80 or 443`. */
+  /** The qualifiers of the last primitive, for `port 80 or 443`. */
   #last: Qualifiers | undefined;
 
   constructor(words: readonly string[]) {

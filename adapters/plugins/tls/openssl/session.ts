@@ -24,14 +24,14 @@ type Bytes = Uint8Array<ArrayBuffer>;
 const RECORD_BYTES = 16 * 1024;
 /** Plaintext encrypted per call: four records. It bounds what waits for room in the base's send buffer. */
 const WRITE_BYTES = 4 * RECORD_BYTES;
-/** A small rest is encrypted together with what is before it. */
+/** A remainder of up to this size is encrypted together with what precedes it. */
 const SMALL_REST_BYTES = 4 * 1024;
-/** Bound of what encryption adds to a record: header, explicit nonce, content type and tag. */
+/** Upper bound on what encryption adds to a record: header, explicit nonce, content type and tag. */
 const RECORD_OVERHEAD = 64;
 /** From this size on, moving ciphertext straight into the base's send buffer costs less than a copy. */
 const DIRECT_BYTES = 4 * 1024;
 /**
- * Bound of the queued answers to messages such as KeyUpdate (RFC 8446 4.6.3), in bytes. A client that
+ * Upper bound on the queued answers to messages such as KeyUpdate (RFC 8446 4.6.3), in bytes. A client that
  * does not read its answers is not read from while more are queued.
  */
 const MAX_ANSWER_BYTES = 4096;

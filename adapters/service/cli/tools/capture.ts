@@ -47,7 +47,7 @@ export const CAPTURE: Tool = {
     const stream = await service.open(`/capture?${query}`);
     const file = write === "-" ? out : outputTo(createWriteStream(String(write)));
     const failed = (error: unknown) => new Error(`--write ${write}: ${messageLine(error)}`);
-    // The service ends the stream, after what waits and the number of missing packets.
+    // The service sends the packets that wait and the number of missing ones, and then ends the stream.
     const stop = () => void service.ask("DELETE", `/capture/${id}`).catch(() => stream.close());
     signal.addEventListener("abort", stop);
     try {

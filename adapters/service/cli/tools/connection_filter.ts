@@ -13,7 +13,7 @@ export type ConnectionFilter = (row: ConnectionRow) => boolean;
 const EXPECTED = "expected state NAME, src or dst ADDRESS[/LENGTH][:PORT], sport or dport PORT, " +
   "plugin NAME, waits REASON, all of which must match";
 
-/** The names of ss(8) beside those of RFC 9293. */
+/** The names that ss(8) has for groups of states, besides the names of RFC 9293. */
 const STATES: Readonly<Record<string, readonly string[]>> = {
   connected: ["!LISTEN", "!CLOSED"],
   synchronized: ["!LISTEN", "!CLOSED", "!SYN-SENT"],

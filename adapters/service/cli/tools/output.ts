@@ -3,7 +3,7 @@ import type { WriteStream } from "node:tty";
 /** The standard output of a command, or a file. */
 export interface Output {
   readonly isTerminal: boolean;
-  /** Size of the terminal in characters; 80 and 24 if it is none. */
+  /** Size of the terminal in characters; 80 and 24 if the output is not a terminal. */
   readonly columns: number;
   readonly rows: number;
   /** Waits until the text has been taken; resolves with false once the reader has gone. */
