@@ -55,9 +55,12 @@ describe("congestion control", () => {
     expect(sum({ reorder: 0.5, reorderMs: 10 }) / sum({})).toBeGreaterThan(0.9);
   }, LIMIT_MS);
 
-  // BBR tolerates 2 % loss per round trip.
+  // BBR tolerates 2 % loss per round trip. A single run depends on which packets are lost during a
+  // bandwidth probe: from 14 to 17 of 19.3 Mbit/s.
   test("bbr keeps 80 % at 1 % loss (BBR draft 2.5)", () => {
-    expect(goodput("bbr", { loss: 0.01 })).toBeGreaterThan(15);
+    const seeds = [1, 2, 3, 4, 5, 6];
+    const sum = seeds.reduce((all, seed) => all + goodput("bbr", { loss: 0.01 }, 50, 20, seed), 0);
+    expect(sum / seeds.length).toBeGreaterThan(0.8 * goodput("bbr", {}));
   }, LIMIT_MS);
 
   // Mathis' formula for Reno: MSS / RTT * sqrt(3 / 2p); RFC 9438 4.3 makes CUBIC no worse there.

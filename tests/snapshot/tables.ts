@@ -77,9 +77,10 @@ export function goodput(
   wire: Partial<Conditions>,
   rtt: number = RTT_MS,
   mbit: number = BYTES_PER_MS / 125,
+  seed: number = 1,
 ): number {
   const conditions = { ...bottleneck(rtt, mbit), ...wire };
-  const path = new Path({ seed: 1, conditions, flows: [{ congestion }] }).run(SECONDS * 1000);
+  const path = new Path({ seed, conditions, flows: [{ congestion }] }).run(SECONDS * 1000);
   return path.received[0]! * 8 / (SECONDS * 1e6);
 }
 
