@@ -94,6 +94,35 @@ describe("--workers", () => {
     expect((await service.finish(15_000)).exit).toBe(0);
   }, 60_000);
 
+  // Both workers load the new code, with what it imports; if it is faulty, both go on with the old.
+  testRequiring([...NEEDS, "program:curl"], "reload code together", async () => {
+    await using namespace = await Namespace.open();
+    using folder = new TemporaryFolder();
+    const write = (text: string) =>
+      folder.write("text.ts", `export const text: string = "${text}";\n`);
+    write("old ");
+    const app =
+      'import { text } from "./text.ts";\nexport default { fetch: () => new Response(text) };\n';
+    folder.write("app.ts", app);
+    const config = { listen: { "9": "http:./app.ts" } };
+    const path = folder.write("berth.json", JSON.stringify(config));
+    const service = await startService(namespace, ...WORKERS, "--config", path);
+    const url = `http://${V4}:9/`;
+    const get = () =>
+      namespace.run(["curl", "-s", "-H", "Connection: close", ...new Array<string>(20).fill(url)]);
+    expect(await get()).toBe("old ".repeat(20));
+    write("new ");
+    service.signal("SIGHUP");
+    await service.printed(/ info {2}reloaded reason=SIGHUP changed=9 running=0\n/, "log");
+    expect(await get()).toBe("new ".repeat(20));
+    folder.write("text.ts", 'throw new Error("faulty");\n');
+    service.signal("SIGHUP");
+    await service.printed(/ error cannot reload, /, "log");
+    expect(await get()).toBe("new ".repeat(20));
+    service.signal("SIGTERM");
+    expect((await service.finish(15_000)).exit).toBe(0);
+  }, 60_000);
+
   // The metrics of both shards are added: each connection once, and the memory of the process once.
   testRequiring([...NEEDS, "program:curl"], "add up their metrics", async () => {
     await using namespace = await Namespace.open();

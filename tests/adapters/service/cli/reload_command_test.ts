@@ -78,6 +78,29 @@ describe("--watch", () => {
   });
 });
 
+describe("--watch of code", () => {
+  // Not the plugin's module itself, but what it imports.
+  test("reloads when an imported module has changed", async () => {
+    folder = new TemporaryFolder();
+    const imported = (text: string) =>
+      folder.write("text.ts", `export const text: string = ${JSON.stringify(text)};\n`);
+    imported("old");
+    folder.write(
+      "plugin.ts",
+      `import { text } from "./text.ts";
+export default async ({ socket }) => {
+  for await (const _ of socket) await socket.write(new TextEncoder().encode(text));
+};
+`,
+    );
+    const run = start("--watch", "--config", write({ "7": "./plugin.ts" }));
+    expect(await say(await connectedTo(run), "x")).toBe("old");
+    imported("new");
+    await run.printed(/ info {2}reloaded reason="a file has changed" changed=7 /, "log");
+    expect(await say(await connectedTo(run), "x")).toBe("new");
+  });
+});
+
 describe("--state", () => {
   // Started with a file that works, then with a faulty one: the first is used, and the log says why.
   test("starts with the last configuration that worked", async () => {
