@@ -10,7 +10,7 @@ import { listenForAdmin } from "../../adapters/service/admin/listen.ts";
 import { LiveUpdates } from "../../adapters/service/dashboard/live.ts";
 import { Sessions } from "../../adapters/service/dashboard/sessions.ts";
 import type { Settings } from "../../adapters/service/settings/settings.ts";
-import { systemClock, systemRandom } from "../../core/api/environment.ts";
+import { type Clock, systemClock, systemRandom } from "../../core/api/environment.ts";
 import type { OpenConnection } from "../../core/api/types.ts";
 
 /** The token of the API. */
@@ -22,6 +22,14 @@ export interface DashboardSource {
   stats(): Readonly<Record<string, number>>;
 }
 
+/** Other than usual of a {@link TestDashboard}. */
+export interface DashboardOptions {
+  /** For updates. */
+  readonly clock?: Clock;
+  /** A Unix socket instead of a port; there is no page then. */
+  readonly socket?: string;
+}
+
 /** A dashboard at a port of the loopback. */
 export class TestDashboard implements AsyncDisposable {
   /** Without a path. */
@@ -29,24 +37,32 @@ export class TestDashboard implements AsyncDisposable {
   /** The requests that the service has received. */
   readonly did: readonly string[];
   readonly live: LiveUpdates;
+  /** Followers of the log. */
+  readonly events: EventHub;
   readonly #close: () => Promise<void>;
 
   private constructor(
     origin: string,
     did: readonly string[],
     live: LiveUpdates,
+    events: EventHub,
     close: () => Promise<void>,
   ) {
     this.origin = origin;
     this.did = did;
     this.live = live;
+    this.events = events;
     this.#close = close;
   }
 
   /** Serves it. */
-  static async open({ connections, stats }: DashboardSource): Promise<TestDashboard> {
+  static async open(
+    { connections, stats }: DashboardSource,
+    { clock = systemClock, socket }: DashboardOptions = {},
+  ): Promise<TestDashboard> {
     const did: string[] = [];
-    const live = new LiveUpdates(systemClock);
+    const live = new LiveUpdates(clock);
+    const events = new EventHub();
     let state: "serving" | "draining" = "serving";
     const settings = {
       listen: [
@@ -96,12 +112,14 @@ export class TestDashboard implements AsyncDisposable {
       reload: () => Promise.resolve((did.push("reload"), changes as never)),
       use: () => Promise.reject(new Error("no configuration")),
       log: { level: "info" },
-      events: new EventHub(),
+      events,
       live,
     };
     const app = adminApp(target, { token: DASHBOARD_TOKEN });
-    const { close, port } = await listenForAdmin({ hostname: "127.0.0.1", port: 0 }, app.fetch);
-    return new TestDashboard(`http://127.0.0.1:${port}`, did, live, close);
+    const where = socket === undefined ? { hostname: "127.0.0.1", port: 0 } : { path: socket };
+    const { close, port } = await listenForAdmin(where, app.fetch);
+    const origin = port === undefined ? "http://localhost" : `http://127.0.0.1:${port}`;
+    return new TestDashboard(origin, did, live, events, close);
   }
 
   /** A URL that signs in. */
