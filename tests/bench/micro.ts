@@ -8,6 +8,7 @@
  * @module
  */
 import process from "node:process";
+import { EventLogs } from "../../core/stack/tcp/event_logs.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { addBytes } from "../../core/wire/checksum.ts";
 import { emitIp, IpHeader, parseIp, PROTOCOL } from "../../core/wire/ip.ts";
@@ -23,6 +24,7 @@ const ROUNDS = 9;
 const MESSAGE = 64;
 /** Few enough exchanges that no garbage collection occurs. */
 const UNCOLLECTED = 500;
+const CHECKS = 20_000_000;
 
 const SHAPES: readonly { name: string; shape: Shape }[] = [
   { name: "MTU 1500, checksums", shape: { maxSuperPacket: 0, checksumOffload: false } },
@@ -40,6 +42,7 @@ async function main(): Promise<void> {
   const pair = new CorePair("local", SHAPES[1]!.shape);
   report("64 bytes there and back", { ...await exchange(pair) });
   report("headers", { ...headers() });
+  report("event logs that nobody reads", { nanosecondsPerCheck: checkOfLogs() });
   for (const size of [20, 1448, 65_535]) {
     report("checksum", { memory: "ordinary", size, ...checksum(new Uint8Array(size)) });
     report("checksum", { memory: "summed", size, ...checksum(summedMemory(size)) });
@@ -130,6 +133,24 @@ function headers(): Readonly<Record<string, number>> {
     parseTcp(packet, ip.payloadStart, ip.payloadEnd, segment);
   };
   return { emitNanoseconds: nanoseconds(emit), parseNanoseconds: nanoseconds(parse) };
+}
+
+/**
+ * What it costs each time that a connection could have an event log, with the loop around it: the least processor time
+ * of several rounds, since the check is shorter than the noise of other programs. Several stacks, since the compiler
+ * would make the check once for one.
+ */
+function checkOfLogs(): number {
+  const stacks = Array.from({ length: 16 }, () => new EventLogs());
+  let empty = 0;
+  const figures = Array.from({ length: ROUNDS }, () => {
+    const before = process.cpuUsage();
+    for (let i = 0; i < CHECKS; i++) if (stacks[i & 15]!.isEmpty) empty++;
+    const { user, system } = process.cpuUsage(before);
+    return (user + system) * 1000 / CHECKS;
+  });
+  if (empty !== ROUNDS * CHECKS) throw new Error("there are logs");
+  return Math.round(Math.min(...figures) * 100) / 100;
 }
 
 function checksum(bytes: Uint8Array): Readonly<Record<string, number>> {
