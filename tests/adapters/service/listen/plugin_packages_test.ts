@@ -1,13 +1,12 @@
 import { describe, expect, test } from "bun:test";
-import { spawn } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { createServer } from "node:http";
-import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { missingPackage } from "../../../../adapters/service/listen/plugin_packages.ts";
-import { runtimeCommand } from "../../../support/program.ts";
+import { Namespace } from "../../../support/namespace.ts";
+import { Program, runtimeCommand } from "../../../support/program.ts";
+import { testRequiring } from "../../../support/requirements.ts";
 import { ROOT } from "../../../support/source_files.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "berth-packages-"));
@@ -42,51 +41,131 @@ describe("missingPackage", () => {
   });
 });
 
+/** What plugins import: packages of the host, and names that anyone could own. */
+const HOST_PACKAGES = ["@berth/berth", "hono", "zod/v4"];
+const NAMES = [
+  ...HOST_PACKAGES,
+  ...["nobody-berth-test", "npm:nobody-berth-test@1", "npm:hono", "jsr:@nobody/berth-test@1"],
+];
+
 describe("a plugin outside the project", () => {
   // Otherwise code of the name's owner in a registry would run here.
-  test.each([
-    ...["@berth/berth", "hono", "zod/v4", "nobody-berth-test"],
-    ...["npm:nobody-berth-test@1", "npm:hono", "jsr:@nobody/berth-test@1"],
-  ])(
-    "never makes the runtime ask a registry for %s",
-    async (name) => {
-      const asked: string[] = [];
-      const registry = createServer((request, response) => {
-        asked.push(request.url!);
-        response.writeHead(404).end();
-      });
-      await new Promise<void>((done) => registry.listen(0, "127.0.0.1", done));
-      const url = `http://127.0.0.1:${(registry.address() as AddressInfo).port}/`;
-      const path = write("plugin.ts", `import * as x from "${name}"; export default () => x;`);
-      const [command, ...args] = runtimeCommand(join(ROOT, "main.ts"), "--listen", `7=${path}`);
-      const child = spawn(command!, [...args, "--publish", "127.0.0.1:0=10.7.0.2:7"], {
-        cwd: folder,
-        env: {
-          ...process.env,
-          npm_config_registry: url,
-          NPM_CONFIG_REGISTRY: url,
-          BUN_CONFIG_REGISTRY: url,
-          JSR_URL: url,
-        },
-      });
-      let log = "";
-      child.stderr.on("data", (chunk) => log += chunk);
-      child.stdout.on("data", () => child.kill("SIGTERM")); // it serves
-      await new Promise((done) => child.on("close", done));
-      registry.close();
-      // For its own packages Deno asks any registry that it has not seen.
-      expect(asked.filter((url) => isBun || /nobody|berth/.test(url))).toEqual([]);
-      const isFromHost = /^(@berth|hono|zod)/.test(name);
-      const isUrl = name.includes(":");
-      const lines = log.trimEnd().split("\n").filter((line) => !line.includes("Download"));
-      if (isFromHost) expect(log).not.toContain("berth: ");
-      else expect(lines.length).toBe(1);
-      if (!isUrl && !isFromHost) expect(log).toContain(`${name}, which is not installed for it`);
-      if (!isBun && isUrl) expect(log).toContain(`imports ${name}, which Deno would download`);
-    },
-    60_000,
-  );
+  test.each(NAMES)("never makes the runtime ask a registry for %s", async (name) => {
+    const asked = await RequestLog.open();
+    const flags = ["--listen", `7=${plugin(name)}`, "--publish", "127.0.0.1:0=10.7.0.2:7"];
+    const service = new Program([...asked.environment, ...berth(...flags)], folder);
+    const isServing = await service.printed(/Ctrl\+C/).then(() => true, () => false);
+    service.signal("SIGTERM");
+    const { log } = await service.finish(30_000);
+    expect(await asked.requests()).toEqual([]);
+    expect(isServing).toBe(HOST_PACKAGES.includes(name));
+    expectRefusal(name, log);
+  }, 60_000);
+
+  // The service runs; its configuration now names the plugin.
+  test.each(NAMES)("nor after a reload, for %s", async (name) => {
+    const asked = await RequestLog.open();
+    const config = (listen: string) =>
+      write(
+        "berth.json",
+        JSON.stringify({ listen: { 7: listen }, publish: ["127.0.0.1:0=10.7.0.2:7"] }),
+      );
+    const flags = ["--config", config("echo")];
+    const service = new Program([...asked.environment, ...berth(...flags)], folder);
+    await service.printed(/Ctrl\+C/);
+    config(plugin(name));
+    service.signal("SIGHUP");
+    await service.printed(/ reloaded reason|cannot reload/, "log");
+    service.signal("SIGTERM");
+    const { log } = await service.finish(30_000);
+    expect(await asked.requests()).toEqual([]);
+    if (HOST_PACKAGES.includes(name)) expect(log).toContain("reloaded reason");
+    else expect(log).toContain("cannot reload");
+  }, 60_000);
+
+  // Each worker loads the plugin for itself.
+  testRequiring(["tun", "program:nsenter"], "nor in workers", async () => {
+    await using namespace = await Namespace.open();
+    for (const name of ["hono", "nobody-berth-test", "npm:nobody-berth-test@1"]) {
+      const asked = await RequestLog.open(namespace.enter);
+      const device = ["--workers", "2", "--tun", "berth0", "--address", "10.7.0.2/24"];
+      const service = namespace.start(
+        ...asked.environment,
+        ...berth(...device, "--listen", `7=${plugin(name)}`),
+      );
+      await service.printed(/Ctrl\+C/).catch(() => {});
+      service.signal("SIGTERM");
+      const { out, log } = await service.finish(30_000);
+      expect(await asked.requests()).toEqual([]);
+      if (HOST_PACKAGES.includes(name)) expect(out).toContain("with 2 workers");
+      else expectRefusal(name, log);
+    }
+  }, 120_000);
+
+  // Without the service, the same runtime asks: the log sees it.
+  test("would be asked for by the runtime alone", async () => {
+    const name = isBun ? "nobody-berth-test" : "npm:nobody-berth-test@1";
+    const asked = await RequestLog.open();
+    const command = [...asked.environment, ...runtimeCommand(plugin(name))];
+    expect((await new Program(command, folder).finish(30_000)).exit).not.toBe(0);
+    expect((await asked.requests()).join()).toMatch(/^(GET .*nobody-berth-test|CONNECT )/);
+  }, 60_000);
 });
+
+/** One line says why; Deno lists packages that it downloads. */
+function expectRefusal(name: string, log: string): void {
+  if (HOST_PACKAGES.includes(name)) return expect(log).not.toContain("berth: ");
+  const isUrl = name.includes(":");
+  const lines = log.trimEnd().split("\n");
+  expect(lines.length).toBe(1);
+  if (!isUrl) expect(log).toContain(`${name}, which is not installed for it`);
+  if (!isBun && isUrl) expect(log).toContain(`imports ${name}, which Deno would download`);
+}
+
+/** A server that stands for all registries, and the environment in which a runtime would ask it. */
+class RequestLog {
+  readonly #program: Program;
+  /** A prefix of a command. */
+  readonly environment: readonly string[];
+
+  private constructor(program: Program, url: string) {
+    this.#program = program;
+    // Deno asks a registry that it has not seen for the packages of this project too, so it has the
+    // registry that installed them, and the server as its proxy.
+    const variables = isBun
+      ? ["npm_config_registry", "NPM_CONFIG_REGISTRY", "BUN_CONFIG_REGISTRY"]
+      : ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"];
+    this.environment = [
+      "env",
+      ...["-u", "no_proxy", "-u", "NO_PROXY"],
+      ...variables.map((variable) => `${variable}=${url}`),
+    ];
+  }
+
+  /** `enter`: the prefix of a command in a namespace. */
+  static async open(enter: readonly string[] = []): Promise<RequestLog> {
+    const module = join(ROOT, "tests/adapters/service/fixtures/request_log.ts");
+    const program = new Program([...enter, ...runtimeCommand(module)], ROOT);
+    const [, port] = await program.printed(/^(\d+)\n/);
+    return new RequestLog(program, `http://127.0.0.1:${port}/`);
+  }
+
+  /** Ends it. */
+  async requests(): Promise<string[]> {
+    this.#program.signal("SIGTERM");
+    const { out } = await this.#program.finish(30_000);
+    return out.split("\n").slice(1, -1);
+  }
+}
+
+/** A module that imports a package. */
+function plugin(name: string): string {
+  return write("plugin.ts", `import * as x from "${name}"; export default () => x;`);
+}
+
+function berth(...flags: readonly string[]): string[] {
+  return runtimeCommand(join(ROOT, "main.ts"), ...flags);
+}
 
 function write(name: string, text: string): string {
   const path = join(folder, name);
