@@ -64,8 +64,10 @@ const BINARY_OPTIONS = /bun@1 build (.*) --outfile/
 /** A plugin in the folder of a user. */
 const PLUGIN = `import { deriveSocket } from "@berth/berth";
 import { echo } from "@berth/berth/plugins";
-${isBun ? 'import { z } from "zod"; import { Hono } from "hono"; import own from "own";' : ""}
-if (!deriveSocket || !echo ${isBun ? "|| !z.object || !Hono || own !== 1" : ""}) throw new Error();
+import { z } from "zod";
+import { Hono } from "hono";
+import own from "own";
+if (!deriveSocket || !echo || !z.object || !Hono || own !== 1) throw new Error();
 export default async ({ socket }) => await socket.write(new TextEncoder().encode("ahoy"));
 `;
 

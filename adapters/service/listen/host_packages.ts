@@ -47,14 +47,12 @@ export function hostModuleUrl(specifier: string): string | undefined {
   }
   const name = SHARED.find((one) => specifier === one || specifier.startsWith(`${one}/`));
   if (name === undefined) return undefined;
-  // A remote module is published with versions in its specifiers, and has no other names.
-  if (!import.meta.url.startsWith("file:")) {
-    return `npm:${name}@${manifest.dependencies[name]}${specifier.slice(name.length)}`;
-  }
   try {
     return meta.resolve(specifier);
   } catch {
-    return undefined;
+    // A published module has versions in its specifiers, and an import map names nothing for it.
+    if (import.meta.url.startsWith("file:")) return undefined;
+    return `npm:${name}@${manifest.dependencies[name]}${specifier.slice(name.length)}`;
   }
 }
 
