@@ -20,6 +20,7 @@ import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { delimiter, dirname, join } from "node:path";
 import process from "node:process";
+import { pathToFileURL } from "node:url";
 import { connect as connectTls } from "node:tls";
 import { makePackages } from "../../release/system/deb.ts";
 import { examplesInMarkdown } from "../support/examples.ts";
@@ -119,6 +120,8 @@ async function fromNpm(): Promise<void> {
   expect("the service on Node.js", `${exit} ${log}`, /^1 berth: .*Deno .*Bun .*\n$/);
   await run(at, [tsc, "-p", "."]);
   await run(at, ["node_modules/.bin/tsc", "-p", "."]);
+  expectSourceMaps(join(at, "node_modules/@berth/berth"));
+  for (const node of nodes) await expectWebAssembly(at, [node]);
   const withoutRuntime = { ...environment, PATH: dirname(realPathOf("node")) + ":/usr/bin:/bin" };
   if (!/\b(bun|deno)\b/.test(programsIn(withoutRuntime["PATH"]!))) {
     const { exit, log } = await new Program(
@@ -130,6 +133,11 @@ async function fromNpm(): Promise<void> {
   expect("npx berth", await run(at, ["npx", "berth", "--version"]), /^berth \d/);
   // npm does not pass signals on to what npx starts.
   await expectService(at, ["node_modules/.bin/berth"]);
+  // The command prefers Bun; Deno runs the same folder.
+  const main = "node_modules/@berth/berth/main.js";
+  await expectWebAssembly(at, ["deno", "run", "-A"]);
+  await expectService(at, ["deno", "run", "-A", main]);
+  await expectWorkers(at, ["deno", "run", "-A", main]);
 }
 
 async function fromBun(): Promise<void> {
@@ -140,6 +148,7 @@ async function fromBun(): Promise<void> {
   await run(at, ["bun", "add", "zod"]);
   await expectExamples(at, ["bun"]);
   await run(at, [tsc, "-p", "."]);
+  await expectWebAssembly(at, ["bun"]);
   await expectService(at, ["bun", "x", "berth"]);
   await expectWorkers(at, ["bun", "node_modules/@berth/berth/main.js"]);
   for (const kind of ["plugin", "app", "network"]) {
@@ -207,9 +216,10 @@ async function fromCreate(): Promise<void> {
       [...manifest, ...files].join(),
       /^(deno|package)\.json,/,
     );
-    if (isDeno) {
-      expectTests("plugin", await runFully(join(at, "my-plugin"), ["deno", "task", "test"]));
-    }
+    const made = join(at, "my-plugin");
+    if (!isDeno) await run(made, ["bun", "install"]);
+    const test = isDeno ? ["deno", "task", "test"] : ["bun", "run", "test"];
+    expectTests("plugin", await runFully(made, test));
   }
 }
 
@@ -305,9 +315,25 @@ async function expectReload(at: string, command: readonly string[]): Promise<voi
   }
 }
 
+/** A program that has the types of every entry point but that of the command, which exports nothing. */
+function entryPoints(): string {
+  const { exports } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
+  const paths = Object.keys(exports).filter((path) => path !== "./cli");
+  const imports = paths.map((path, i) =>
+    `import * as entry${i} from "@berth/berth${path.slice(1)}";`
+  );
+  const uses = paths.map((_, i) => `Object.keys(entry${i}).length > 0`);
+  // A package without types would be "any", which has every property.
+  const typed = paths.map((_, i) =>
+    `// @ts-expect-error: it does not export this\nentry${i}.nothing;`
+  );
+  return [...imports, `if (!(${uses.join(" && ")})) throw new Error();`, ...typed, ""].join("\n");
+}
+
 /** A folder with the library example and what TypeScript needs. */
 function project(name: string): string {
   write(`${name}/library.ts`, libraryExample);
+  write(`${name}/entry_points.ts`, entryPoints());
   write(`${name}/package.json`, '{ "type": "module" }');
   const lib = ["ESNext", "DOM", "DOM.Iterable", "DOM.AsyncIterable"];
   const options = { target: "ESNext", module: "NodeNext", lib, types: [], strict: true };
@@ -315,7 +341,7 @@ function project(name: string): string {
     `${name}/tsconfig.json`,
     JSON.stringify({
       compilerOptions: { ...options, noEmit: true, exactOptionalPropertyTypes: true },
-      files: ["library.ts"],
+      files: ["library.ts", "entry_points.ts"],
     }),
   );
   return join(folder, name);
@@ -323,6 +349,35 @@ function project(name: string): string {
 
 async function expectLibrary(at: string, command: readonly string[]): Promise<void> {
   expect(command.join(" "), await run(at, command), /^ahoy\n$/m);
+}
+
+/** Without WebAssembly, sums are computed by JavaScript, and nothing else tells. */
+async function expectWebAssembly(at: string, command: readonly string[]): Promise<void> {
+  const wire = pathToFileURL(join(at, "node_modules/@berth/berth/core/wire/summed_memory.js"));
+  writeFileSync(
+    join(at, "sum.mjs"),
+    `import { quickSum, summedMemory } from ${JSON.stringify(wire)};
+const bytes = summedMemory(65536);
+bytes.fill(1);
+console.log(quickSum(bytes, 0, 65536) === undefined ? "JavaScript" : "WebAssembly");
+`,
+  );
+  expect("sums", await run(at, [...command, "sum.mjs"]), /^WebAssembly$/m);
+}
+
+/** Each map names a source beside its module, and contains it. */
+function expectSourceMaps(at: string): void {
+  const maps = readdirSync(at, { recursive: true, encoding: "utf8" })
+    .filter((path) => path.endsWith(".js.map"));
+  const unresolved = maps.filter((path) => {
+    const { sources, sourcesContent } = JSON.parse(readFileSync(join(at, path), "utf8"));
+    const [source] = sources as string[];
+    const original = join(ROOT, dirname(path), source!);
+    const code = readFileSync(join(at, path.replace(/\.map$/, "")), "utf8");
+    return sources.length !== 1 || !code.trimEnd().endsWith(`=${path.split("/").at(-1)}`) ||
+      sourcesContent?.[0] !== readFileSync(original, "utf8");
+  });
+  expect(`${maps.length > 100} ${maps.length} source maps`, unresolved.join(), /^$/);
 }
 
 /** The examples of the pages that a newcomer reads run as they are. */
@@ -451,9 +506,12 @@ function tarballOf(name: string): string {
 }
 
 function expectNothingForDevelopment(modules: string): void {
-  const needless = ["expect", "bun-types", "axe-core"].filter((name) =>
-    existsSync(join(modules, name))
+  const { devDependencies } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8"));
+  // This project has installed TypeScript for itself.
+  const names = [...Object.keys(devDependencies), "bun-types"].filter((name) =>
+    name !== "typescript"
   );
+  const needless = names.filter((name) => existsSync(join(modules, name)));
   expect("packages for development", needless.join(), /^$/);
 }
 
