@@ -69,7 +69,7 @@ describe("a neighbor that does not answer", () => {
 
 describe("EthernetLink.receive", () => {
   // From the unreachable address, with the packet quoted.
-  test("returns an error about each queued packet (RFC 1122 2.3.2.2)", async () => {
+  test("returns an error about each queued packet (RFC 1812 3.3.2)", async () => {
     const { clock, link, receive } = cable();
     const waiting = link.ready();
     for (const size of [10, 11]) link.send(udpPacket(TO_PEER, pattern(size)));
