@@ -1,6 +1,5 @@
 import { afterEach, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
 import { endRuns, RUN, Run } from "../../../support/service_run.ts";
@@ -15,23 +14,23 @@ afterEach(async () => {
   folder[Symbol.dispose]();
 });
 
-/** The flags of Deno in docs/operations.md, with `read` and the folder of the test. */
-function documentedFlags(read: string): string[] {
+/** The flags of Deno in docs/operations.md; `readsProgram`: all files may be read, not only the test's folder. */
+function documentedFlags(readsProgram: boolean): string[] {
   const text = readFileSync(join(ROOT, "docs/operations.md"), "utf8");
   const [, flags = ""] = /^deno run ([^`]*?)\s+main\.ts --config/m.exec(text) ?? [];
   return flags.split(/[\s\\]+/).filter((flag) => flag !== "").map((flag) =>
-    flag === "--allow-read"
-      ? read
+    flag === "--allow-read" && !readsProgram
+      ? `--allow-read=${folder.path}`
       : flag.replace(/^(--allow-write)=.*/, (_, name) => `${name}=${folder.path}`)
   );
 }
 
-function service(read = "--allow-read"): Run {
+function service(readsProgram = true): Run {
   folder = new TemporaryFolder();
   folder.write("plugin.ts", "export default () => {};\n");
   const config = { listen: { "7": "./plugin.ts" }, publish: ["0=10.7.0.2:7"] };
   const path = folder.write("berth.json", JSON.stringify(config));
-  const runtime = IS_DENO ? ["run", ...documentedFlags(read), "main.ts"] : RUN;
+  const runtime = IS_DENO ? ["run", ...documentedFlags(readsProgram), "main.ts"] : RUN;
   return new Run(process.execPath, [...runtime, "--config", path, "--state", folder.file("state")]);
 }
 
@@ -53,7 +52,7 @@ describe("new code of a plugin", () => {
   // The start says so, once. Bun has no permissions.
   if (!IS_DENO) return;
   test("is not tried if the thread may not read the program", async () => {
-    const run = service(`--allow-read=${tmpdir()}`);
+    const run = service(false);
     await run.published();
     expect(run.log.match(/ warn .*would block the service.*--allow-read does not/g)?.length).toBe(
       1,
