@@ -245,7 +245,7 @@ async function serveAfter(
       manager.handOver(process.pid);
       manager.ready("serving");
       stopWatching = startWatching();
-      admin = await serveAdmin(service.settings.admin, target, true);
+      admin = await serveAdmin(service.settings.admin, target, log, true);
       admin?.takeOver();
     },
   });
@@ -272,7 +272,12 @@ async function serveAfter(
   };
   // A page may reach this process as soon as it listens.
   if (predecessor !== undefined) adoptSessions(predecessor, service, sessions);
-  let admin = await serveAdmin(service.settings.admin, target, predecessor !== undefined);
+  let admin = await serveAdmin(
+    service.settings.admin,
+    target,
+    log,
+    predecessor !== undefined,
+  );
   // Before taking over: without a handler a signal would kill this process, and its predecessor would serve again.
   const asked = waitForShutdownSignal(() => reload("SIGHUP"));
   if (predecessor !== undefined) await takeOver(predecessor, service, admin, sessions);
@@ -360,6 +365,7 @@ function adoptSessions(
 async function serveAdmin(
   admin: Settings["admin"],
   target: AdminTarget & { readonly service: Service },
+  log: Logger,
   replaces: boolean,
 ): Promise<AdminServer | undefined> {
   if (admin === undefined) return undefined;
@@ -368,6 +374,7 @@ async function serveAdmin(
   try {
     const server = await listenForAdmin(listen, adminApp(target, { token, hosts: names }).fetch, {
       replaces,
+      log,
     });
     return {
       ...server,

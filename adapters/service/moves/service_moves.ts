@@ -5,13 +5,14 @@
  * @module
  */
 import { rmSync } from "node:fs";
-import { connect, createServer, type Server, type Socket } from "node:net";
+import { connect, createServer, type Socket } from "node:net";
 import type { Logger } from "../../../core/api/environment.ts";
 import { formatHostPort } from "../../../core/api/host_port.ts";
 import type { FrozenConnection } from "../../../core/api/moves/types.ts";
 import type { PeerGroup } from "../../../core/stack/peers/peer_group.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import { type NativeSockets, nativeSockets } from "../../host/native/sockets.ts";
+import { listening, ReopeningServer } from "../../host/reopening_server.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { limitLines } from "../log/flow_log.ts";
 import { readSecret } from "../peers/secret.ts";
@@ -50,7 +51,7 @@ export class ServiceMoves {
   readonly #sockets = new Set<Socket>();
   /** The channels to services that have connections of this one. */
   readonly #outgoing = new Map<SealedChannel, MoveOut>();
-  #server: Server | undefined;
+  #server: ReopeningServer | undefined;
   #path: string | undefined;
   readonly #releasing: ReturnType<typeof setInterval> | undefined;
 
@@ -83,17 +84,24 @@ export class ServiceMoves {
   async listen(): Promise<void> {
     const place = this.#place;
     if (place === undefined || this.#server !== undefined) return;
-    const server = this.#server = createServer((socket) => void this.#accept(socket));
-    if ("path" in place) {
-      await bindPrivately(place.path, "moves.listen", (path) => listening(server, { path }));
-      this.#path = place.path;
-      return;
-    }
+    const isPath = "path" in place;
+    const server = this.#server = new ReopeningServer({
+      log: this.#log,
+      name: `moves.listen ${isPath ? `unix:${place.path}` : formatHostPort(place)}`,
+      create: () => createServer((socket) => void this.#accept(socket)),
+      bind: async (created) => {
+        if (isPath) {
+          await bindPrivately(place.path, "moves.listen", (path) => listening(created, { path }));
+        } else await listening(created, { host: place.hostname, port: place.port });
+      },
+    });
     try {
-      await listening(server, { host: place.hostname, port: place.port });
+      await server.open();
     } catch (error) {
+      if (isPath) throw error;
       throw new Error(`moves.listen ${formatHostPort(place)}: ${messageLine(error)}`);
     }
+    if (isPath) this.#path = place.path;
   }
 
   /**
@@ -234,19 +242,6 @@ export class ServiceMoves {
 /** Sockets of the host are passed within one machine. */
 function socketsFor(place: MoveAddress): NativeSockets | undefined {
   return "path" in place ? nativeSockets() : undefined;
-}
-
-function listening(
-  server: Server,
-  where: { path: string } | { host: string; port: number },
-): Promise<void> {
-  return new Promise((resolve, reject) => {
-    server.once("error", reject);
-    server.listen(where, () => {
-      server.off("error", reject);
-      resolve();
-    });
-  });
 }
 
 function connected(place: MoveAddress): Promise<Socket> {

@@ -4,7 +4,7 @@ import { request } from "node:http";
 import { connect, createServer } from "node:net";
 import { Hono } from "hono";
 import { guard } from "../../../../adapters/service/admin/guard.ts";
-import { MAX_CONNECTIONS } from "../../../../adapters/service/admin/tcp_server.ts";
+import { MAX_CONNECTIONS } from "../../../../adapters/service/admin/server.ts";
 import { listenForAdmin } from "../../../../adapters/service/admin/listen.ts";
 import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 

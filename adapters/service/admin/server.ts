@@ -1,19 +1,19 @@
 /**
- * The admin API on a TCP port of the host. The servers of the runtimes have no limit of connections, and keep idle
- * ones: whoever reaches the port could use up the file descriptors of the service. So the connections are accepted and
- * counted here, and served by `http` on a stack of their own.
+ * The server of the admin API. Those of the runtimes have no limit of connections, and keep idle ones: whoever reaches
+ * a port could use up the file descriptors of the service; and the one of Deno ends at a lack of descriptors. So the
+ * connections are accepted and counted here, and served by `http` on a stack of their own.
  *
  * @module
  */
 import { createServer, type Server, type Socket } from "node:net";
+import type { Logger } from "../../../core/api/environment.ts";
 import { createStack } from "../../../core/api/stack.ts";
-import type { HostPort } from "../../../core/api/host_port.ts";
 import { http } from "../../../plugins/http.ts";
 import { relay } from "../../../plugins/shared/relay.ts";
 import { SharedLimit } from "../../../plugins/shared/shared_limit.ts";
 import { HostConnection } from "../../host/connection.ts";
+import { ReopeningServer } from "../../host/reopening_server.ts";
 import { linkPair } from "../../links/memory.ts";
-import type { Fetch, RunningServer } from "./listen.ts";
 
 /**
  * Maximum number of connections. At the limit, the client with the most connections loses its oldest one to a client
@@ -25,23 +25,50 @@ const FINISH_MS = 1000;
 const SERVER = "10.0.0.1";
 const CLIENT = "10.0.0.2";
 
+/** What is served. */
+export type Fetch = (request: Request) => Response | Promise<Response>;
+
+/** A server, without its address. */
+export interface RunningServer {
+  /** Ends at once. */
+  close(): Promise<void>;
+  /** Accepts no more connections, and ends after the answers to requests in progress. */
+  finish(): Promise<void>;
+}
+
+/** Options of {@link serveConnections}. */
+export interface ServerOptions {
+  readonly log: Logger;
+  /** Its address, for the log. */
+  readonly name: string;
+  /** Resolves once the server listens; called again if it has to be opened anew. */
+  bind(server: Server): Promise<void>;
+}
+
 /**
- * Serves `fetch`. A process that takes over can listen before this one ends.
+ * Serves `fetch`.
  *
- * @throws {Error} The port is not available.
+ * @throws {Error} The address is not available.
  */
-export async function serveTcp(place: HostPort, fetch: Fetch): Promise<RunningServer> {
+export async function serveConnections(
+  fetch: Fetch,
+  options: ServerOptions,
+): Promise<RunningServer> {
   const [serverLink, clientLink] = linkPair();
   const server = createStack({ link: serverLink, addresses: [`${SERVER}/30`] });
   server.use(80, http({ fetch: (request) => fetch(withHost(request)) }));
   const client = createStack({ link: clientLink, addresses: [`${CLIENT}/30`] });
   const limit = new SharedLimit(MAX_CONNECTIONS);
-  const listener = createServer({ allowHalfOpen: true, noDelay: true }, (socket) => {
+  const onConnection = (socket: Socket) => {
     const outer = new HostConnection(socket);
     const slot = limit.enter(remoteOf(socket), () => outer.abort());
     if (slot === undefined) return void outer.abort();
     const inner = client.connect(`${SERVER}:80`, { allowHalfOpen: true });
     void relay(outer, inner).catch(() => inner.abort()).finally(() => slot.leave());
+  };
+  const listener = new ReopeningServer({
+    ...options,
+    create: () => createServer({ allowHalfOpen: true, noDelay: true }, onConnection),
   });
   let finished: Promise<void> | undefined;
   const end = async (graceMs: number) => {
@@ -50,12 +77,8 @@ export async function serveTcp(place: HostPort, fetch: Fetch): Promise<RunningSe
     await client.close();
   };
   try {
-    const port = await listening(listener, place);
-    return {
-      port,
-      close: () => finished ??= end(0),
-      finish: () => finished ??= end(FINISH_MS),
-    };
+    await listener.open();
+    return { close: () => finished ??= end(0), finish: () => finished ??= end(FINISH_MS) };
   } catch (error) {
     await end(0);
     throw error;
@@ -71,16 +94,4 @@ function withHost(request: Request): Request {
 
 function remoteOf({ remoteAddress = "" }: Socket): string {
   return remoteAddress.replace(/%.*$/, "");
-}
-
-function listening(listener: Server, { hostname, port }: HostPort): Promise<number> {
-  return new Promise((resolve, reject) => {
-    listener.once("error", reject);
-    listener.listen({ host: hostname, port, reusePort: true } as object, () => {
-      listener.off("error", reject);
-      listener.on("error", () => {});
-      const bound = listener.address();
-      resolve(typeof bound === "object" && bound !== null ? bound.port : port);
-    });
-  });
 }
