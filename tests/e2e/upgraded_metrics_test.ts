@@ -15,7 +15,9 @@ describe("the metrics of an upgraded service", () => {
     await using namespace = await Namespace.open();
     using folder = new TemporaryFolder();
     const socket = folder.file("admin");
-    const flags = ["--admin", `unix:${socket}`, "--metrics", "on"];
+    // A connection that moves is counted by each process that serves it.
+    const config = folder.write("berth.json", JSON.stringify({ upgradeMoves: false }));
+    const flags = ["--config", config, "--admin", `unix:${socket}`, "--metrics", "on"];
     const service = await startService(namespace, ...flags);
     let pid = service.pid;
     const labels = 'listen="7",plugin="echo"';
