@@ -43,7 +43,16 @@ async function measure(name: "Deno" | "Bun"): Promise<void> {
   const admin = ["--admin", `unix:${folder.file("admin")}`];
   const device = ["--tun", "berth0", "--address", `${V4}/24`, "--address", `${V6}/64`];
   const service = namespace.start(
-    ...[...runtime, "main.ts", ...device, ...admin, "--workers", values.workers],
+    ...[
+      ...runtime,
+      "main.ts",
+      ...device,
+      ...admin,
+      "--workers",
+      values.workers,
+      "--all-processors",
+      "on",
+    ],
     ...["--listen", "7=echo", "--listen", "udp/7=echo", "--log-level", "warn"],
   );
   await service.printed(/Ctrl\+C/);

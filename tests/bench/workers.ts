@@ -210,6 +210,8 @@ async function startService(
   const others = [
     "--workers",
     `${workers}`,
+    "--all-processors",
+    "on",
     "--admin",
     `unix:${socketPath}`,
     "--log-level",

@@ -4,7 +4,7 @@ import { seededRandom } from "../../adapters/runtime/seeded_random.ts";
 import { Namespace } from "../support/namespace.ts";
 import type { Program } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";
-import { NEEDS, startService, withService } from "./service.ts";
+import { NEEDS, startService, TWO_WORKERS, withService } from "./service.ts";
 
 /** Every port of a /16 and a /64, with two more specific listen addresses. */
 const EVERYWHERE = [
@@ -73,7 +73,7 @@ describe("a service at every port of a network", () => {
 
   // Complete connections over both families, also with two shards.
   testRequiring(needs, "accepts complete connections on every port", async () => {
-    for (const more of [[], ["--workers", "2"]]) {
+    for (const more of [[], TWO_WORKERS]) {
       await withService(
         async (namespace) => {
           expect(await scan(namespace, "-sT", "-p1-2000", anyV4())).toEqual(

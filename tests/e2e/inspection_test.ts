@@ -3,7 +3,7 @@ import { Namespace } from "../support/namespace.ts";
 import { runtimeCommand } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";
 import { TemporaryFolder } from "../support/temporary_folder.ts";
-import { NEEDS, startService, V4, V6 } from "./service.ts";
+import { NEEDS, startService, TWO_WORKERS, V4, V6 } from "./service.ts";
 
 const PROGRAMS = [...NEEDS, "program:curl", "program:nc", "program:tshark"] as const;
 
@@ -36,7 +36,7 @@ async function openService(...flags: string[]) {
 
 const FLAGS: readonly (readonly [string, readonly string[]])[] = [
   ["one thread", []],
-  ["two workers", ["--workers", "2"]],
+  ["two workers", TWO_WORKERS],
 ];
 
 for (const [where, flags] of FLAGS) {

@@ -23,7 +23,7 @@ describe("many machines", () => {
       await using network = await ManyMachines.open({
         machines: 4,
         profile,
-        settings: { workers },
+        settings: { workers, allProcessors: true },
       });
       const { machines } = network;
       await network.client.shell(`sysctl -qw net.ipv4.tcp_timestamps=${timestamps}`);

@@ -5,7 +5,7 @@ import { SERVICE_METRICS } from "../../adapters/service/metrics/service_metrics.
 import { Namespace } from "../support/namespace.ts";
 import { testRequiring } from "../support/requirements.ts";
 import { TemporaryFolder } from "../support/temporary_folder.ts";
-import { NEEDS, startService, V4 } from "./service.ts";
+import { NEEDS, startService, TWO_WORKERS, V4 } from "./service.ts";
 
 /** Nobody listens there. */
 const CLOSED = "127.0.0.1:9";
@@ -22,7 +22,7 @@ describe("/metrics of a service with workers", () => {
       const socket = folder.file("admin");
       const targets = { plugin: "forward", options: { to: [`${V4}:80`, CLOSED] } };
       const config = folder.write("berth.json", JSON.stringify({ listen: { 8080: targets } }));
-      const flags = ["--workers", "2", "--admin", `unix:${socket}`, "--metrics", "on"];
+      const flags = [...TWO_WORKERS, "--admin", `unix:${socket}`, "--metrics", "on"];
       const service = await startService(namespace, ...flags, "--config", config);
       const get = (url: string) =>
         namespace.shell(`curl -s -o /dev/null -w '%{http_code}' --max-time 20 ${url}`);

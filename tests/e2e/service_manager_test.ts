@@ -2,7 +2,7 @@ import { describe, expect } from "bun:test";
 import { Namespace } from "../support/namespace.ts";
 import { testRequiring } from "../support/requirements.ts";
 import { TemporaryFolder } from "../support/temporary_folder.ts";
-import { NEEDS, serviceCommand } from "./service.ts";
+import { NEEDS, serviceCommand, TWO_WORKERS } from "./service.ts";
 
 describe("a service manager", () => {
   // The process is killed and started again: the device stays, and a SYN waits in it. Then an upgrade: the
@@ -15,7 +15,7 @@ describe("a service manager", () => {
         await using namespace = await Namespace.open();
         using folder = new TemporaryFolder();
         const admin = `unix:${folder.file("admin")}`;
-        const command = serviceCommand("--admin", admin, "--workers", `${workers}`);
+        const command = serviceCommand("--admin", admin, ...(workers === 2 ? TWO_WORKERS : []));
         const program = "tests/e2e/programs/service_manager.py";
         const folderPath = folder.file("admin").replace(/\/admin$/, "");
         const { exit, out, log } = await namespace.start("python3", program, folderPath, ...command)

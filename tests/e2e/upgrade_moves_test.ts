@@ -5,7 +5,7 @@ import { type Program, runtimeCommand } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";
 import { TemporaryFolder } from "../support/temporary_folder.ts";
 import type { SteadyClientResult } from "./programs/steady_clients.ts";
-import { NEEDS, programCommand, startService, V4, V6 } from "./service.ts";
+import { NEEDS, programCommand, startService, TWO_WORKERS, V4, V6 } from "./service.ts";
 
 const FORWARDED_PORT = 7000;
 
@@ -144,7 +144,7 @@ describe("an upgrade", () => {
 
   // Each worker moves its own to the same one of the new process.
   testRequiring(NEEDS, "moves the connections of each worker", async () => {
-    await using run = await Service.start({}, "--workers", "2");
+    await using run = await Service.start({}, ...TWO_WORKERS);
     await run.clients(7, 20);
     const old = run.pid;
     await run.upgrade();

@@ -5,7 +5,7 @@ import { type Program, runtimeCommand } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";
 import { TemporaryFolder } from "../support/temporary_folder.ts";
 import type { SteadyClientOptions, SteadyClientResult } from "./programs/steady_clients.ts";
-import { NEEDS, programCommand, startService, V4, V6 } from "./service.ts";
+import { NEEDS, programCommand, startService, TWO_WORKERS, V4, V6 } from "./service.ts";
 
 const CLIENTS: SteadyClientOptions = {
   hosts: [V4, V6],
@@ -101,7 +101,7 @@ describe("an upgrade", () => {
   }, 90_000);
 
   testRequiring(NEEDS, "works with several workers", async () => {
-    await using run = await Upgraded.start({ clients: CLIENTS, flags: ["--workers", "2"] });
+    await using run = await Upgraded.start({ clients: CLIENTS, flags: [...TWO_WORKERS] });
     for (let i = 0; i < 2; i++) expect(await run.upgrade()).toEqual({ exit: 0, log: "" });
     expectNoFault(await run.endClients());
     await run.stop();

@@ -9,6 +9,7 @@ import { Namespace } from "../support/namespace.ts";
 import { Program } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";
 import { ROOT } from "../support/source_files.ts";
+import { TWO_WORKERS } from "./service.ts";
 
 const isBun = process.versions["bun"] !== undefined;
 
@@ -92,7 +93,7 @@ describe(isBun ? "a compiled program" : "a module from the net", () => {
   testRequiring(["tun", "program:nsenter"], "serves in several threads", async () => {
     await using namespace = await Namespace.open();
     await withProgram(async (command, folder) => {
-      const device = ["--tun", "berth0", "--address", "10.7.0.2/24", "--workers", "2"];
+      const device = ["--tun", "berth0", "--address", "10.7.0.2/24", ...TWO_WORKERS];
       const plugin = join(folder, "greeting.ts");
       const serving = namespace.start(...command, ...device, "--listen", `9=${plugin}`);
       await serving.printed(/with 2 workers/);

@@ -440,7 +440,8 @@ async function expectService(at: string, command: readonly string[]): Promise<vo
 
 /** Two threads on a TUN device, in a network namespace. */
 async function expectWorkers(at: string, command: readonly string[]): Promise<void> {
-  const device = ["--workers", "2", "--tun", "berth0", "--address", "10.7.0.2/24"];
+  const workers = ["--workers", "2", "--all-processors", "on"];
+  const device = [...workers, "--tun", "berth0", "--address", "10.7.0.2/24"];
   const flags = [...device, "--listen", `9001=${join(folder, "own/plugin.ts")}`];
   const script = `ip link set lo up; "$@" > workers.txt & pid=$!
 for i in $(seq 600); do grep -q Ctrl workers.txt && break; sleep 0.1; done

@@ -42,7 +42,7 @@ export async function checkHost(
   const faults: string[] = [];
   const note = (text: string | undefined) => void (text !== undefined && faults.push(text));
   const warn = (reason: string) => log.warn(MESSAGE, { reason });
-  if (settings.workers > 1) tryOut(() => requireProcessors(settings.workers), warn);
+  tryOut(() => requireProcessors(settings), warn);
   const { capture, logFile, accessLogFile } = settings;
   note(faultOfFile("--log-file", logFile?.file));
   note(faultOfFile("--access-log-file", accessLogFile?.file));

@@ -38,6 +38,7 @@ const CHANGEABLE: ReadonlySet<SettingKey> = new Set<SettingKey>([
   "hostAddresses",
   "listen",
   "publish",
+  "allProcessors",
   "metrics",
   "logLevel",
   "logFormat",
@@ -55,6 +56,7 @@ const FIXED: ReadonlySet<string> = new Set([...COMMON_SETTINGS, "capture"]);
 
 /** Changeable settings that concern no listen address, port or address. */
 const OTHER_SETTINGS = [
+  "allProcessors",
   "metrics",
   "logLevel",
   "logFormat",

@@ -70,6 +70,8 @@ export interface Settings {
   readonly mtu: number;
   /** Number of threads; more than one requires `tun`. */
   readonly workers: number;
+  /** Whether several workers may use all processors, so that none is left to the kernel and the clients. */
+  readonly allProcessors: boolean;
   /** Defaults for TCP. */
   readonly profile: "local" | "internet";
   /** Milliseconds of silence after which a peer is probed; 0: never. */
@@ -143,6 +145,11 @@ const millisecondsOrNever = z.union([milliseconds(0), z.literal("never")], {
   error: ({ input }) =>
     `expected "never" or a whole number of milliseconds, 0 or more, got ${JSON.stringify(input)}`,
 });
+
+/** The text of a flag that is true or false. */
+const ON_OR_OFF = z.enum(["on", "off"], {
+  error: ({ input }) => `expected on or off, got ${input}`,
+}).transform((text) => text === "on");
 
 /**
  * Every setting, by its key in the configuration file. The order is that of `--help` and of the
@@ -235,9 +242,20 @@ export const SETTINGS: Table = {
     flag: "--workers N",
     schema: wholeNumber(1, MAX_WORKERS, "threads"),
     default: 1,
-    help: "number of threads; more than one requires --tun",
+    help: "number of threads; more than one requires --tun, and a processor each and one more",
     details: "Number of threads for the stack and its plugins, 1 to 64; more than one requires " +
-      "`tun`",
+      "`tun`, and [a processor each and one more](#workers)",
+  },
+  allProcessors: {
+    flag: "--all-processors on|off",
+    schema: z.boolean("expected true or false"),
+    text: ON_OR_OFF,
+    default: false,
+    help:
+      "whether there may be as many workers as processors, with none left to the kernel and the clients",
+    details:
+      "Whether there may be as many `workers` as processors, with none left to the kernel and " +
+      "the clients; measure [whether your load gains](#workers). On the command line `on` or `off`",
   },
   profile: {
     flag: "--profile local|internet",
@@ -350,9 +368,7 @@ socket of the host:
   metrics: {
     flag: "--metrics on|off",
     schema: z.boolean("expected true or false"),
-    text: z.enum(["on", "off"], {
-      error: ({ input }) => `expected on or off, got ${input}`,
-    }).transform((text) => text === "on"),
+    text: ON_OR_OFF,
     default: false,
     help: "serve metrics for Prometheus at /metrics of the admin API",
     details: "Whether the [admin API](admin.md) serves [metrics](metrics.md) for Prometheus at " +

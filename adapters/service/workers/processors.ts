@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { allowedProcessors } from "../../links/tun/processors.ts";
 import { UsageError } from "../errors.ts";
+import type { Settings } from "../settings/settings.ts";
 
 /** Information about the machine. */
 export interface ProcessorInfo {
@@ -24,29 +25,47 @@ interface ProcessorLimit {
 }
 
 /**
- * Refuses more workers than there are processors for them: they would only take turns, and pay for the switches between
- * them.
+ * Refuses several workers unless each has a whole processor, and one more is left to the kernel and the clients: with
+ * fewer, workers take turns, with each other or with what sends them packets, and pay for the switches. `allProcessors`
+ * allows as many workers as processors.
  *
  * @throws {UsageError} There are too few processors.
  */
 export function requireProcessors(
-  workers: number,
+  { workers, allProcessors }: Pick<Settings, "workers" | "allProcessors">,
   machine: ProcessorInfo = { read: readText, parallelism: availableParallelism },
 ): void {
+  if (workers === 1) return;
   const limits = [affinityOf(machine), ...quotasOf(machine)];
   const { processors, reason } = limits.reduce((one, other) =>
     other.processors < one.processors ? other : one
   );
-  // The last worker may use the part of a processor that a quota allows.
-  const count = Math.ceil(processors);
-  if (workers <= count) return;
-  const [noun, instead] = count === 1
-    ? ["processor", "omit --workers"]
-    : ["processors", `use --workers ${count}`];
+  // With `allProcessors`, the last worker may use the part of a processor that a quota allows.
+  const most = Math.ceil(processors);
+  const allowed = allProcessors ? most : Math.floor(processors) - 1;
+  if (workers <= allowed) return;
+  const why = allProcessors
+    ? "more workers than that are slower"
+    : `${workers} workers need ${
+      workers + 1
+    }, one each and one for the kernel and the clients, or short ` +
+      "requests are slower than with one worker";
+  const instead = [
+    allowed <= 1 ? "omit --workers" : `use --workers ${allowed}`,
+    "let it use more",
+    ...!allProcessors && workers <= most
+      ? ["set --all-processors on if you have measured that your load gains"]
+      : [],
+  ];
   throw new UsageError(
-    `--workers ${workers}: this process may use ${count} ${noun} (${reason}), and more ` +
-      `workers than that are slower: ${instead}, or let it use more`,
+    `--workers ${workers}: this process may use ${Math.round(100 * processors) / 100} ${
+      processors === 1 ? "processor" : "processors"
+    } (${reason}), and ${why}: ${inWords(instead)}`,
   );
+}
+
+function inWords(choices: readonly string[]): string {
+  return `${choices.slice(0, -1).join(", ")}, or ${choices.at(-1)}`;
 }
 
 function affinityOf({ read, parallelism }: ProcessorInfo): ProcessorLimit {

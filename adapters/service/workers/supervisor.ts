@@ -46,7 +46,7 @@ export async function startWorkers(
   { inheritance, identity = inheritance?.identity ?? newIdentity() }: StartOptions = {},
 ): Promise<Service> {
   requireWorkerModule();
-  requireProcessors(settings.workers);
+  requireProcessors(settings);
   const { promise: finished, resolve: finish, reject: fail } = Promise.withResolvers<void>();
   finished.catch(() => {});
   const ends = connectMailboxes(settings.workers);

@@ -10,7 +10,8 @@ describe("parseArguments", () => {
       "--config=berth.json",
       ...["--tun", "berth0", "--address", "10.7.0.2/24", "--address", "fd07::2/64"],
       ...["--except-address", "10.7.0.7", "--except-address", "10.7.9.0/24"],
-      ...["--host-address", "10.7.0.9/24", "--mtu", "9000", "--workers", "2"],
+      ...["--host-address", "10.7.0.9/24", "--mtu", "9000"],
+      ...["--workers", "2", "--all-processors", "on"],
       ...["--profile", "internet"],
       ...["--listen", "7=echo", "--listen", "8080=forward:[::1]:3000"],
       ...["--publish", "8080=10.7.0.2:80", "--publish", "[::1]:0=[fd07::2]:7"],
@@ -30,6 +31,7 @@ describe("parseArguments", () => {
         exceptAddresses: ["10.7.0.7", "10.7.9.0/24"],
         mtu: 9000,
         workers: 2,
+        allProcessors: true,
         profile: "internet",
         listen: [
           { where: "7", plugin: "echo", folder, source: "--listen 7" },

@@ -23,7 +23,7 @@ describe("helpText", () => {
         "address",
         "host-address",
       ],
-      ...["except-address", "mtu", "workers", "profile", "listen", "publish"],
+      ...["except-address", "mtu", "workers", "all-processors", "profile", "listen", "publish"],
       ...[
         "admin",
         "metrics",

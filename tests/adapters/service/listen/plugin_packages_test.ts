@@ -88,7 +88,16 @@ describe("a plugin outside the project", () => {
     await using namespace = await Namespace.open();
     for (const name of ["hono", "nobody-berth-test", "npm:nobody-berth-test@1"]) {
       const asked = await RequestLog.open(namespace.enter);
-      const device = ["--workers", "2", "--tun", "berth0", "--address", "10.7.0.2/24"];
+      const device = [
+        "--workers",
+        "2",
+        "--all-processors",
+        "on",
+        "--tun",
+        "berth0",
+        "--address",
+        "10.7.0.2/24",
+      ];
       const service = namespace.start(
         ...asked.environment,
         ...berth(...device, "--listen", `7=${plugin(name)}`),
