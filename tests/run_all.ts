@@ -4,14 +4,15 @@
  *     run_all.ts [--all] [deno|bun] [FILE...]
  *
  * The short tests run in groups of files, as many groups at a time as there are cores. With `--all`
- * so do the long ones that only compute; the others follow, one file after the other. Files that are
- * named run like these.
+ * so do the long ones that only compute; the others follow, one file of each runtime at a time, and
+ * those that fail run once more by themselves. Files that are named run in turn, with their output.
  *
  * @module
  */
 import { availableParallelism } from "node:os";
 import process from "node:process";
 import { parseArgs } from "node:util";
+import { runAlone } from "./support/alone_runs.ts";
 import { describeTally, sum, type Tally } from "./support/junit.ts";
 import { describeLeftOut, isAlone, isLong } from "./support/long_tests.ts";
 import { findRuntime, type Runtime } from "./support/runtimes.ts";
@@ -59,8 +60,8 @@ async function runFiles(runtimes: readonly Runtime[], all: boolean): Promise<Tal
   const alone = long.filter(isAlone);
   const computing = long.filter((file) => !alone.includes(file)).map((file) => [file]);
   const together = await runGroups(runtimes, [...computing, ...short]);
-  const inTurn = await runInTurn(runtimes, alone);
-  return runtimes.map((_, i) => sum([together[i]!, inTurn[i]!]));
+  const one = await runAlone(runtimes, alone);
+  return runtimes.map((_, i) => sum([together[i]!, one[i]!]));
 }
 
 /** One runtime after the other, with their output; a tally for each runtime. */

@@ -11,7 +11,7 @@ import { ROOT } from "./source_files.ts";
 export interface LongTests {
   readonly path: string;
   readonly what: string;
-  /** They need the machine for themselves: they wait for programs or in real time. */
+  /** They wait for programs or in real time: only one file of each runtime runs at a time. */
   readonly isAlone?: true;
 }
 
@@ -52,7 +52,7 @@ export function isLong(file: string): boolean {
   return rowOf(file) !== undefined || startsPrograms(file);
 }
 
-/** Whether a test file has to run while no other does. */
+/** Whether only one such file of a runtime runs at a time. */
 export function isAlone(file: string): boolean {
   return rowOf(file)?.isAlone ?? startsPrograms(file);
 }

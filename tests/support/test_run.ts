@@ -16,16 +16,18 @@ import { groupModule } from "./test_groups.ts";
 const LIMIT_MINUTES = 30;
 /** The time limit of a test that sets none. */
 const TEST_TIMEOUT_MS = 30_000;
-/** How much of a process's output is shown if it fails outside of a test. */
-const SHOWN_LINES = 40;
+/** How many of the last lines of a process are shown if it fails. */
+const SHOWN_LINES = 60;
 
 /** How a process runs tests. */
 export interface TestRunOptions {
   /**
    * Called for each file that it begins. The files then share one isolate on Deno too, and the output
-   * is shown only if it fails.
+   * is shown only if a test fails.
    */
   readonly onFile?: (path: string) => void;
+  /** Shows the output only if a test fails. */
+  readonly isQuiet?: boolean;
   /** Prints what failed; `console.error` by default. */
   readonly print?: (text: string) => void;
 }
@@ -37,7 +39,7 @@ export interface TestRunOptions {
 export async function runTests(
   runtime: Runtime,
   files: readonly string[],
-  { onFile, print = console.error }: TestRunOptions = {},
+  { onFile, isQuiet = onFile !== undefined, print = console.error }: TestRunOptions = {},
 ): Promise<Tally> {
   const folder = await mkdtemp(join(tmpdir(), "berth-tests-"));
   try {
@@ -52,11 +54,11 @@ export async function runTests(
     const { exitCode, output } = await run(
       runtime.executable,
       argumentsOf(runtime, reportFile, modules),
-      onBegun,
+      { onFile: onBegun, isQuiet },
     );
     const report = await readFile(reportFile, "utf8").catch(() => "");
     const tally = tallyJUnit(report);
-    if (onFile !== undefined && tally.failed > 0) print(describeFailures(report));
+    if (isQuiet && tally.failed > 0) print(describeFailures(report));
     const left = onFile === undefined ? [] : files.filter((path) => !begun.has(path));
     const failure = left.length > 0
       ? `these files did not run: ${left.join(", ")}`
@@ -103,15 +105,17 @@ interface Ended {
 function run(
   program: string,
   args: readonly string[],
-  onFile?: (path: string) => void,
+  { onFile, isQuiet }: {
+    readonly onFile?: ((path: string) => void) | undefined;
+    readonly isQuiet: boolean;
+  },
 ): Promise<Ended> {
   return new Promise((resolve, reject) => {
     // Tests connect to servers of their own, even if a proxy is configured.
     const own = "127.0.0.1,::1,localhost";
-    const isShown = onFile === undefined;
-    const plain = isShown ? {} : { NO_COLOR: "1" };
+    const plain = isQuiet ? { NO_COLOR: "1" } : {};
     const env = { ...process.env, NO_PROXY: own, no_proxy: own, ...plain };
-    const to = isShown ? "inherit" : "pipe";
+    const to = isQuiet ? "pipe" : "inherit";
     const child = spawn(program, args, { cwd: ROOT, env, stdio: ["ignore", to, to] });
     const output: string[] = [];
     for (const stream of [child.stdout, child.stderr]) {
