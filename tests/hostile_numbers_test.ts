@@ -5,7 +5,7 @@ import { PROFILES } from "../core/tcp/config.ts";
 import { UDP_DEFAULTS } from "../core/udp/config.ts";
 import * as berth from "./support/public_api.ts";
 import { webSocketOptionsSchema } from "../plugins/http/websocket/options.ts";
-import { sourceFiles } from "./support/source_files.ts";
+import { numbersOfOptions } from "./support/numbers_of_options.ts";
 
 type Options = Readonly<Record<string, unknown>>;
 /** Passes options to the function that takes them; throws or rejects if they are refused. */
@@ -20,6 +20,7 @@ const stack = (options: Options) => {
   return created;
 };
 const clock = new berth.VirtualClock();
+const setting = (config: Options) => parseConfig(JSON.stringify(config), "berth.json");
 
 /** Each interface of options that has numbers. */
 const INTERFACES: Readonly<Record<string, Give>> = {
@@ -94,13 +95,46 @@ const INTERFACES: Readonly<Record<string, Give>> = {
   "adapters/links/decorators/impair/impairments.ts Impairments": (options: Options) =>
     berth.impair(link(), { seed: 1, clock, ...options }),
   "adapters/service/settings/wrap_settings.ts CaptureSetting": (capture: Options) =>
-    parseConfig(JSON.stringify({ capture: { file: "a", ...capture } }), "berth.json"),
+    setting({ capture: { file: "a", ...capture } }),
   "adapters/service/settings/wrap_settings.ts ImpairSetting": (impair: Options) =>
-    parseConfig(JSON.stringify({ impair }), "berth.json"),
+    setting({ impair }),
+  "adapters/service/log/log_file.ts LogFileOptions": (logFile: Options) =>
+    setting({ logFile: { file: "a", ...logFile } }),
+  "adapters/service/settings/peers_setting.ts PeersSetting": (peers: Options) =>
+    setting({ peers: { secretFile: "a", members: { 0: "192.0.2.1:1" }, ...peers } }),
+  "adapters/service/settings/settings.ts Settings": (settings: Options) =>
+    setting({ listen: { 7: "echo" }, ...settings }),
+  "core/api/types.ts ListenOptions": (options: Options) =>
+    stack({}).listen({ port: 7, ...options }),
+  "core/api/types.ts ConnectOptions": (options: Options) =>
+    stack({}).connect("10.0.0.2:7", options),
+  "core/api/udp/datagram.ts ListenDatagramOptions": (options: Options) =>
+    stack({}).listenDatagram({ port: 7, ...options }),
 };
 
-/** Interfaces whose numbers are neither times nor limits, or are set by the program itself. */
-const HARMLESS = new Set([
+/** Set by the program itself, or the result of checks. */
+const INTERNAL = new Set([
+  "adapters/host/native/message_socket.ts MessageSocketOptions",
+  "adapters/links/decorators/impair/path.ts PathOptions",
+  "adapters/links/tun/device.ts DeviceOptions",
+  "adapters/links/udp_port.ts UdpPortOptions",
+  "adapters/plugins/static_files/folder.ts FolderSettings",
+  "adapters/service/cli/tools/event_lines.ts EventLinesOptions",
+  "adapters/service/links/web_socket_server.ts WebSocketServerOptions",
+  "core/api/config.ts StackConfig",
+  "core/api/runtime/acceptor.ts AcceptorOptions",
+  "plugins/dns/server.ts DnsServerOptions",
+  "plugins/http/request_body.ts BodyLimits",
+  "plugins/http/request_head.ts HeadLimits",
+  "plugins/http/websocket/options.ts CheckedWebSocketOptions",
+  "plugins/http2/parsed_request.ts RequestSetting",
+  "plugins/http2/request_fields.ts HeadLimits",
+  "plugins/http2/session.ts SessionLimits",
+  "plugins/iperf3/test.ts TestLimits",
+  "plugins/shared/dial.ts AttemptOptions",
+  "plugins/shared/http/chunked.ts ChunkedLimits",
+  "plugins/shared/outbound.ts CheckedOutboundOptions",
+  "plugins/socks5/association.ts AssociationLimits",
   "adapters/host/bound_datagrams.ts BoundDatagrams",
   "adapters/service/peers/open_peers.ts OpenPeersOptions",
   "adapters/service/upgrade/inheritance.ts SharedShard",
@@ -119,30 +153,69 @@ const HARMLESS = new Set([
   "adapters/service/links/tun.ts DeviceSetting",
   "plugins/shared/upstream.ts RelayOptions",
   "adapters/service/inspection/stream_source.ts NextEventLogSource",
-  "core/api/types.ts ListenOptions",
-  "core/api/types.ts ConnectOptions",
 ]);
 
-/** Additional values that a single key accepts: no limit, or none at all. */
-const UNBOUNDED = new Set([
-  "graceMs Infinity",
-  "bitsPerSecond Infinity",
-  "queueBytes Infinity",
-  "maxBytes Infinity",
-  "maxWaitingBytes Infinity",
-]);
+/**
+ * Hostile values that a key accepts, because they mean something: off, nothing, no limit, or a time
+ * that is over at once. All others are refused.
+ */
+const MEANINGFUL: Readonly<Record<string, readonly (number | string)[]>> = {
+  bitsPerSecond: [Infinity],
+  "CaptureFileOptions maxBytes": [Infinity],
+  "CloseOptions graceMs": [0, Infinity],
+  "EndOptions graceMs": [0, Infinity],
+  "Settings graceMs": [0],
+  burstBegin: [0, 5e-324],
+  burstEnd: [0, 5e-324],
+  burstLoss: [0, 5e-324],
+  cacheBytes: [0],
+  corrupt: [0, 5e-324],
+  delayMs: [0, 5e-324],
+  delayedAckMs: [0],
+  duplicate: [0, 5e-324],
+  elapsedMs: [0, 5e-324],
+  fd: [0],
+  jitterMs: [0, 5e-324],
+  keepAliveMs: [0],
+  lameDuckMs: [0],
+  limit: [0],
+  localPort: [0],
+  loss: [0, 5e-324],
+  maxAgeSeconds: [0],
+  maxBodyBytes: [0],
+  maxDrainBytes: [0],
+  maxSuperPacket: [0],
+  maxTimeWait: [0],
+  mss: [0],
+  port: [0, "5"],
+  "NextEventLogOptions port": [],
+  queueBytes: [0, 5e-324, Infinity],
+  reloadGraceMs: [0],
+  reorder: [0, 5e-324],
+  reorderMs: [0, 5e-324],
+  seed: [0],
+  segmentSize: [0],
+  self: [0],
+  stateVersion: [0],
+  trafficClass: [0],
+  upgradeGraceMs: [0],
+  v4Prefix: [0],
+  v6Prefix: [0],
+  vni: [0],
+};
 
-const HOSTILE = [NaN, Infinity, -Infinity, -1, -1e-9, 1e300, "5"];
+const HOSTILE = [0, 5e-324, NaN, Infinity, -Infinity, -1, -1e-9, 1e300, "5"];
 
-/** `file interface` and its optional numbers. */
-function numbersOfOptions(): [string, string[]][] {
-  return sourceFiles("core/api", "plugins", "adapters").flatMap(({ path, text }) =>
-    [...text.matchAll(/export interface (\w+)[^{]*\{([^]*?)\n\}/g)].flatMap(
-      ([, name, body]): [string, string[]][] => {
-        const keys = [...body!.matchAll(/^ {2}(?:readonly )?(\w+)\?: number(?: \| undefined)?;/gm)];
-        return keys.length === 0 ? [] : [[`${path} ${name}`, keys.map(([, key]) => key!)]];
-      },
-    )
+function isMeaningful(of: string, key: string, value: number | string): boolean {
+  const name = of.replace(/^.* /, "");
+  const values = MEANINGFUL[`${name} ${key}`] ?? MEANINGFUL[key] ?? [];
+  return values.includes(value);
+}
+
+/** JSON has only finite numbers. */
+function hostileFor(name: string): (number | string)[] {
+  return HOSTILE.filter((value) =>
+    !/adapters.service/.test(name) || typeof value === "string" || Number.isFinite(value)
   );
 }
 
@@ -164,33 +237,25 @@ describe("numbers of options", () => {
 
   // A new interface with numbers has to be added here.
   test("are all known here", () => {
-    const known = new Set([...Object.keys(INTERFACES), ...HARMLESS]);
+    const known = new Set([...Object.keys(INTERFACES), ...INTERNAL]);
     expect(found.map(([name]) => name).filter((name) => !known.has(name))).toEqual([]);
     const names = new Set(found.map(([name]) => name));
     expect([...known].filter((name) => !names.has(name))).toEqual([]);
   });
 
   // None becomes a timer that never waits, an infinite sum, or an unbounded queue.
-  test.each(found.filter(([name]) => !HARMLESS.has(name)))(
+  test.each(found.filter(([name]) => !INTERNAL.has(name)))(
     "of %s are refused with the name of the key",
-    async (name, keys) => {
+    async (name: string, keys: string[]) => {
       const give = INTERFACES[name]!;
-      for (const key of keys) {
-        for (const value of HOSTILE) {
-          if (UNBOUNDED.has(`${key} ${value}`)) continue;
-          if (
-            value === 1e300 && /^(bitsPerSecond|queueBytes|maxBytes|maxWaitingBytes)$/.test(key)
-          ) continue;
-          // JSON has neither.
-          if (name.includes("Setting") && typeof value === "number" && !Number.isFinite(value)) {
-            continue;
-          }
+      const faults = await Promise.all(keys.flatMap((key) =>
+        hostileFor(name).map(async (value) => {
           const fault = await faultOf(give, { [key]: value });
-          if (!fault.includes(key)) {
-            throw new Error(`${name} ${key}: ${value}: ${fault || "taken"}`);
-          }
-        }
-      }
+          if (fault.includes(key) !== isMeaningful(name, key, value)) return [];
+          return [`${key}: ${value}: ${fault || "taken"}`];
+        })
+      ));
+      expect(faults.flat()).toEqual([]);
     },
   );
 
@@ -206,11 +271,40 @@ describe("numbers of options", () => {
       expect(keys.length).toBeGreaterThan(4);
       for (const key of keys) {
         for (const value of HOSTILE) {
-          expect(() => stack({ [group]: { [key]: value } })).toThrow(
-            new RegExp(`^createStack: options\\.${group}\\.${key}: [^;]+$`),
-          );
+          const create = () => stack({ [group]: { [key]: value } });
+          if (isMeaningful(group, key, value)) expect(create).not.toThrow();
+          else {
+            expect(create).toThrow(
+              new RegExp(`^createStack: options\\.${group}\\.${key}: [^;]+$`),
+            );
+          }
         }
       }
+    }
+  });
+
+  // A method of a socket or flow refuses what is no time, text included, and names itself.
+  test("of methods are refused with the name of the method", async () => {
+    await using network = berth.testNetwork();
+    const flow = Promise.withResolvers<berth.DatagramFlow>();
+    network.server.use(7, berth.echo());
+    network.server.use("udp/7", { name: "given", flow: async (c) => void flow.resolve(c.flow) });
+    const { socket } = await network.connect(7);
+    using datagrams = network.client.listenDatagram({ port: 0 });
+    await network.run(datagrams.send(new Uint8Array(1), "10.0.0.1:7"));
+    const methods: Record<string, (value: never) => void> = {
+      setUserTimeout: (value) => socket.setUserTimeout(value),
+      setLinger: (value) => socket.setLinger(value),
+      setIdleTimeout: await network.run(
+        flow.promise.then((it) => (value: never) => it.setIdleTimeout(value)),
+      ),
+    };
+    for (const [name, call] of Object.entries(methods)) {
+      for (const value of [NaN, -Infinity, -1, -1e-9, "5"]) {
+        expect(() => call(value as never)).toThrow(`${name}: ${value} is not `);
+      }
+      for (const value of [5e-324, 1e300, Infinity]) call(value as never);
+      if (name !== "setLinger") expect(() => call(0 as never)).toThrow(`${name}: 0 is not `);
     }
   });
 

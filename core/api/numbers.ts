@@ -18,9 +18,15 @@ export const MAX_BYTES = 2 ** 30;
 /** The highest rate limit, in bytes or events per second. */
 const MAX_RATE = 1e12;
 
-/** A time in milliseconds; at least 1, unless 0 has a meaning. */
+/**
+ * A time in milliseconds; at least 1, unless 0 has a meaning. A time between 0 and 1 is refused in both cases: a
+ * timer that recurs after it would block the event loop.
+ */
 export function milliseconds(least = 1, most: number = MAX_MILLISECONDS): z.ZodNumber {
-  return number(least, most, "milliseconds");
+  if (least > 0) return number(least, most, "milliseconds");
+  const error = messageFor("0 or a number", 1, most, "milliseconds");
+  return z.number({ error }).min(least, { error, abort: true }).max(most, { error, abort: true })
+    .refine((ms) => ms === 0 || ms >= 1, { error });
 }
 
 /** A count; at least 1. */
@@ -42,7 +48,9 @@ export function perSecond(least: number): z.ZodNumber {
 export function wholeNumber(least: number, most: number, unit = ""): z.ZodNumber {
   const error = messageFor("a whole number", least, most, unit);
   return z.number({ error }).min(least, { error, abort: true }).max(most, { error, abort: true })
-    .multipleOf(1, { error });
+    .multipleOf(1, { error })
+    // `multipleOf` compares decimal digits, and takes 5e-324 for a whole number.
+    .refine(Number.isInteger, { error });
 }
 
 /** A number between two values; fractions are allowed. */

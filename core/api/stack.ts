@@ -205,7 +205,7 @@ class HostStack implements Stack {
     options.signal?.throwIfAborted();
     const local = options.localHostname === undefined ? undefined : parseOwn(options.localHostname);
     const localPort = options.localPort ?? 0;
-    requirePort(localPort);
+    requireLocalPort(localPort);
     const tcb = this.#core.tcp.connect(
       { remote, remotePort, local, localPort },
       this.#driver.now(),
@@ -459,9 +459,9 @@ function verdictOf(decision: boolean | SynVerdict): SynVerdict {
   return decision ? "accept" : "refuse";
 }
 
-function requirePort(port: number): void {
+function requireLocalPort(port: number): void {
   if (Number.isInteger(port) && port >= 0 && port <= 65535) return;
-  throw new TypeError(`${port} is not a port; use 1 to 65535, or 0 for any free one`);
+  throw new TypeError(`localPort: ${port} is not a port; use 1 to 65535, or 0 for any free one`);
 }
 
 function parseOwn(hostname: string): IpAddress {

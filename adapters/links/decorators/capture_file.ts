@@ -11,8 +11,8 @@ export interface CaptureFileOptions {
   /** Number of files kept: the current `FILE`, and `FILE.1`, `FILE.2`, ... Default 10. */
   files?: number;
   /**
-   * Maximum number of bytes waiting to be written; beyond that, packets are skipped. Default 16
-   * MiB.
+   * Maximum number of bytes waiting to be written, 4096 bytes to 1 GiB; beyond that, packets are
+   * skipped. Default 16 MiB.
    */
   maxWaitingBytes?: number;
   /** Called once if the file cannot be written; the recording has ended then. */
@@ -46,6 +46,8 @@ export function captureFile(path: string, options: CaptureFileOptions = {}): Cap
 
 const STDOUT = "-";
 const MIN_FILE_BYTES = 4096;
+/** A gibibyte. */
+const MAX_WAITING_BYTES = 2 ** 30;
 /** Blocks are joined up to this size. */
 const CHUNK_BYTES = 262_144;
 
@@ -88,15 +90,11 @@ export class CaptureFile implements AsyncDisposable {
   /** Called by {@link captureFile}. */
   constructor(path: string, options: CaptureFileOptions) {
     const { maxBytes = Infinity, files = 10, maxWaitingBytes = 16 * 2 ** 20, onError } = options;
-    if (!(maxBytes >= MIN_FILE_BYTES)) {
-      throw new RangeError(`maxBytes must be ${MIN_FILE_BYTES} or more, not ${maxBytes}`);
+    if (maxBytes !== Infinity) {
+      requireInteger("maxBytes", maxBytes, MIN_FILE_BYTES, Number.MAX_SAFE_INTEGER);
     }
     requireInteger("files", files, 1, 10_000);
-    if (!(maxWaitingBytes >= MIN_FILE_BYTES)) {
-      throw new RangeError(
-        `maxWaitingBytes must be ${MIN_FILE_BYTES} or more, not ${maxWaitingBytes}`,
-      );
-    }
+    requireInteger("maxWaitingBytes", maxWaitingBytes, MIN_FILE_BYTES, MAX_WAITING_BYTES);
     this.#path = path;
     this.#maxBytes = path === STDOUT ? Infinity : maxBytes;
     this.#files = files;

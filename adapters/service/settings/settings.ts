@@ -143,7 +143,7 @@ const MIN_MTU = 68;
 
 const millisecondsOrNever = z.union([milliseconds(0), z.literal("never")], {
   error: ({ input }) =>
-    `expected "never" or a whole number of milliseconds, 0 or more, got ${JSON.stringify(input)}`,
+    `expected "never", 0 or a number of milliseconds from 1 on, got ${JSON.stringify(input)}`,
 });
 
 /** The text of a flag that is true or false. */

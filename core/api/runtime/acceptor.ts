@@ -9,6 +9,7 @@ import type { Listener } from "../../stack/tcp/listener.ts";
 import type { Tcb } from "../../tcp/tcb.ts";
 import { RELEASED } from "../../tcp/tcb_flags.ts";
 import { netAddr } from "../addresses.ts";
+import { MAX_COUNT } from "../numbers.ts";
 import type { ChainState } from "../moves/connection_record.ts";
 import { bindError } from "../refusal_error.ts";
 import type { ClosedListener } from "../tcp/connection_listener.ts";
@@ -52,8 +53,10 @@ export function openAcceptor(
   { place, backlog, decides }: AcceptorOptions,
   hooks: AcceptorHooks,
 ): Acceptor {
-  if (!Number.isInteger(backlog) || backlog < 1) {
-    throw new TypeError(`${backlog} is not a backlog; use a whole number of 1 or more`);
+  if (!(Number.isInteger(backlog) && backlog >= 1 && backlog <= MAX_COUNT)) {
+    throw new TypeError(
+      `tcpBacklog: ${backlog} is not a backlog; use a whole number from 1 to ${MAX_COUNT}`,
+    );
   }
   const listener = driver.core.tcp.listen({ ...place, backlog, decides });
   if (typeof listener === "string") {

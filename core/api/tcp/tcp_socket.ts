@@ -592,13 +592,17 @@ export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
   }
 
   setUserTimeout(ms: number): void {
-    if (!(ms > 0)) throw new TypeError(`${ms} is not a timeout; use milliseconds, more than 0`);
+    if (!(typeof ms === "number" && ms > 0)) {
+      throw new TypeError(`setUserTimeout: ${ms} is not a timeout; use milliseconds, more than 0`);
+    }
     this.#driver.core.tcp.setUserTimeout(this.#tcb, ms);
   }
 
   setLinger(seconds?: number): void {
-    if (seconds !== undefined && !(seconds >= 0)) {
-      throw new TypeError(`${seconds} is not a linger time; use seconds, 0 or more, or nothing`);
+    if (seconds !== undefined && !(typeof seconds === "number" && seconds >= 0)) {
+      throw new TypeError(
+        `setLinger: ${seconds} is not a linger time; use seconds, 0 or more, or nothing`,
+      );
     }
     this.#driver.core.tcp.setLinger(this.#tcb, seconds === undefined ? undefined : seconds * 1000);
   }

@@ -121,8 +121,10 @@ export class StackFlow implements DatagramFlow, Owner {
   }
 
   setIdleTimeout(ms: number): void {
-    if (!(ms > 0)) {
-      throw new TypeError(`${ms} is not an idle timeout; use milliseconds, more than 0`);
+    if (!(typeof ms === "number" && ms > 0)) {
+      throw new TypeError(
+        `setIdleTimeout: ${ms} is not an idle timeout; use milliseconds, more than 0`,
+      );
     }
     const { core } = this.#driver;
     core.udp.flows.setIdleTimeout(this.#flow, Math.min(ms, MAX_IDLE_MS), this.#driver.now());

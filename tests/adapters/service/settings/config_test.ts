@@ -135,7 +135,7 @@ describe("parseConfig", () => {
     ],
     [
       { keepAliveMs: -1 },
-      "conf/berth.json:1:16: keepAliveMs: expected a number of milliseconds from 0 to 31536000000, got -1",
+      "conf/berth.json:1:16: keepAliveMs: expected 0 or a number of milliseconds from 1 to 31536000000, got -1",
     ],
     [
       { tcp: { congestion: "vegas" } },
@@ -159,7 +159,7 @@ describe("parseConfig", () => {
     ],
     [
       { graceMs: -1 },
-      "conf/berth.json:1:12: graceMs: expected a number of milliseconds from 0 to 31536000000, got -1",
+      "conf/berth.json:1:12: graceMs: expected 0 or a number of milliseconds from 1 to 31536000000, got -1",
     ],
   ])("refuses %j", (config: unknown, message: string | RegExp) => {
     expect(() => parse(config)).toThrow(UsageError);
