@@ -10,12 +10,12 @@ import { hostError } from "./connection.ts";
 import { adoptNativeDatagrams, bindNativeDatagrams } from "./native/bound_datagrams.ts";
 import { nativeSockets } from "./native/sockets.ts";
 
-/** Maximum number of received datagrams queued in the process, where the runtime does not leave them in the kernel. */
+/** Maximum number of received datagrams that wait in the process; only the sockets of `node:dgram` need this queue. */
 const MAX_WAITING = 1024;
-/** Maximum number of datagrams that the runtime is sending at the same time. */
+/** Maximum number of datagrams passed to the runtime and not sent yet. */
 const MAX_SENDING = 1024;
 
-/** Buffers for several datagrams; the same object in each call. */
+/** Buffers for several datagrams, to be reused for every call. */
 export interface DatagramBatch {
   readonly buffers: readonly Uint8Array<ArrayBuffer>[];
   /** The length of the datagram in each buffer. */
@@ -36,11 +36,13 @@ export interface BoundDatagrams {
   readonly address: HostPort;
   /** Whether {@link BoundDatagrams.receive} may return a datagram. */
   readonly isReadable: boolean;
-  /** Writes the next datagrams to the buffers, cut to their length; returns how many. */
+  /**
+   * Copies the next datagrams to the buffers and returns their number; datagrams longer than a buffer are truncated.
+   */
   receive(batch: DatagramBatch): number;
-  /** Sends without waiting; false: there was no room, or the kernel has refused. */
+  /** Sends without waiting; returns false if the send buffer is full or the kernel has refused the datagram. */
   send(datagram: Uint8Array<ArrayBuffer>, to: HostPort): boolean;
-  /** Leaves datagrams to another process that has the socket. */
+  /** Stops receiving, so that another process with the same socket receives the datagrams. */
   pause(): void;
   /** Receives again. */
   resume(): void;
@@ -51,8 +53,8 @@ export interface BoundDatagrams {
 }
 
 /**
- * Binds a socket to an IP address; port 0: any free one. `onReadable` is called when datagrams have arrived. With a
- * `descriptor` of another process, its socket is used, which is paused.
+ * Binds a socket to an IP address; port 0: any free one. `onReadable` is called when datagrams have arrived. With the
+ * `descriptor` of a socket that another process has bound, that socket is used, and starts paused.
  *
  * @throws {Error} The address cannot be bound.
  */

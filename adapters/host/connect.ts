@@ -1,5 +1,5 @@
 /**
- * Connections of the host, for plugins and programs.
+ * Connections through the host's kernel, for plugins and programs.
  *
  * @module
  */
@@ -77,8 +77,8 @@ export async function connectHost(
 }
 
 /**
- * Opens a UDP socket of the host for the datagrams of one remote address; those of others are
- * dropped. Close it when it is no longer needed.
+ * Opens a UDP socket of the host for one remote address; datagrams from other addresses are dropped. Close it when it
+ * is no longer needed.
  *
  * @throws {TypeError} `target` is not an address.
  * @throws {TcpError} `INVALID_ADDRESS`: there is no such address or name.

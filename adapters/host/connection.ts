@@ -1,5 +1,5 @@
 /**
- * TCP connections of the host's kernel, with the interface of the stack's own.
+ * TCP connections of the host's kernel, with the interface of the stack's sockets.
  *
  * @module
  */
@@ -22,8 +22,8 @@ export interface HostConnectionOptions {
 }
 
 /**
- * A `node:net` socket with promises; the socket has to be created with `allowHalfOpen`. Reads ahead by at
- * most one chunk of the runtime.
+ * A `node:net` socket with promises; the socket has to be created with `allowHalfOpen`. It reads at most one chunk of
+ * the runtime ahead.
  */
 export class HostConnection extends HostSocketBase implements HostSocket {
   /** Resolves when both directions have ended; rejects when the connection broke or was aborted. */
@@ -32,7 +32,7 @@ export class HostConnection extends HostSocketBase implements HostSocket {
   readonly #lingerMs: number;
   #failure: Error | undefined;
   #ended = false;
-  /** Received and not read yet. */
+  /** Chunks that were received and not read yet. */
   #waiting: Uint8Array[] = [];
   /** Wakes a waiting `read()`. */
   #wakeReader: (() => void) | undefined;
@@ -184,7 +184,7 @@ export function hostError(error: Error & { code?: string }): Error {
   return code ? new TcpError(code, textOf(error), { cause: error }) : error;
 }
 
-/** For a lack of descriptors, how to raise the limit. */
+/** The text of an error; for a lack of descriptors, it says how to raise the limit. */
 function textOf({ code, message }: Error & { code?: string }): string {
   return code === "EMFILE" || code === "ENFILE" ? `${code}: ${DESCRIPTOR_ADVICE[code]}` : message;
 }

@@ -13,7 +13,7 @@ import { nativeSockets } from "./native/sockets.ts";
 
 /** The sender of a datagram. */
 export interface DatagramClient extends HostPort {
-  /** Its address as the kernel reports it; absent: the runtime does not show it. */
+  /** Its `struct sockaddr`; absent if the runtime does not expose it. */
   readonly socketAddress?: Uint8Array<ArrayBuffer>;
 }
 
@@ -21,42 +21,45 @@ export interface DatagramClient extends HostPort {
 export interface HostDatagramPort {
   /** Its address; the port is the one that was chosen for port 0. */
   readonly address: HostPort;
-  /** The socket, for another process; `undefined`: the runtime does not show it. */
+  /** The descriptor of the socket, to be passed to another process; `undefined` if the runtime does not expose it. */
   readonly descriptor: number | undefined;
-  /** The client at an address, for sending to it more than once; names and zones work with `node:dgram` only. */
+  /** The client at an address, to send it several datagrams. Host names and IPv6 zones work with `node:dgram` only. */
   clientAt(address: HostPort): DatagramClient;
   /**
-   * Resolves with the length of the datagram once the kernel has accepted it.
+   * Sends a datagram; resolves with its length once the kernel has accepted it.
    *
    * @throws {Error} The kernel refuses it, or the port is closed.
    */
   send(datagram: Uint8Array, client: DatagramClient): Promise<number>;
-  /** Leaves datagrams to another process with the same socket, or to {@link resume}; can still send. */
+  /**
+   * Stops receiving until {@link resume}, so that another process with the same socket receives the datagrams.
+   * Sending still works.
+   */
   pause(): void;
   /** Receives datagrams again. */
   resume(): void;
   /**
-   * Receives datagrams of this client even while another process with the same socket receives all others, until it is
-   * closed. `undefined`: that is not possible.
+   * Opens a second socket for the datagrams of one client, which this process then receives even if another process
+   * receives those of all other clients. Returns `undefined` if the kernel or the runtime does not allow it.
    */
   separate?(client: DatagramClient): { close(): void } | undefined;
   /** Receives what has arrived, then pauses; see {@link pause}. */
   handOver?(): void;
-  /** Resolves when the port is free. */
+  /** Closes the port; resolves when it is free. */
   close(): Promise<void>;
 }
 
 /** Options of {@link listenHostDatagrams}. */
 export interface HostDatagramOptions {
-  /** Called for an error that belongs to no datagram. */
+  /** Called for an error that does not concern a single datagram. */
   onError(error: Error): void;
-  /** A socket that another process has opened for this address; it is paused. */
+  /** The descriptor of a socket that another process has opened for this address; the port starts paused. */
   readonly descriptor?: number | undefined;
   /** A socket on `::` does not receive IPv4. Default false. */
   readonly ipv6Only?: boolean;
   /** Size of the kernel's receive buffer in bytes, which the kernel may limit. Default: the kernel's. */
   readonly receiveBuffer?: number;
-  /** Called for each datagram, which is valid during the call only. */
+  /** Called for each datagram; its bytes are valid only during the call. */
   onDatagram(datagram: Uint8Array, client: DatagramClient): void;
 }
 

@@ -55,7 +55,7 @@ export class HostDatagrams implements HostDatagramChannel {
   }
 
   /**
-   * Resolves with its length once the kernel has accepted it.
+   * Sends a datagram; resolves with its length once the kernel has accepted it.
    *
    * @throws {TcpError} The socket was closed, or the kernel refuses the datagram.
    * @throws {TypeError} `datagram` is not a `Uint8Array`.
@@ -105,7 +105,7 @@ export async function dialHostDatagrams(
   signal?.throwIfAborted();
   const address = IpAddress.parse(withoutZone(hostname)) ? hostname : await lookUp(hostname);
   signal?.throwIfAborted();
-  // `undefined`: a link-local address with a zone.
+  // A link-local address with a zone does not parse.
   const ip = IpAddress.parse(address);
   const sockets = ip && nativeSockets();
   return ip && sockets
@@ -145,12 +145,15 @@ async function lookUp(hostname: string): Promise<string> {
   }
 }
 
-/** Deno reports most errors of the kernel as `UNKNOWN`: unless the datagram is too long, there is no route. */
+/**
+ * Deno reports most errors of the kernel as `UNKNOWN`; unless the datagram is too long, that means that there is no
+ * route.
+ */
 function sendError(error: Error & { code?: string }, length: number): Error {
   return error.code === "UNKNOWN" && length <= MAX_DATAGRAM ? unreachable(error) : hostError(error);
 }
 
-/** Connecting a UDP socket only looks up a route; Bun does not report the code of the error. */
+/** Connecting a UDP socket only looks up a route, so any error means that there is none; Bun reports no error code. */
 function unreachable(error: Error): Error {
   const known = hostError(error);
   if (known instanceof TcpError) return known;

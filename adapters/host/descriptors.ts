@@ -10,7 +10,7 @@ import type { Logger } from "../../core/api/environment.ts";
 /** Why this process cannot open a file at the moment. */
 export type DescriptorFault = "EMFILE" | "ENFILE";
 
-/** Advice for the log. */
+/** What to do about it, for the log. */
 export const DESCRIPTOR_ADVICE: Readonly<Record<DescriptorFault, string>> = {
   EMFILE: "this process has reached its limit of open files; raise it (ulimit -n)",
   ENFILE: "this machine has reached its limit of open files; raise fs.file-max",
@@ -38,7 +38,7 @@ export interface AcceptWatchOptions {
   readonly log: Logger;
   /** Name of the listener, for the log. */
   readonly name: string;
-  /** Closes and reopens the listener; called if accepting cannot be resumed otherwise. */
+  /** Closes and reopens the listener; called if accepting cannot be restarted otherwise. */
   readonly reopen?: (() => void) | undefined;
   /** For tests. */
   readonly fault?: (() => DescriptorFault | undefined) | undefined;
@@ -47,9 +47,8 @@ export interface AcceptWatchOptions {
 }
 
 /**
- * Logs when connections cannot be accepted for lack of file descriptors, which a `node:net` server does not
- * report on either runtime, and resumes accepting: Deno never retries a failed accept(). Stops with the
- * server.
+ * Logs when connections cannot be accepted for lack of file descriptors, which no runtime reports for a `node:net`
+ * server. Restarts accepting afterwards, since Deno never retries a failed accept(). Stops when the server closes.
  */
 export function keepAccepting(server: Server, options: AcceptWatchOptions): void {
   const { log, name, reopen, fault = descriptorFault, checkMs = CHECK_MS } = options;
@@ -67,7 +66,7 @@ export function keepAccepting(server: Server, options: AcceptWatchOptions): void
       isLogged = true;
     }
     if (now === undefined && isLogged) {
-      log.info("accepts connections again", { at: name });
+      log.info("accepting connections again", { at: name });
       isLogged = false;
     }
     const hasEnded = seen !== undefined && now === undefined;
@@ -80,7 +79,7 @@ export function keepAccepting(server: Server, options: AcceptWatchOptions): void
   server.on("connection", () => {
     if (isQueued) return;
     isQueued = true;
-    // Connections accepted before accept() failed are reported first.
+    // Wait until the connections accepted before the failure have been reported.
     setImmediate(() => {
       isQueued = false;
       if (seen === undefined && fault() !== undefined) check();
@@ -89,7 +88,7 @@ export function keepAccepting(server: Server, options: AcceptWatchOptions): void
   server.once("close", () => clearInterval(timer));
 }
 
-/** Makes Deno accept again; false: that is not possible. */
+/** Makes Deno accept again; returns false if that is not possible. */
 function resumeAccepting(server: Server): boolean {
   if (typeof Deno === "undefined") return true;
   // On a listening handle, listen() only restarts accepting.

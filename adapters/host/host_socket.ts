@@ -1,5 +1,5 @@
 /**
- * A connection of the host as its users see it.
+ * The interface of a connection through the host's kernel, and its common base class.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface HostSocket
   [Symbol.asyncIterator](): AsyncIterator<Uint8Array<ArrayBuffer>>;
 }
 
-/** What every implementation shares: streams, iteration and disposal. */
+/** The base class of all implementations: streams, iteration and disposal. */
 export abstract class HostSocketBase implements StreamSource {
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
@@ -67,7 +67,7 @@ export abstract class HostSocketBase implements StreamSource {
   }
 }
 
-/** The error of a read with `p`; `undefined`: it can begin. A second read would replace the first. */
+/** Checks the arguments of a read; returns the error, or `undefined` if the read may begin. */
 export function readFault(p: unknown, isReading: boolean): TypeError | undefined {
   if (!isBytes(p)) return notBytes("read", p);
   return isReading

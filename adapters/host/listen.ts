@@ -18,11 +18,11 @@ import { nativeSockets } from "./native/sockets.ts";
 export interface HostListener {
   /** Its address; the port is the one that was chosen for port 0. */
   readonly address: HostPort;
-  /** Accepts no more connections. */
+  /** Stops accepting connections. */
   close(): void;
-  /** The socket, for another process; `undefined`: the runtime does not show it. */
+  /** The descriptor of the socket, to be passed to another process; `undefined` if the runtime does not expose it. */
   readonly descriptor: number | undefined;
-  /** Leaves new connections to another process with the same socket, or to `resume()`. */
+  /** Stops accepting until `resume()`, so that another process with the same socket accepts new connections. */
   pause?(): void;
   /** Accepts connections again. */
   resume?(): void;
@@ -33,9 +33,12 @@ export interface HostListenOptions {
   readonly log: Logger;
   /** As in `DialOptions`; default two hours. */
   readonly keepAliveMs?: number | undefined;
-  /** A socket that another process has opened for this address; it is paused. */
+  /** The descriptor of a socket that another process has opened for this address; the listener starts paused. */
   readonly descriptor?: number | undefined;
-  /** Called for each connection, with the address of the client; `undefined`: it has gone already. */
+  /**
+   * Called for each connection, with the address of the client, or `undefined` if the client has already
+   * disconnected.
+   */
   onConnection(connection: Duplex, client: HostPort | undefined): void;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Reads files at a position, with one system call and little else.
+ * Reads files at a position with a single system call.
  *
  * @module
  */
@@ -29,6 +29,6 @@ export function readAt(descriptor: number, target: Uint8Array, position: number)
   if (libc === null) libc = openLibrary<Functions>(LIBC_NAMES, SIGNATURES);
   const size = Math.min(target.length, MAX_BYTES);
   const count = libc === undefined ? -1 : libc.functions.pread(descriptor, target, size, position);
-  // It tries again if the call was interrupted, and throws the kernel's error.
+  // `readSync` retries an interrupted call, and throws the kernel's error.
   return count < 0 ? readSync(descriptor, target, 0, size, position) : count;
 }

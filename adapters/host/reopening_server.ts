@@ -1,5 +1,5 @@
 /**
- * A `node:net` server that goes on accepting after a lack of file descriptors on both runtimes.
+ * A `node:net` server that accepts again after a lack of file descriptors, on both runtimes.
  *
  * @module
  */
@@ -8,7 +8,7 @@ import type { Logger } from "../../core/api/environment.ts";
 import { messageOf } from "../../core/api/error_text.ts";
 import { keepAccepting } from "./descriptors.ts";
 
-/** Interval between attempts to open it anew, in milliseconds. */
+/** Interval between attempts to reopen the server, in milliseconds. */
 const RETRY_MS = 1000;
 
 /** Options of {@link ReopeningServer}. */
@@ -16,13 +16,13 @@ export interface ReopeningServerOptions {
   readonly log: Logger;
   /** Its name, for the log. */
   readonly name: string;
-  /** Creates the server; again whenever it is opened anew. */
+  /** Creates the server; called again each time it is reopened. */
   create(): Server;
   /** Resolves once the server listens. */
   bind(server: Server): Promise<void>;
 }
 
-/** Opens a server anew if accepting cannot be resumed, as on Unix sockets of Deno. */
+/** Reopens a server if accepting cannot be restarted, as with Unix sockets on Deno. */
 export class ReopeningServer {
   readonly #options: ReopeningServerOptions;
   #server: Server | undefined;
@@ -44,7 +44,7 @@ export class ReopeningServer {
     keepAccepting(server, { log, name, reopen: () => this.#reopen() });
   }
 
-  /** Accepts no more connections. */
+  /** Stops accepting connections. */
   close(): void {
     this.#isClosed = true;
     clearTimeout(this.#retry);

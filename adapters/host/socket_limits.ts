@@ -7,11 +7,13 @@ import { readFileSync } from "node:fs";
 import type { HostLimits } from "../../plugins/shared/host_network.ts";
 import { SharedLimit } from "../../plugins/shared/shared_limit.ts";
 
-/** Maximum number of UDP sockets. Each takes 10 KB on Bun and up to 200 KB on Deno, which receives into 64 KiB. */
+/**
+ * Maximum number of UDP sockets. Each takes 10 KB on Bun, and up to 200 KB on Deno, whose receive buffer has 64 KiB.
+ */
 export const MAX_DATAGRAM_SOCKETS = 4096;
 /**
- * Share of the process's file descriptors. A connection through the runtime's TLS takes two, and some are left
- * for files and listeners.
+ * Share of the process's file descriptors that sockets may use: a connection through the runtime's TLS takes two
+ * descriptors, and files and listeners need the rest.
  */
 const DESCRIPTOR_SHARE = 3 / 8;
 
@@ -42,7 +44,7 @@ export function socketLimits(): SocketLimits {
   return limits ??= new SocketLimits(threads);
 }
 
-/** Called before the first connection in a process with several threads. */
+/** Divides the limits among `count` threads; to be called before the first connection. */
 export function divideSockets(count: number): void {
   threads = count;
   limits = undefined;

@@ -1,6 +1,6 @@
 /**
- * Addresses of the host that lead back into a stack of this process. Connecting to them would be an endless
- * loop.
+ * Addresses of the host that lead back into a stack of this process. A plugin that forwards connections to them would
+ * create an endless loop.
  *
  * @module
  */

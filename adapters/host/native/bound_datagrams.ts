@@ -24,10 +24,10 @@ import type { ReadyOwner } from "./event_set.ts";
 import { familyOf, hostPortOf, ipSocketAddress, MAX_IP_ADDRESS_SIZE } from "./socket_address.ts";
 import type { NativeSockets } from "./sockets.ts";
 
-/** Room for bursts, in bytes; the kernel may grant less without CAP_NET_ADMIN. */
+/** Size of the kernel's buffers in bytes, for bursts; without CAP_NET_ADMIN the kernel may grant less. */
 const BUFFER_SIZE = 4 * 1024 * 1024;
 
-/** Received datagrams wait in the kernel. */
+/** A bound UDP socket. Received datagrams stay in the kernel's buffer until they are read. */
 export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
   readonly address: HostPort;
   readonly #sockets: NativeSockets;
@@ -90,7 +90,7 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
       const count = host.libc.recvmmsg(this.#fd, headers.bytes, buffers.length, 0, null);
       for (let i = 0; i < count; i++) sizes[i] = headers.lengthOf(i);
       if (count >= 0) return count;
-      // An error of a datagram sent before is reported once; the next call goes on.
+      // The kernel reports the error of a datagram sent earlier once; the next call receives again.
       this.#isReadable = host.errno() === EINTR;
     }
     return 0;
@@ -128,7 +128,7 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
     if (address === undefined) {
       const ip = IpAddress.parse(to.hostname);
       if (ip === undefined) return undefined;
-      // Names may resolve to other addresses at any time.
+      // The peer of a name may change its address at any time, so old entries have to go.
       if (this.#destinations.size >= MAX_DESTINATIONS) this.#destinations.clear();
       this.#destinations.set(key, address = ipSocketAddress(ip, to.port));
     }

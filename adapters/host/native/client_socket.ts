@@ -29,8 +29,9 @@ export class ClientSocket implements ReadyOwner {
   }
 
   /**
-   * Opens it for the `client` of the socket `port`, whose address is `local`. Before it is connected, the kernel gives it
-   * datagrams of other clients as well. `undefined`: there is no descriptor, or the kernel refuses.
+   * Opens a socket for the `client` of the socket `port`, which is bound to `local`. Between bind() and connect() it
+   * may receive datagrams of other clients. Returns `undefined` if there is no descriptor for it, or the kernel
+   * refuses.
    */
   static open(
     sockets: NativeSockets,
@@ -46,8 +47,8 @@ export class ClientSocket implements ReadyOwner {
     } catch {
       return undefined;
     }
-    // Both sockets need it to share the address. The port has it only for this moment: with it, every local process
-    // could bind to the port.
+    // Both sockets need SO_REUSEADDR to share the address. The port's socket has it only during these calls, because
+    // with it any local process could bind to the port.
     sockets.setOption(descriptor, SOL_SOCKET, SO_REUSEADDR, 1);
     sockets.setOption(port, SOL_SOCKET, SO_REUSEADDR, 1);
     const isConnected = libc.bind(descriptor, local, local.length) === 0 &&
@@ -66,7 +67,7 @@ export class ClientSocket implements ReadyOwner {
     if (events === 0 || (events & (POLLIN | POLLERR)) !== 0) this.#receive();
   }
 
-  /** Leaves further datagrams to the port. */
+  /** Closes the socket; the port receives further datagrams of the client. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;

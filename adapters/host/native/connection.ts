@@ -37,7 +37,10 @@ const LINGER_MS = 2000;
  * their turn.
  */
 const TURN_BYTES = 512 * 1024;
-/** Maximum size of a `recv` if it is unknown how much the other side of the relay accepts: that may be nothing. */
+/**
+ * Maximum size of a `recv` if it is unknown how much the other side of the relay accepts, since bytes that it does
+ * not accept have to be copied.
+ */
 const CHUNK_SIZE = 64 * 1024;
 
 /** The kernel may have bytes, or the peer's FIN. */
@@ -56,7 +59,7 @@ const SHUT = 1 << 5;
 const CLOSED = 1 << 6;
 /** The descriptor is closed. */
 const RELEASED = 1 << 7;
-/** The event set will call again. */
+/** The event set will call `onReady` again in the next turn. */
 const AGAIN = 1 << 8;
 /** The kernel reports an error, which a reader may not have received yet. */
 const BROKEN = 1 << 9;
@@ -166,7 +169,7 @@ export class NativeConnection extends HostSocketBase
     return count;
   }
 
-  /** `undefined`: nothing has arrived, or it is the others' turn. */
+  /** Receives without waiting; `undefined` if nothing has arrived or this turn's share is used up. */
   #receiveNow(p: Bytes): number | null | undefined {
     if (this.#failure !== undefined) throw this.#failure;
     if (this.#has(ENDED | CLOSED)) return null;
@@ -177,8 +180,8 @@ export class NativeConnection extends HostSocketBase
   }
 
   /**
-   * A view of an array that all connections share: {@link consume} copies the bytes that were not
-   * consumed.
+   * Receives into an array that all connections share, and returns a view of it; {@link consume} copies the bytes
+   * that were not consumed.
    *
    * @throws {TcpError} The connection broke.
    */
@@ -211,7 +214,7 @@ export class NativeConnection extends HostSocketBase
     return !isReady;
   }
 
-  /** Whether this turn's share is not used up; if it is, the event set calls again. */
+  /** Whether the connection may still receive in this turn; otherwise the event set calls again in the next one. */
   #hasTurn(): boolean {
     const { events } = this.#sockets;
     if (this.#turn !== events.turn) {
@@ -234,7 +237,8 @@ export class NativeConnection extends HostSocketBase
     for (;;) {
       const count = host.libc.recv(this.#fd, p, p.length, 0);
       if (count > 0) {
-        // With less than asked for, the kernel has no more; the FIN is reported once, and read as 0 bytes.
+        // A short read means that the kernel has no more bytes. A FIN is reported only once, and must still be read,
+        // as 0 bytes.
         if (count < p.length && !this.#has(FIN_ARRIVED | BROKEN)) this.#bits &= ~READABLE;
         this.#turnBytes += count;
         return count;
@@ -396,7 +400,7 @@ export class NativeConnection extends HostSocketBase
 
   /** Sends RST at once; all buffered data is dropped (RFC 9293 3.10.5). */
   abort(reason?: unknown): void {
-    // The other process may have the socket, which the option below would reset there.
+    // Another process may have the socket; SO_LINGER would reset its connection too.
     if (this.#has(RELEASED | HELD)) return;
     this.#sockets.setReset(this.#fd);
     this.#fail(
@@ -410,7 +414,7 @@ export class NativeConnection extends HostSocketBase
     this.#release();
   }
 
-  /** Calls `callback` with the smoothed round-trip time when the connection has ended; Unix sockets have none. */
+  /** Calls `callback` with the smoothed round-trip time when the connection ends; not for Unix sockets. */
   onRtt(callback: (milliseconds: number) => void): void {
     this.#onRtt = callback;
   }
@@ -452,8 +456,8 @@ export class NativeConnection extends HostSocketBase
   }
 
   /**
-   * Leaves the socket to another process: no byte is read or written here from now on. Bytes that were read
-   * and not consumed are not read again, and writes stay unfinished.
+   * Stops reading and writing, so that another process can continue the connection. Bytes that were read and not
+   * consumed are not read again, and pending writes stay pending.
    */
   hold(): void {
     if (this.#has(RELEASED | HELD)) return;
@@ -469,7 +473,7 @@ export class NativeConnection extends HostSocketBase
   /** Uses the socket again, or for the first time in this process. */
   resume(): void {
     if (!this.#has(HELD)) return;
-    // What the other process did is unknown: readiness and half-closes are detected again.
+    // It is unknown what the other process did, so readiness and half-closes are detected again.
     this.#bits =
       this.#bits & ~(HELD | READABLE | FIN_ARRIVED | ENDED | WRITE_CLOSED | SHUT | AGAIN) |
       WRITABLE;

@@ -35,7 +35,10 @@ import {
 } from "./socket_address.ts";
 import type { NativeSockets } from "./sockets.ts";
 
-/** Maximum number of turns in which {@link NativeDatagramPort.handOver} receives what has arrived before it. */
+/**
+ * Maximum number of turns in which {@link NativeDatagramPort.handOver} receives the datagrams that have arrived
+ * already.
+ */
 const LAST_TURNS = 64;
 
 interface Waiting extends PromiseWithResolvers<number> {
@@ -135,7 +138,7 @@ export class NativeDatagramPort implements HostDatagramPort, ReadyOwner {
     return Promise.resolve();
   }
 
-  /** Returns the error number if it was not sent. */
+  /** Returns the error number if the datagram was not sent. */
   #sendNow(datagram: Uint8Array, client: DatagramClient) {
     const { libc, errno } = this.#sockets.host;
     const to = client.socketAddress ?? this.clientAt(client).socketAddress!;
@@ -172,9 +175,9 @@ export class NativeDatagramPort implements HostDatagramPort, ReadyOwner {
 }
 
 /**
- * Receives the datagrams of a socket that another process has opened.
+ * Takes over a UDP socket that another process has opened.
  *
- * @throws {Error} It is not such a socket; it is closed then.
+ * @throws {Error} The descriptor is not a UDP socket; it is closed.
  */
 export function adoptDatagrams(
   sockets: NativeSockets,

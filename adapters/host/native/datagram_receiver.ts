@@ -31,7 +31,10 @@ export class DatagramReceiver {
     this.#onDatagram = onDatagram;
   }
 
-  /** Receives what is there, for one turn; true: there may be more. `isStopped` is called before each datagram. */
+  /**
+   * Receives up to {@link TURN_DATAGRAMS} datagrams; returns whether there may be more. Stops as soon as `isStopped`
+   * returns true.
+   */
   receive(isStopped: () => boolean): boolean {
     const { host, received } = this.#sockets;
     for (let i = 0; i < TURN_DATAGRAMS; i++) {

@@ -61,7 +61,7 @@ export class NativeDatagrams implements DatagramChannel, ReadyOwner {
   }
 
   /**
-   * Resolves with its length once the kernel has accepted it.
+   * Sends a datagram; resolves with its length once the kernel has accepted it.
    *
    * @throws {TcpError} The socket was closed, or the kernel refuses the datagram.
    * @throws {TypeError} `datagram` is not a `Uint8Array`.
@@ -78,7 +78,7 @@ export class NativeDatagrams implements DatagramChannel, ReadyOwner {
     return waiting.promise;
   }
 
-  /** Returns the error number if it was not sent. */
+  /** Returns the error number if the datagram was not sent. */
   #sendNow(datagram: Uint8Array): number | undefined {
     const { host } = this.#sockets;
     for (;;) {
@@ -138,7 +138,7 @@ export class NativeDatagrams implements DatagramChannel, ReadyOwner {
 /**
  * Opens a UDP socket for one remote address.
  *
- * @throws {TcpError} There is no route to it, or no descriptor.
+ * @throws {TcpError} There is no route to the address, or no file descriptor is left.
  */
 export function dialNativeDatagrams(
   sockets: NativeSockets,

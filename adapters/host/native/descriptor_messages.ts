@@ -26,9 +26,9 @@ const CONTROL_HEADER = 16;
 
 /** A message that was received. */
 export interface ReceivedMessage {
-  /** Valid until the next message is received; empty: the peer has closed the socket. */
+  /** Valid until the next message is received; empty if the peer has closed the socket. */
   readonly bytes: Bytes;
-  /** They are closed on exec. */
+  /** The descriptors of the message; they have the flag FD_CLOEXEC. */
   readonly descriptors: readonly number[];
 }
 
@@ -53,7 +53,7 @@ export class MessageSender {
     const { libc, addressOf, errno } = this.#host;
     this.#vectors.set(0, addressOf(bytes), bytes.length);
     const size = CONTROL_HEADER + 4 * descriptors.length;
-    // CMSG_SPACE: a multiple of 8.
+    // CMSG_SPACE rounds up to a multiple of 8.
     const space = descriptors.length === 0 ? 0 : Math.ceil(size / 8) * 8;
     this.#view.setBigUint64(MESSAGE.controlSize, BigInt(space), true);
     const control = new DataView(this.#control.buffer);
@@ -91,7 +91,7 @@ export class MessageReceiver {
     this.#view.setBigUint64(MESSAGE.control, BigInt(addressOf(this.#control)), true);
   }
 
-  /** The next message; `undefined`: there is none now. A socket that has failed counts as closed. */
+  /** The next message, or `undefined` if none has arrived. A socket that has failed counts as closed. */
   receive(fd: number): ReceivedMessage | undefined {
     const { libc, errno } = this.#host;
     for (;;) {

@@ -25,7 +25,7 @@ import type { ReadyOwner } from "./event_set.ts";
 import { familyOf, ipSocketAddress, unixSocketAddress } from "./socket_address.ts";
 import type { NativeSockets } from "./sockets.ts";
 
-/** How long an attempt to one address of a name may take if the name has more, in milliseconds. */
+/** Timeout of the attempt to one address if the name has more addresses, in milliseconds. */
 const ATTEMPT_MS = 250;
 
 /**
@@ -166,7 +166,7 @@ class Attempt implements ReadyOwner {
     const { sockets, fd, target, resolve } = this.#parts;
     if (events & (POLLERR | POLLHUP)) {
       const errno = sockets.takeError(fd);
-      // A peer that has accepted and reset meanwhile is reported to the connection's reader.
+      // If the peer has accepted and already reset the connection, the connection's reader gets the error.
       if (errno !== 0) {
         return this.#fail(hostError(withTarget(sockets.error("connect", errno), target)));
       }

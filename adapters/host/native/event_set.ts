@@ -21,14 +21,17 @@ import {
  * Maximum number of owners called in one turn; the kernel reports the other descriptors next time.
  */
 const MAX_EVENTS = 256;
-/** How long the set goes on waiting, which keeps the process alive, after its last descriptor was removed. */
+/**
+ * How long the set keeps waiting after its last descriptor was removed, in milliseconds; the wait keeps the process
+ * alive.
+ */
 const IDLE_MS = 50;
 
 /** The owner of a descriptor. */
 export interface ReadyOwner {
   /**
-   * `events` are those of poll(2) and EPOLLRDHUP. Called once for each change of readiness, since the set is
-   * edge-triggered; with 0 after {@link EventSet.again}. Must not throw.
+   * Called once for each change of readiness, because the set is edge-triggered. `events` are bits of poll(2) and
+   * EPOLLRDHUP, or 0 after {@link EventSet.again}. Must not throw.
    */
   onReady(events: number): void;
 }
@@ -48,9 +51,9 @@ export class EventSet {
   readonly #eventBytes: Bytes = new Uint8Array(this.#events.buffer);
   readonly #request = new Int32Array(EPOLL_EVENT.words);
   readonly #requestBytes: Bytes = new Uint8Array(this.#request.buffer);
-  /** By descriptor. */
+  /** The owners, by descriptor. */
   readonly #owners: (ReadyOwner | undefined)[] = [];
-  /** By descriptor: distinguishes events of an earlier owner of the same number. */
+  /** By descriptor, how often the number was used: tells events of an earlier owner from those of the current one. */
   readonly #generations: number[] = [];
   #again: ReadyOwner[] = [];
   #size = 0;
@@ -80,7 +83,7 @@ export class EventSet {
     return this.#again.length > 0;
   }
 
-  /** Adds a descriptor; false: the kernel has refused it, `errno` says why. */
+  /** Adds a descriptor; returns false if the kernel refuses it, with the reason in `errno`. */
   add(fd: number, owner: ReadyOwner): boolean {
     const generation = (this.#generations[fd] ?? 0) + 1 | 0;
     this.#request[0] = POLLIN | POLLOUT | EPOLLRDHUP | EPOLLET;
@@ -107,14 +110,14 @@ export class EventSet {
     this.closed(fd);
   }
 
-  /** Closing the descriptor removes it from the kernel's set, unless it was duplicated. */
+  /** Forgets a descriptor that is being closed. Closing removes it from the kernel's set, unless it was duplicated. */
   closed(fd: number): void {
     if (this.#owners[fd] === undefined) return;
     this.#owners[fd] = undefined;
     if (--this.#size === 0) this.#endWaitLater();
   }
 
-  /** Calls `owner` in the next turn with 0, because it has more to do than fits into this one. */
+  /** Calls `owner` with 0 in the next turn, for work that does not fit into this one. */
   again(owner: ReadyOwner): void {
     this.#again.push(owner);
     // The wait for the set may already have begun.
@@ -143,7 +146,7 @@ export class EventSet {
     return calls;
   }
 
-  /** From now on a link waits for the set; returns the function that ends this. */
+  /** Lets a link wait for the set from now on; returns the function that undoes it. */
   attach(): () => void {
     this.#links++;
     let isAttached = true;
@@ -167,7 +170,7 @@ export class EventSet {
 
   async #run(waiter: Poller): Promise<void> {
     while (this.#links === 0 && this.#size > 0 && this.#waiter === waiter) {
-      // The handlers of the last events run first.
+      // Let the handlers of the last events run first.
       await macrotask();
       if (this.dispatch() === 0 && !this.hasMore) await waiter.wait();
     }

@@ -35,7 +35,7 @@ const TURN_CONNECTIONS = 64;
 const BACKLOG = 511;
 /** Interval between attempts to accept while there are no file descriptors left, in milliseconds. */
 const RETRY_MS = 1000;
-/** The state may change with every connection, so there is at most one line per minute. */
+/** The lack may begin and end with every connection, so there is at most one line per minute. */
 const LOG_MS = 60_000;
 
 /** Options of {@link listenNative}. */
@@ -96,7 +96,7 @@ export class NativeListener implements ReadyOwner {
     return true;
   }
 
-  /** Whether the next connection can be accepted at once; accept(2) reports errors of connections too. */
+  /** Whether to call accept(2) again at once: it also reports errors that concern only one connection. */
   #isTransient(errno: number): boolean {
     if (errno === EAGAIN) return false;
     if (errno === EINTR || errno === ECONNABORTED) return true;
@@ -121,10 +121,10 @@ export class NativeListener implements ReadyOwner {
   #noteSuccess(): void {
     if (!this.#isLogged) return;
     this.#isLogged = false;
-    this.#options.log.info("accepts connections again", { at: formatHostPort(this.address) });
+    this.#options.log.info("accepting connections again", { at: formatHostPort(this.address) });
   }
 
-  /** Accepts no more connections. */
+  /** Stops accepting connections. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -134,12 +134,12 @@ export class NativeListener implements ReadyOwner {
     this.#sockets.host.libc.close(this.#fd);
   }
 
-  /** The socket, for another process that accepts its connections too. */
+  /** The descriptor of the socket, to be passed to another process that accepts its connections too. */
   get descriptor(): number {
     return this.#fd;
   }
 
-  /** Leaves new connections to another process with the same socket, or to {@link resume}. */
+  /** Stops accepting until {@link resume}, so that another process with the same socket accepts new connections. */
   pause(): void {
     if (this.#isPaused || this.#isClosed) return;
     this.#isPaused = true;
@@ -157,7 +157,7 @@ export class NativeListener implements ReadyOwner {
 /**
  * Accepts the connections of a socket that another process has opened.
  *
- * @throws {Error} It is not such a socket; it is closed then.
+ * @throws {Error} `fd` is not a listening socket; it is closed.
  */
 export function adoptListener(
   sockets: NativeSockets,

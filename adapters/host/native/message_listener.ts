@@ -66,7 +66,7 @@ export class MessageListener implements ReadyOwner {
     }
   }
 
-  /** Accepts no more connections. */
+  /** Stops accepting connections. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -75,9 +75,9 @@ export class MessageListener implements ReadyOwner {
 }
 
 /**
- * A descriptor that is connected to a listener.
+ * Opens a descriptor that is connected to the listener `name`.
  *
- * @throws {Error} There is none of this name.
+ * @throws {Error} There is no listener of this name.
  */
 export function connectMessages(sockets: NativeSockets, name: string): number {
   const descriptor = sockets.open(AF_UNIX, SOCK_SEQPACKET);

@@ -26,14 +26,14 @@ import type { NativeSockets } from "./sockets.ts";
 export const MAX_MESSAGE = 128 * 1024;
 /** Size of the kernel's send buffer; without CAP_NET_ADMIN at most that of `net.core.wmem_max`. */
 const SEND_BUFFER = 4 * 1024 * 1024;
-/** Messages received in one turn of the event set. */
+/** Maximum number of messages received in one turn of the event set. */
 const TURN_MESSAGES = 256;
 
 /** Options of {@link MessageSocket}. */
 export interface MessageSocketOptions {
   /** `bytes` are valid during the call only; the descriptors belong to the callee. */
   onMessage(bytes: Bytes, descriptors: readonly number[]): void;
-  /** The peer has closed the socket or has ended; called once. */
+  /** Called once, when the peer has closed the socket or its process has ended. */
   onClose(): void;
   /** Maximum number of bytes that wait for room in the kernel's buffer. */
   readonly maxWaiting: number;
@@ -58,9 +58,9 @@ function sharedOf(sockets: NativeSockets) {
 }
 
 /**
- * A pair of connected descriptors.
+ * Opens a pair of connected descriptors.
  *
- * @throws {Error} There are no descriptors for it.
+ * @throws {Error} No file descriptors are left.
  */
 export function messageSocketPair(sockets: NativeSockets): [number, number] {
   const pair: Bytes = new Uint8Array(8);
@@ -123,8 +123,8 @@ export class MessageSocket implements ReadyOwner {
   }
 
   /**
-   * Sends a message, now or as soon as there is room; false: it was dropped, because too much waits, the
-   * socket is closed, or there is no room for descriptors.
+   * Sends a message now or as soon as there is room. Returns false if the message was dropped because too many bytes
+   * wait, the socket is closed, or there is no room for its descriptors.
    */
   send(bytes: Bytes, descriptors: readonly number[] = []): boolean {
     if (this.#isClosed) return false;
@@ -153,7 +153,7 @@ export class MessageSocket implements ReadyOwner {
     this.#sockets.host.libc.close(this.descriptor);
   }
 
-  /** Receives nothing until {@link resume}: another process with the same descriptor does. */
+  /** Stops receiving until {@link resume}, so that another process with the same descriptor receives the messages. */
   pause(): void {
     if (this.#isPaused || this.#isClosed) return;
     this.#isPaused = true;

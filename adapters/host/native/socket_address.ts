@@ -33,7 +33,7 @@ export function mappedSocketAddress(address: IpAddress, port: number): Bytes {
   return bytes;
 }
 
-/** The structure of a path; `undefined`: it is too long. */
+/** The structure of a path, or `undefined` if the path is too long. */
 export function unixSocketAddress(path: string): Bytes | undefined {
   const text = new TextEncoder().encode(path);
   if (text.length > MAX_PATH) return undefined;
@@ -48,7 +48,7 @@ export function familyOf(address: Bytes): number {
   return address[0]! | address[1]! << 8;
 }
 
-/** The address and port of a structure; `undefined`: it is not an IP address. */
+/** The address and port of a structure, or `undefined` if it is not one of IP. */
 export function hostPortOf(bytes: Bytes): HostPort | undefined {
   const port = bytes[2]! << 8 | bytes[3]!;
   switch (familyOf(bytes)) {

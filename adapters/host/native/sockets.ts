@@ -18,7 +18,7 @@ const RECEIVE_SIZE = 256 * 1024;
 export class NativeSockets {
   readonly host: LibcHost;
   readonly events: EventSet;
-  /** For bytes that are passed on at once. */
+  /** Receive buffer for bytes that are passed on at once. */
   readonly received: linux.Bytes = new Uint8Array(RECEIVE_SIZE);
   readonly #value = new Int32Array(2);
   readonly #valueBytes: linux.Bytes = new Uint8Array(this.#value.buffer);
@@ -29,7 +29,9 @@ export class NativeSockets {
     this.events = events;
   }
 
-  /** `undefined`: the platform or the permissions do not allow it, or there is no descriptor. */
+  /**
+   * Creates the state; `undefined` if the platform or the permissions do not allow it, or no file descriptor is left.
+   */
   static open(): NativeSockets | undefined {
     if (!mayUseSockets()) return undefined;
     let host: LibcHost;
@@ -72,14 +74,14 @@ export class NativeSockets {
     this.setOption(fd, linux.SOL_SOCKET, linux.SO_KEEPALIVE, 1);
   }
 
-  /** Closing sends a RST from now on. */
+  /** Makes closing the socket send a RST (SO_LINGER with 0). */
   setReset(fd: number): void {
     this.#value[0] = 1;
     this.#value[1] = 0;
     this.host.libc.setsockopt(fd, linux.SOL_SOCKET, linux.SO_LINGER, this.#valueBytes, 8);
   }
 
-  /** Returns the pending error of a socket and clears it; 0: none. */
+  /** Returns the pending error number of a socket and clears it; 0 if there is none. */
   takeError(fd: number): number {
     const { libc } = this.host;
     const { SOL_SOCKET, SO_ERROR } = linux;
@@ -88,7 +90,7 @@ export class NativeSockets {
     return this.#value[0];
   }
 
-  /** The smoothed round-trip time of a TCP connection, in milliseconds; `undefined`: there is none. */
+  /** The smoothed round-trip time of a TCP connection in milliseconds; `undefined` if there is none. */
   rttMs(fd: number): number | undefined {
     const info: linux.Bytes = new Uint8Array(linux.TCP_INFO_RTT + 4);
     const size = linux.intBytes(info.length);
@@ -104,14 +106,14 @@ export class NativeSockets {
     this.host.libc.close(fd);
   }
 
-  /** The error of the last function, or of `errno`, with the code that `node:net` would give it. */
+  /** The error of the last call, or of `errno`, with the code that `node:net` would give it. */
   error(call: string, errno: number = this.host.errno()): Error & { code: string } {
     const code = NAMES.get(errno) ?? `errno ${errno}`;
     return Object.assign(new Error(`${call} ${code}`), { code, errno, syscall: call });
   }
 }
 
-/** Several names may have one number, such as EAGAIN and EWOULDBLOCK: the first one counts. */
+/** Several names may have the same number, such as EAGAIN and EWOULDBLOCK; the first one is used. */
 const NAMES: ReadonlyMap<number, string> = new Map(
   Object.entries(constants.errno).reverse().map(([name, number]) => [number, name]),
 );
@@ -120,8 +122,8 @@ let sockets: NativeSockets | undefined;
 let isDecided = false;
 
 /**
- * The sockets of this thread; `undefined`: `node:net` and `node:dgram` are used instead. The first call decides,
- * unless there is no descriptor at that moment.
+ * The sockets of this thread; `undefined` if `node:net` and `node:dgram` are used instead. The first call decides,
+ * unless no file descriptor is left at that time.
  */
 export function nativeSockets(): NativeSockets | undefined {
   if (!isDecided) {

@@ -20,7 +20,7 @@ describe("a process without file descriptors", () => {
       if (out === "") throw new Error(log);
       const expected = {
         late: "x",
-        lines: ["cannot accept connections", "accepts connections again"],
+        lines: ["cannot accept connections", "accepting connections again"],
         dialled: "INSUFFICIENT_RESOURCES",
       };
       const without = { late: "not supported", lines: [], dialled: "not supported" };
