@@ -133,9 +133,12 @@ export class UdpLink implements Link {
   readonly #incoming: PacketQueue;
   #outgoing: Uint8Array<ArrayBuffer>[] = [];
   #remote: HostPort | undefined;
-  /** The peer, as the socket sends to it. */
+  /** The peer in the form that the socket needs for sending. */
   #client: DatagramClient | undefined;
-  /** The sender of the last packet from the peer, while it stays the same object. */
+  /**
+   * The object that the socket gave for the last sender that was the peer; for the same object, addresses need not be
+   * compared.
+   */
   #lastSender: DatagramClient | undefined;
   #closing: Promise<void> | undefined;
 
@@ -164,7 +167,7 @@ export class UdpLink implements Link {
         ipv6Only: true,
         receiveBuffer: RECEIVE_BUFFER,
         onDatagram: (packet, from) => link.#take(packet, from),
-        // ICMP errors about the peer, which may still come up.
+        // ICMP errors about a peer that may not have started yet.
         onError: () => link.drops["send-failed"]++,
       });
     } catch (cause) {

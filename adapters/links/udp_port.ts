@@ -70,7 +70,7 @@ export class UdpPort implements FramePort {
   readonly features: LinkFeatures;
   /** Set when it is open. */
   #socket!: HostDatagramPort;
-  /** Endpoints as the socket sends to them, by the objects that the encapsulation has for them. */
+  /** The form of each endpoint that the socket needs for sending, by the endpoint's object in the encapsulation. */
   readonly #endpoints = new WeakMap<HostPort, DatagramClient>();
   readonly #encapsulation: Encapsulation;
   readonly #offload: boolean;
@@ -196,7 +196,7 @@ export class UdpPort implements FramePort {
     const frame = datagram.subarray(this.#encapsulation.headerSize);
     const isLarge = frame.length > this.features.mtu + ETHERNET_HEADER;
     if (isLarge && !this.#offload) return this.#counts.add("drop.size");
-    // The segment size of the sender is unknown; that of this link is the likeliest.
+    // The sender's segment size is unknown; this link's is the most likely one.
     const segmentSize = isLarge ? this.features.mtu - MAX_HEADER_BYTES : 0;
     const checksum = this.#offload ? "verified" : "full";
     if (!this.#incoming.putBytes(frame, checksum, segmentSize)) this.#counts.add("drop.queue");

@@ -150,7 +150,7 @@ export class CaptureFile implements AsyncDisposable {
     this.#isOpening = true;
     try {
       this.#handle = await open(this.#path, "w");
-      // The name of a FIFO or a device belongs to its readers.
+      // A FIFO or a device must keep its name, because its readers have opened it by that name.
       if (!(await this.#handle.stat()).isFile()) this.#maxBytes = Infinity;
     } finally {
       this.#isOpening = false;
@@ -203,7 +203,10 @@ export class CaptureFile implements AsyncDisposable {
     }
   }
 
-  /** Opening a FIFO for writing blocks until it has a reader, and its buffer is small. */
+  /**
+   * Opens a FIFO for reading, which ends a pending open for writing that waits for a reader. Drops the pending
+   * blocks, since nobody will read them.
+   */
   #openForReading(): number | undefined {
     try {
       if (!statSync(this.#path).isFIFO()) return undefined;

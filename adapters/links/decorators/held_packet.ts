@@ -23,8 +23,8 @@ export class HeldPacket extends OutgoingPacket {
   }
 
   /**
-   * Flips one bit; `bit` counts from the first bit of the IP header. The checksum has to be
-   * verified then.
+   * Flips one bit; `bit` counts from the first bit of the IP header. The receiver has to verify the checksum
+   * afterwards.
    */
   flip(bit: number): void {
     const at = bit >>> 3;

@@ -31,9 +31,9 @@ export interface ImpairOptions extends LinkImpairments {
   /** Maximum number of delayed packets per direction; more are dropped. Default 1024. */
   queue?: number;
   /**
-   * Offers the offload of the underlying link, and while there are impairments splits super-packets itself,
-   * so that each segment is impaired separately. For impairments that begin while the link is in use: without
-   * any, packets just pass through. Default false.
+   * Offers the offload of the underlying link, and while there are impairments splits super-packets itself, so that
+   * each segment is impaired separately. Choose it for impairments that begin while the link is in use: until then,
+   * packets pass unchanged. Default false.
    */
   splitsSuperPackets?: boolean;
 }
@@ -42,10 +42,10 @@ export interface ImpairOptions extends LinkImpairments {
  * Impairs a link with delay, loss, reordering, corruption and limited bandwidth, as netem does for
  * a network device.
  *
- * Sent packets are impaired, and with `incoming` received packets too. The result offers neither
- * super-packets nor checksum offload, so that each segment is impaired separately and checksums
- * detect corruption; with `splitsSuperPackets` it does. Without that, a super-packet received from the
- * underlying link is impaired as a whole; a TUN device opened with `offload: false` receives none.
+ * Sent packets are impaired, and with `incoming` received packets too. The result offers neither super-packets nor
+ * checksum offload, so that each segment is impaired separately and checksums detect corruption; with
+ * `splitsSuperPackets` it offers them too. Without it, a super-packet received from the underlying link is impaired
+ * as a whole; a TUN device opened with `offload: false` receives none.
  *
  * @throws {RangeError} A share is not between 0 and 1, a time not between 0 and an hour, or
  * `bitsPerSecond` is below 1.
@@ -199,9 +199,9 @@ export class ImpairedLink implements Link {
   }
 
   /**
-   * Changes the impairments to the given ones, without those that are in effect now.
+   * Replaces all impairments with the given ones.
    *
-   * @throws {RangeError} As {@link set}; nothing has changed then.
+   * @throws {RangeError} As {@link set}; nothing has changed.
    */
   replace({ incoming, ...outgoing }: LinkImpairments): void {
     checkImpairments(outgoing);
@@ -243,8 +243,8 @@ export class ImpairedLink implements Link {
   }
 
   /**
-   * Passes on packets from another process of the service, where they have been impaired already. They cannot be
-   * delayed: a batch has one field for the process that was asked last (`generations.asked`), not one for each packet.
+   * Passes on packets that another process of the service has received and impaired already. They cannot be delayed
+   * here, because `generations.asked`, the process that was asked last, belongs to a whole batch.
    */
   #pass(batch: PacketBatch, count: number): number {
     for (let i = 0; i < count; i++) {

@@ -43,7 +43,7 @@ export interface LinkRecording {
   readonly failure: unknown;
   /** Number of packets that the filter has selected. */
   readonly selected: number;
-  /** Number of them for which there was no room. */
+  /** Number of selected packets that were not written for lack of room. */
   readonly dropped: number;
 }
 

@@ -14,7 +14,7 @@ export interface FramePort extends AsyncDisposable {
   readonly name: string;
   /** Capabilities; `mtu` is the largest IP packet in a frame. */
   readonly features: LinkFeatures;
-  /** Receives frames into `batch`, each from its destination address on. */
+  /** Receives frames into `batch`; each begins with its destination address. */
   receive(batch: PacketBatch): number;
   /** See `Link`. */
   ready(): Promise<boolean>;

@@ -66,7 +66,7 @@ export class EthernetLink implements Link {
   /** The frame buffers of the last batch, and the packet views in them, for reuse. */
   readonly #frames: Uint8Array<ArrayBuffer>[] = [];
   readonly #packets: Uint8Array<ArrayBuffer>[] = [];
-  /** The last destination that is not on the link, and its gateway. */
+  /** The last destination that was reached through a gateway, and that gateway. */
   #far: { readonly destination: IpAddress; readonly gateway: IpAddress } | undefined;
   #cancelTimer: (() => void) | undefined;
   #timerAt = Infinity;
@@ -141,8 +141,8 @@ export class EthernetLink implements Link {
   }
 
   /**
-   * Waits until all own addresses have been probed, and resolves with the duplicates, which are not
-   * used. Requires a stack on the link, since that receives the answers.
+   * Waits until all own addresses have been probed, and resolves with the duplicates, which are not used. Requires a
+   * stack on the link, because only a stack makes the link receive.
    */
   async probed(): Promise<readonly DuplicateAddress[]> {
     await this.#detection.untilSettled();
@@ -185,9 +185,7 @@ export class EthernetLink implements Link {
     }
   }
 
-  /**
-   * Resolves as for any link; with true even if there are only ARP or neighbor discovery messages.
-   */
+  /** See `Link`; resolves with true even if only ARP or neighbor discovery messages have arrived. */
   ready(): Promise<boolean> {
     return this.#undeliverable.ready(this.#port);
   }

@@ -31,7 +31,7 @@ export class Neighbor {
   state: NeighborState = "INCOMPLETE";
   /** Its link-layer address; undefined in INCOMPLETE. */
   mac = 0;
-  /** Another station that has claimed its address since the last probe; 0: none. */
+  /** Another station that has claimed the address since the last probe; 0 if there is none. */
   claimant = 0;
   /** Source address for its requests. */
   source: IpAddress;

@@ -156,12 +156,12 @@ export function enableInherited(
 
 type EnabledOffload = Pick<Device, "splitsDatagrams">;
 
-/** `undefined`: the kernel does not support the required virtio header size. */
+/** Enables the virtio header and offload; `undefined` if the kernel does not support the header's size. */
 function enableOffload({ libc, ioctlValue }: LibcHost, fd: number): EnabledOffload | undefined {
   const size = linux.intBytes(VIRTIO_HEADER_SIZE);
   if (libc.ioctl(fd, linux.TUNSETVNETHDRSZ, size) < 0) return undefined;
   const enabled = OFFLOADS.find((flags) => ioctlValue(fd, linux.TUNSETOFFLOAD, flags) >= 0);
-  // A kernel that may send them also takes them.
+  // USO works in both directions: a kernel that may send super-packets of datagrams also accepts them.
   return enabled === undefined
     ? undefined
     : { splitsDatagrams: (enabled & linux.TUN_F_USO4) !== 0 };

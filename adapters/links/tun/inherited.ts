@@ -14,7 +14,7 @@ const DEFAULT_MTU = 1500;
 /**
  * Takes over a device that another process has opened and configured, as an inherited descriptor.
  *
- * @throws {TunError} The descriptor is not such a device. It stays open then.
+ * @throws {TunError} The descriptor is not a device of the wanted kind. It stays open.
  */
 export function inheritDevice(host: LibcHost, fd: number, options: DeviceOptions): Device {
   const request = linux.ifreq("");
@@ -41,7 +41,8 @@ export function inheritDevice(host: LibcHost, fd: number, options: DeviceOptions
 /**
  * Uses the queues of a device that have been kept open since an earlier start, and configures it.
  *
- * @throws {TunError} A descriptor is not such a device, or it cannot be configured. They stay open then.
+ * @throws {TunError} A descriptor is not a device of the wanted kind, or the device cannot be configured. The
+ * descriptors stay open.
  */
 export function reuseQueues(
   host: LibcHost,

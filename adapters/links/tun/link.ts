@@ -35,7 +35,7 @@ const BATCH_BYTES = 256 * 1024;
 export class TunLink implements Link {
   readonly name: string;
   readonly features: LinkFeatures;
-  /** Another process that has its descriptor can use it too. */
+  /** The device; another process that has its descriptor can use it too. */
   readonly device: Device;
   readonly #host: LibcHost;
   readonly #libc: Libc;
@@ -50,7 +50,7 @@ export class TunLink implements Link {
   readonly #addresses = new WeakMap<linux.Bytes, number>();
   /** The host's sockets; whichever is ready first, a socket or the device, ends the wait. */
   readonly #hostEvents: EventSet | undefined;
-  /** Makes the set of host sockets wait by itself again. */
+  /** Detaches the set of host sockets from this link, so that the set waits by itself again. */
   #detach: (() => void) | undefined;
   readonly #pollSet: linux.Bytes;
   readonly #atOnce = linux.timespec(0);
@@ -60,7 +60,7 @@ export class TunLink implements Link {
   readonly #steering: ReceivePacketSteering | undefined;
   #pending: Promise<boolean> | undefined;
   #isGone = false;
-  /** Another process reads the device. */
+  /** Whether reading is left to another process. */
   #isPaused = false;
   #closing: Promise<void> | undefined;
 
@@ -111,7 +111,7 @@ export class TunLink implements Link {
     }
   }
 
-  /** The file that {@link ReceivePacketSteering} writes; `undefined`: it is not used. */
+  /** The file that {@link ReceivePacketSteering} writes; `undefined` if it is not used. */
   get steeringFile(): string | undefined {
     return this.#steering?.file;
   }
@@ -168,12 +168,15 @@ export class TunLink implements Link {
     }
   }
 
-  /** Whether a device can be shared with another process: whether {@link pause} has an effect. */
+  /** Whether {@link pause} has an effect, so that the device can be shared with another process. */
   get canPause(): boolean {
     return this.#hostEvents !== undefined;
   }
 
-  /** Receives no packets until {@link resume}: another process does. The host's sockets go on, and so does `send()`. */
+  /**
+   * Stops receiving packets until {@link resume}, so that another process receives them. Sending and the host's
+   * sockets continue to work.
+   */
   pause(): void {
     if (this.#isPaused || !this.canPause) return;
     this.#isPaused = true;

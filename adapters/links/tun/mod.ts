@@ -76,16 +76,15 @@ export function openTap(options: TunOptions = {}): Promise<FramePort> {
   return open(options, ETHERNET_HEADER);
 }
 
-/**
- * The file in `/sys` that a link writes under load, for Receive Packet Steering; `undefined`: none.
- */
+/** The file in `/sys` that a link writes under load, for Receive Packet Steering; `undefined` if it writes none. */
 export function steeringFileOf(link: Link | FramePort): string | undefined {
   return link instanceof TunLink ? link.steeringFile : undefined;
 }
 
 /**
- * Not used without offload, since the packets would overflow the queues of other processors; nor on a
- * persistent device, which would keep the setting of a process that was killed.
+ * Receive Packet Steering for a device. It is not used without offload, because more packets would overflow the
+ * queues of other processors, nor on a persistent device, because that would keep the setting of a process that was
+ * killed.
  */
 function steeringOf(
   host: LibcHost,
@@ -114,7 +113,7 @@ export function adoptDevice(device: Device): Link {
 /**
  * {@link openTun} for a device that has been kept open since an earlier start.
  *
- * @throws {TunError} The descriptor is not such a device, or it cannot be configured.
+ * @throws {TunError} The descriptor is not a TUN device, or the device cannot be configured.
  */
 export function openKeptTun(descriptor: number, options: TunOptions): Promise<Link> {
   return open(options, 0, [descriptor]);

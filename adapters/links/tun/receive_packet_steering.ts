@@ -21,9 +21,9 @@ export interface SystemInfo {
 
 /** Interval over which the load is measured, in milliseconds. */
 const WINDOW_MS = 100;
-/** With at least this many packets per read, the thread is the bottleneck. */
+/** RPS is turned on only above this number of packets per read: the thread is then the bottleneck. */
 const MANY = 4;
-/** The same while RPS is on. */
+/** The same limit while RPS is on. */
 const MIN_PACKETS = 2;
 /** Above this share of idle time, the thread has time for the kernel's work as well. */
 const IDLE = 0.5;
@@ -47,7 +47,7 @@ export class ReceivePacketSteering {
   readonly #before: string;
   readonly #processors: readonly number[];
   readonly #machine: SystemInfo;
-  /** This thread's processor, which RPS excludes; -1: RPS is off. */
+  /** This thread's processor, which RPS excludes; -1 while RPS is off. */
   #leftOut = -1;
   #windowBegan = 0;
   #notBefore = -Infinity;

@@ -61,7 +61,7 @@ export class ImpairedPath {
   #impairments = NO_IMPAIRMENT;
   #hasImpairment = false;
   #isInBurst = false;
-  /** When the bottleneck has sent the last packet. */
+  /** When the bottleneck will have sent its last packet. */
   #busyUntil = -Infinity;
   /** Arrival time of the last packet that is not reordered. */
   #lastArrival = -Infinity;
@@ -82,7 +82,10 @@ export class ImpairedPath {
     this.#hasImpairment = names.some((name) => impairments[name] !== NO_IMPAIRMENT[name]);
   }
 
-  /** Whether packets have to pass through here: there are impairments, or delayed packets that they would overtake. */
+  /**
+   * Whether packets have to pass through here, because there are impairments, or delayed packets that they would
+   * overtake.
+   */
   get isActive(): boolean {
     return this.#hasImpairment || this.#line.count > 0;
   }

@@ -14,8 +14,8 @@ const UDP_HEADER = 8;
 const MIN_TCP_HEADER = 20;
 
 /**
- * Splits packets as a device with offload does: a super-packet into its segments or datagrams, each with
- * its own checksums. Packets that leave nothing to offload pass as they are.
+ * Splits packets as a device with offload does: a super-packet into its segments or datagrams, each with its own
+ * checksums. Packets without offloaded work pass unchanged.
  */
 export class Segmenter {
   readonly #ip = new IpHeader();
@@ -41,7 +41,7 @@ export class Segmenter {
     }
   }
 
-  /** The segment with the text from `start` to `end`. */
+  /** The segment with the payload from `start` to `end`. */
   #write(
     whole: Uint8Array<ArrayBuffer>,
     headerEnd: number,

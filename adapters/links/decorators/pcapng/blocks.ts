@@ -58,7 +58,7 @@ export function fileHeader(...interfaceNames: readonly string[]): Bytes {
   ]);
 }
 
-/** The packets that an interface had until `ms` since 1970, and those missing from the recording. */
+/** An interface statistics block: the packets received up to `ms` since 1970, and those missing from the recording. */
 export function interfaceStatistics(ms: number, received: number, dropped: number): Bytes {
   const start = new Uint8Array(12); // interface 0
   const view = new DataView(start.buffer);
@@ -74,10 +74,7 @@ export function interfaceStatistics(ms: number, received: number, dropped: numbe
   ]);
 }
 
-/**
- * Changes whole blocks of one interface, numbered 0, to those of the interface `id` of a file with
- * several.
- */
+/** Renumbers the interface of whole blocks from 0 to `id`, for a file with several interfaces. */
 export function setInterface(blocks: Bytes, id: number): void {
   const view = new DataView(blocks.buffer, blocks.byteOffset, blocks.length);
   for (let at = 0; at + 12 <= blocks.length; at += view.getUint32(at + 4, true)) {

@@ -1,5 +1,5 @@
 /**
- * Filters of packets, in a subset of the syntax of pcap-filter(7).
+ * Packet filters in a subset of the syntax of pcap-filter(7).
  *
  * @module
  */
@@ -12,7 +12,7 @@ export type PacketFilter = (ip: IpHeader, packet: Uint8Array) => boolean;
 
 type Side = "src" | "dst" | "both" | "either";
 
-/** What a primitive compares with its operand. */
+/** Which part of a packet a primitive compares with its operand. */
 interface Qualifiers {
   readonly kind: "host" | "net" | "port" | "portrange";
   readonly side: Side;

@@ -19,7 +19,7 @@ export interface RecordingOptions {
   readonly name?: NameConnection | undefined;
   /** Packets that are recorded; default: all. */
   readonly filter?: PacketFilter | undefined;
-  /** Whether there is room for another packet; others are counted. Default: always. */
+  /** Whether there is room for another packet; packets without room are counted and dropped. Default: always. */
   readonly hasRoom?: (() => boolean) | undefined;
 }
 
@@ -36,7 +36,7 @@ export class Recording {
   readonly #filter: PacketFilter | undefined;
   readonly #hasRoom: () => boolean;
   #candidate = new Uint8Array(0);
-  /** Packets that the filter has selected, and those of them for which there was no room. */
+  /** Number of packets that the filter has selected, and of those dropped for lack of room. */
   selected = 0;
   dropped = 0;
 
