@@ -1,6 +1,6 @@
 /**
- * The demo network: two hosts and a path between them, which is impaired while a download runs. It needs no
- * operating system, so that it runs in the service and in a browser alike.
+ * The demo network: two stacks and an impaired path between them, over which a download runs. It needs no operating
+ * system, so it runs both in the service and in a browser.
  *
  * @module
  */
@@ -29,14 +29,14 @@ export const PATH_BOUNDS: Readonly<Record<keyof DemoPath, readonly [number, numb
   bitsPerSecond: [250_000, 20_000_000],
 };
 
-/** The path at the start. */
+/** The initial path. */
 export const FIRST_PATH: DemoPath = { delayMs: 25, loss: 0.005, bitsPerSecond: 4_000_000 };
 
 /** The queue in front of the bandwidth limit, in bytes. */
 const QUEUE_BYTES = 40_000;
 /** Maximum number of events kept between two samples; at 20 Mbit/s there are a few hundred. */
 const MAX_EVENTS = 5000;
-/** Milliseconds before a connection that has failed is opened again. */
+/** Milliseconds between the end of a connection and the next attempt. */
 const RETRY_MS = 1000;
 
 /** What has happened on the network. */
@@ -58,11 +58,11 @@ export interface DemoSample {
     readonly dropped: number;
     readonly acks: number;
   };
-  /** The time-sequence plot since the last sample. */
+  /** Points of the time-sequence plot since the last sample. */
   readonly points: SequencePoints;
 }
 
-/** Two stacks, a lossy path and a download that does not end. */
+/** Two stacks, a lossy path and an endless download. */
 export class DemoNetwork {
   readonly #clock: Clock;
   readonly #link: ImpairedLink;
@@ -87,15 +87,12 @@ export class DemoNetwork {
     void this.#download();
   }
 
-  /** The path at present. */
+  /** The current path. */
   get path(): DemoPath {
     return this.#path;
   }
 
-  /**
-   * Changes the path; values out of {@link PATH_BOUNDS} become the nearest ones, values that are not numbers are
-   * ignored.
-   */
+  /** Changes the path. Values are clamped to {@link PATH_BOUNDS}; values that are not numbers are ignored. */
   set(changes: Partial<Record<keyof DemoPath, unknown>>): void {
     const path: Record<keyof DemoPath, number> = { ...this.#path };
     for (const key of Object.keys(PATH_BOUNDS) as (keyof DemoPath)[]) {
@@ -131,7 +128,7 @@ export class DemoNetwork {
     };
   }
 
-  /** Ends the connection of the download, as a failure would; the next one begins soon. */
+  /** Aborts the connection of the download, as if it had failed; the next one is opened after a second. */
   abortDownload(): void {
     this.#socket?.abort();
   }
@@ -149,7 +146,7 @@ export class DemoNetwork {
     this.#log = socket.eventLog({ maxEvents: MAX_EVENTS });
   }
 
-  /** A path that loses everything for too long ends the connection; the next one begins then. */
+  /** Downloads over one connection after another: a path that loses everything for long enough ends a connection. */
   async #download(): Promise<void> {
     while (!this.#isClosed) {
       try {

@@ -71,7 +71,7 @@ const TYPES: Readonly<Record<string, string>> = {
   ts: "text/javascript; charset=utf-8",
 };
 
-/** No script, style or connection but the page's own; not in a frame of another page. */
+/** Allows only the page's own scripts, styles and connections, and no frame around the page. */
 const CONTENT_SECURITY_POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; " +
   "connect-src 'self'; img-src 'self' data:; base-uri 'none'; form-action 'none'; " +
   "frame-ancestors 'none'";

@@ -1,5 +1,5 @@
 /**
- * The admin API, as the page uses it.
+ * A client of the admin API for the dashboard.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface Row {
   readonly plugin?: string;
   readonly state: string;
   readonly ageSeconds: number;
-  /** What it waits for: the peer, the network or the application. */
+  /** What the connection waits for: the peer, the network or the application. */
   readonly waitsFor: string;
   readonly srttMs: number;
   readonly rtoMs: number;
@@ -72,12 +72,12 @@ export interface Upstreams {
   }[];
 }
 
-/** There is no valid session, or it has ended. */
+/** Thrown when the session is not valid or has ended. */
 export class SignedOut extends Error {}
 
 const STORED = "berth session";
 
-/** Requests with the session's token, which this tab keeps; other origins and tabs do not have it. */
+/** Sends requests with the session's token. The token is stored for this tab only (`sessionStorage`). */
 export class Api {
   #session: string | null = sessionStorage.getItem(STORED);
 

@@ -1,5 +1,5 @@
 /**
- * A button for what cannot be undone.
+ * A button for actions that cannot be undone.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export interface ConfirmProps {
   readonly title: string;
   readonly children: ComponentChildren;
   readonly disabled?: boolean;
-  /** What the button does; the text that it resolves with, or its error, is shown. */
+  /** The action of the button; its result or its error is shown. */
   readonly act: () => Promise<string>;
 }
 

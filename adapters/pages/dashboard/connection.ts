@@ -19,7 +19,7 @@ import { useLive } from "./live.ts";
 import type { ViewProps } from "./overview.ts";
 import { Packets } from "./packets.ts";
 
-/** Seconds that the plots show, at ten updates a second. */
+/** Length of the plots in seconds, at ten updates a second. */
 const SPAN = 60;
 const EVERY_MS = 100;
 /** Updates over which goodput is averaged. */
@@ -99,7 +99,7 @@ function describe(row: Row | undefined, hasEnded: boolean): string {
     : [row.state, ...facts, `waits for: ${row.waitsFor.replaceAll("-", " ")}`].join(", ");
 }
 
-/** What the plots show; bounded by the span. */
+/** The data of the plots, for the last {@link SPAN} seconds. */
 class ConnectionHistory {
   readonly window: History = new History(2, SPAN * 10);
   readonly rtt: History = new History(1, SPAN * 10);

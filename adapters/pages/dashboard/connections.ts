@@ -1,5 +1,5 @@
 /**
- * The table of connections, of which the server sends a page.
+ * The table of connections; the server sends one page of it at a time.
  *
  * @module
  */
@@ -11,12 +11,12 @@ import { html } from "../shared/html.ts";
 import type { Row, Update } from "./api.ts";
 import type { Rates } from "./rates.ts";
 
-/** Rows of a page. */
+/** Number of rows per page. */
 export const PAGE_ROWS = 25;
 /** Time after the last key before the filter is sent, in milliseconds. */
 const TYPING_MS = 250;
 
-/** Which page is shown. */
+/** The page that is shown: its filter, order and position. */
 export interface View {
   readonly filter: string;
   /** A field; a `-` in front of it sorts the largest first. */
@@ -142,7 +142,7 @@ function Filter({ filter, onFilter }: {
   `;
 }
 
-/** Sorts by its column: the largest first, then the smallest, then in no order. */
+/** A heading that sorts by its column. Clicks switch from the largest first to the smallest first, then to no order. */
 function Heading({ column: { title, field, isText }, sort, onSort }: {
   readonly column: Column;
   readonly sort: string;

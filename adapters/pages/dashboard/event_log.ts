@@ -14,15 +14,15 @@ import {
 import type { Api } from "./api.ts";
 import { PacketList } from "./packets.ts";
 
-/** Seconds of the time-sequence plot. */
+/** Length of the time-sequence plot in seconds. */
 export const SEQUENCE_SPAN = 1.5;
-/** Points of each kind that a plot holds. */
+/** Maximum number of points of each kind in a plot. */
 const MAX_POINTS = 6000;
-/** Events that the service queues while the page draws; further ones are dropped there. */
+/** Maximum number of events that the service queues while the page draws; further ones are dropped. */
 const MAX_EVENTS = 2000;
-/** Time between two drawings, in milliseconds. */
+/** Interval between two redraws, in milliseconds. */
 const READ_MS = 100;
-/** Maximum number of characters read in this time; the service queues or drops the rest. */
+/** Maximum number of characters read per redraw; the service queues or drops the rest. */
 const MAX_CHARACTERS = 400_000;
 
 /** What {@link useEventLog} returns. */
@@ -60,14 +60,14 @@ export function useEventLog(api: Api, id: string, isPaused: boolean): EventLog {
         [until, budget] = [performance.now() + READ_MS, MAX_CHARACTERS];
       }
     };
-    // A connection that has ended has no log; the view says so.
+    // The log of a connection that has ended cannot be read; the view shows that it has ended.
     follow().catch(() => {});
     return () => stopping.abort();
   }, [id, isPaused]);
   return { sent: log.sent, received: log.received, packets: log.packets, seconds };
 }
 
-/** Reads lines of the log into what is shown. */
+/** Parses lines of the log into plots and the list of packets. */
 export class LogReader {
   readonly sent: SequenceHistory = new SequenceHistory(SEQUENCE_SPAN, MAX_POINTS);
   readonly received: SequenceHistory = new SequenceHistory(SEQUENCE_SPAN, MAX_POINTS);
@@ -79,7 +79,7 @@ export class LogReader {
   #rest = "";
   seconds = 0;
 
-  /** The next part of the file; its first line is the header of qlog. */
+  /** Parses the next part of the file, whose first line is the header of qlog. */
   take(text: string): void {
     const lines = (this.#rest + text).split("\n");
     this.#rest = lines.pop()!;

@@ -1,5 +1,5 @@
 /**
- * Updates while a part of the page is shown.
+ * Live updates for the part of the page that is shown.
  *
  * @module
  */
@@ -12,13 +12,13 @@ const RETRY_MS = 2000;
 /** What {@link useLive} returns. */
 export interface Live {
   readonly update: Update | undefined;
-  /** Why there are no updates at present. */
+  /** Why there are no updates at the moment. */
   readonly trouble: string | undefined;
 }
 
 /**
- * Follows `/live` with this query; connects again when the query changes, or after the service was unreachable. A
- * hidden tab does not follow. `onUpdate` gets every update before it is shown.
+ * Follows `/live` with this query; connects again when the query changes, or after the service was unreachable.
+ * Pauses while the tab is hidden. `onUpdate` gets every update before it is shown.
  */
 export function useLive(
   api: Api,

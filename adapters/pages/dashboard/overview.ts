@@ -17,7 +17,7 @@ import { useLive } from "./live.ts";
 import { isDrop, Rates } from "./rates.ts";
 
 const SPAN = 60;
-/** Time between two requests for what changes rarely, in milliseconds. */
+/** Interval between requests for data that changes rarely, in milliseconds. */
 const POLL_MS = 5000;
 const FIRST_VIEW: View = { filter: "", sort: "", offset: 0 };
 
@@ -27,7 +27,7 @@ export interface ViewProps {
   readonly onSignedOut: () => void;
 }
 
-/** Everything but a single connection. */
+/** The view of the whole service. */
 export function Overview({ api, onSignedOut }: ViewProps): VNode {
   const [view, setView] = useState(FIRST_VIEW);
   const [rates] = useState(() => new Rates());

@@ -9,9 +9,9 @@ import { count } from "../shared/format.ts";
 import { html } from "../shared/html.ts";
 import type { LoggedEvent } from "../shared/sequence.ts";
 
-/** Segments that the list holds. */
+/** Maximum number of segments in the list. */
 export const MAX_SEGMENTS = 200;
-/** Those that are shown. */
+/** Number of segments that are shown. */
 const SHOWN = 40;
 
 /** A segment as the list shows it. */
@@ -66,7 +66,7 @@ export class PacketList {
     }
   }
 
-  /** The latest ones, the last first. */
+  /** At most `most` of the latest segments, the last one first. */
   latest(most: number): readonly ListedSegment[] {
     return this.#segments.slice(-most).reverse();
   }
@@ -97,7 +97,7 @@ export class PacketList {
   }
 }
 
-/** The table. */
+/** The table of the latest segments. */
 export function Packets({ list, version }: {
   readonly list: PacketList;
   /** Changes with the list. */

@@ -16,7 +16,7 @@ export class Rates {
   #rows = new Map<string, Row>();
   #rowsBefore = new Map<string, Row>();
 
-  /** An update at a time in seconds. */
+  /** Adds an update that was made at `seconds`. */
   take(seconds: number, stats: Counters, rows: readonly Row[] = []): void {
     this.#elapsed = this.#seconds === 0 ? 0 : seconds - this.#seconds;
     this.#seconds = seconds;

@@ -9,7 +9,7 @@ import { useState } from "preact/hooks";
 import { html } from "../shared/html.ts";
 import type { Api } from "./api.ts";
 
-/** Asks for the token until it is right. */
+/** Asks for the token until the service accepts it. */
 export function SignIn(
   { api, onSignIn }: { readonly api: Api; readonly onSignIn: () => void },
 ): VNode {

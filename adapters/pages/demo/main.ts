@@ -9,7 +9,7 @@ import { html } from "../shared/html.ts";
 import { Network } from "./network.ts";
 import { remoteSource } from "./source.ts";
 
-/** What `/about` says. */
+/** The answer of `/about`. */
 interface About {
   /** How this program was started, without its flags. */
   readonly command: string;

@@ -1,5 +1,5 @@
 /**
- * The demo network on a page: the picture of the path, its sliders, and plots that move.
+ * The demo network on a page: the picture of the path, its sliders, and live plots.
  *
  * @module
  */
@@ -78,7 +78,7 @@ export function Network({ source }: { readonly source: DemoSource }): VNode {
   `;
 }
 
-/** What the plots show. */
+/** The data of the plots. */
 class NetworkHistory {
   readonly window: History = new History(2, SAMPLES);
   readonly rtt: History = new History(1, SAMPLES);

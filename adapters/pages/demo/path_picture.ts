@@ -12,15 +12,15 @@ import { type Colours, coloursOf } from "../shared/plot.ts";
 import type { DemoSample } from "./source.ts";
 
 const HEIGHT = 132;
-/** Dots of one kind that a sample adds at most. */
+/** Maximum number of dots of one kind that a sample adds. */
 const MAX_DOTS = 5;
-/** Packets that a dot stands for, so that there are few dots. */
+/** Number of packets that a dot stands for, so that there are few dots. */
 const PACKETS_PER_DOT = 12;
-/** How long a dot travels, in milliseconds: without delay, and in addition for each millisecond of delay. */
+/** How long a dot travels, in milliseconds: on a path without delay, and in addition for each millisecond of delay. */
 const TRAVEL_MS = 700;
 const TRAVEL_PER_MS = 8;
 const SAMPLE_MS = 100;
-/** The part of the path at which a lost packet leaves it. */
+/** How far a lost packet travels, as a share of the path. */
 const LOST_AT = 0.55;
 
 /** A packet on its way. */
@@ -73,7 +73,10 @@ export function PathPicture({ sample, goodput }: PathPictureProps): VNode {
   `;
 }
 
-/** The dots that are on their way; bounded by what samples add and by how long dots travel. */
+/**
+ * The dots on the path. Their number is bounded, because each sample adds few of them and each travels for a limited
+ * time.
+ */
 class Traffic {
   #dots: Dot[] = [];
   #last: DemoSample | undefined;
@@ -93,7 +96,7 @@ class Traffic {
     this.#add("dropped", Math.ceil((dropped - before.dropped) / 2), travelMs, now);
   }
 
-  /** Those that have not arrived. */
+  /** The dots that have not arrived. */
   dots(now: number): readonly Dot[] {
     return this.#dots = this.#dots.filter(({ began, travelMs }) => now < began + travelMs);
   }
@@ -147,7 +150,7 @@ function drawDot(
   context.globalAlpha = 1;
   if (kind === "ack") return fill(context, width * (1 - part), back, 2.5, colours.muted);
   if (kind === "data") return fill(context, width * part, there, 4.5, colours.accent);
-  // A lost packet leaves the path on the way; one that finds the queue full, at the beginning of the path.
+  // A lost packet leaves the path on the way; one dropped at a full queue leaves it at the beginning.
   const leaves = kind === "lost" ? LOST_AT : 0.03;
   const fallen = Math.max(0, part - leaves) / (1 - leaves);
   const x = width * Math.min(part, leaves + fallen * 0.05);

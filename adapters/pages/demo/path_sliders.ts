@@ -10,7 +10,7 @@ import { bitRate, text } from "../shared/format.ts";
 import { html } from "../shared/html.ts";
 import type { DemoPath } from "./source.ts";
 
-/** A slider from 0 to {@link STEPS}, and what its positions mean. */
+/** A slider from 0 to {@link STEPS}, with the conversion between positions and values. */
 interface Slider {
   readonly key: keyof DemoPath;
   readonly name: string;
@@ -20,7 +20,10 @@ interface Slider {
 }
 
 const STEPS = 200;
-/** How long a slider keeps its own position after a change, in milliseconds: samples in transit are older. */
+/**
+ * How long a slider keeps its position after a change, in milliseconds, because samples in transit still have the old
+ * value.
+ */
 const HOLD_MS = 600;
 
 const SLIDERS: readonly Slider[] = [

@@ -1,5 +1,5 @@
 /**
- * Server-sent events of a response: `EventSource` cannot send `Authorization`.
+ * Reads server-sent events from a response, because `EventSource` cannot send `Authorization`.
  *
  * @module
  */

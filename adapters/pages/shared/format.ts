@@ -27,7 +27,7 @@ export function bitRate(value: number): Quantity {
   return scaled(value, ["bit/s", "kbit/s", "Mbit/s", "Gbit/s", "Tbit/s"]);
 }
 
-/** Milliseconds, with the decimals that three digits have. */
+/** Milliseconds with three significant digits. */
 export function milliseconds(value: number): Quantity {
   return { value: digits(value), unit: "ms" };
 }
@@ -40,7 +40,7 @@ export function duration(seconds: number): Quantity {
   return { value: String(Math.floor(seconds / 86_400)), unit: "d" };
 }
 
-/** Both parts. */
+/** The value and its unit as text. */
 export function text({ value, unit }: Quantity): string {
   return `${value} ${unit}`;
 }

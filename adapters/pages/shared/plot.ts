@@ -9,7 +9,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { html } from "./html.ts";
 
-/** How a line is drawn: the accent colour is for the one that the plot is about. */
+/** How a line is drawn; the accent colour marks the main line of a plot. */
 export type Stroke = "accent" | "ink" | "dashed";
 
 /** A line of a plot. */
@@ -17,7 +17,7 @@ export interface Line {
   readonly label: string;
   readonly stroke: Stroke;
   readonly fill?: boolean;
-  /** Holds each value until the next. */
+  /** Draws a step at each value instead of a slope between values. */
   readonly stepped?: boolean;
 }
 
@@ -37,21 +37,21 @@ export interface PlotProps {
   readonly version: number;
   readonly format: (value: number) => string;
   readonly height: number;
-  /** Seconds that are shown; `null`: all. */
+  /** Length of the horizontal axis in seconds; `null` for all values. */
   readonly span: number | null;
-  /** Draws more on the canvas. */
+  /** Draws additional marks on the canvas. */
   readonly draw?: ((plot: uPlot, colours: Colours) => void) | undefined;
   /** The smallest range of the vertical axis, which begins at 0. */
   readonly least: number;
-  /** A fixed range of the vertical axis; absent: it begins at 0 and grows with the values. */
+  /** A fixed range of the vertical axis; without it, the axis begins at 0 and grows with the values. */
   readonly range?: readonly [number, number] | undefined;
   /** Entries of the legend for what `draw` adds. */
   readonly keys?: readonly Key[] | undefined;
-  /** Labels of the horizontal axis, which ends at `end`; absent: seconds before that. */
+  /** Labels of the horizontal axis, which ends at `end`; without it, the labels are seconds before `end`. */
   readonly xFormat?: (value: number, end: number) => string;
 }
 
-/** Colours of the page at present. */
+/** The current colours of the page. */
 export interface Colours {
   readonly ink: string;
   readonly muted: string;
@@ -127,7 +127,7 @@ export function Plot(props: PlotProps): VNode {
   `;
 }
 
-/** A short line as in the plot. */
+/** A short line for the legend, drawn as in the plot. */
 function Sample({ stroke }: { readonly stroke: Stroke }): VNode {
   const colour = stroke === "accent" ? "var(--accent)" : "var(--muted)";
   return html`
@@ -139,7 +139,7 @@ function Sample({ stroke }: { readonly stroke: Stroke }): VNode {
   `;
 }
 
-/** A bar with ticks, as a segment in a time-sequence plot. */
+/** A bar with ticks for the legend, drawn as a segment in a time-sequence plot. */
 function Bar({ isAgain }: { readonly isAgain: boolean }): VNode {
   return html`
     <svg viewBox="0 0 18 8" aria-hidden="true">
@@ -200,7 +200,7 @@ function optionsOf(
         size: 24,
         gap: 4,
         space: 70,
-        // At fixed positions while the plot moves.
+        // Ticks stay at fixed positions while the plot moves.
         ...span !== null && {
           splits: (_plot, _axis, _min, max) =>
             [1, 2 / 3, 1 / 3, 0].map((part) => max - part * span),
@@ -228,7 +228,7 @@ function ago(tick: number, end: number): string {
   } s`;
 }
 
-/** Without zeros at the end: "2.50 MB" as "2.5 MB". */
+/** Removes zeros at the end: "2.50 MB" becomes "2.5 MB". */
 function shortened(text: string): string {
   return text.replace(/(\.\d*?)0+(?= |$)/, "$1").replace(/\.(?= |$)/, "");
 }

@@ -46,7 +46,7 @@ interface Snapshot {
 /** Turns events into points, in order. */
 export class SequenceReader {
   readonly #direction: Direction;
-  /** A sequence number on the wire and the same without wrapping, from which others are derived. */
+  /** A sequence number from the wire and its unwrapped value, from which others are derived. */
   #wire = 0;
   #unwrapped = 0;
   #isKnown = false;
@@ -93,11 +93,11 @@ export class SequenceReader {
 
   #begin({ iss, irs, snd_una, rcv_nxt }: Snapshot): void {
     if (this.#direction === "sent") this.#learn(iss, snd_una);
-    // Before the peer's SYN there is no number; it comes with the SYN.
+    // Before the peer's SYN there is no initial sequence number; the SYN's event has it.
     else if (rcv_nxt !== irs) this.#learn(irs, rcv_nxt);
   }
 
-  /** The initial sequence number and a later one, from which the others are derived. */
+  /** Records an initial sequence number and a later one, from which the others are derived. */
   #learn(initial: number, wire: number): void {
     if (this.#isKnown) return void this.#unwrap(wire);
     this.#isKnown = true;
@@ -107,7 +107,7 @@ export class SequenceReader {
     this.#highest = Math.max(0, this.#unwrapped);
   }
 
-  /** The number nearest to the last one (RFC 9293 3.4). */
+  /** The unwrapped value that is nearest to the last one (RFC 9293 3.4). */
   #unwrap(wire: number): number {
     this.#unwrapped += (wire - this.#wire) | 0;
     this.#wire = wire;

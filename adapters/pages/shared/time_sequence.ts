@@ -52,7 +52,7 @@ export function TimeSequence({ title, history, now, span, height }: TimeSequence
   `;
 }
 
-/** Sequence numbers that are close together differ in their last digits. */
+/** Labels of the vertical axis: a smaller range needs more decimals to tell its ticks apart. */
 function positionFormat(range: number): (value: number) => string {
   const decimals = range < 300_000 ? 3 : 2;
   return (value) =>
