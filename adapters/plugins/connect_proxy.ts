@@ -11,10 +11,10 @@ import { hostNetwork } from "../host/network.ts";
  * An HTTP `CONNECT` proxy (RFC 9110 9.3.6): tunnels out through the host, or back into the stack.
  *
  * Other methods are answered with 405, denied targets with 403, failed connections with 502 or 504. With `users`,
- * clients have to authenticate (RFC 7617). Through the host, loopback, link-local, multicast and metadata addresses are
- * denied unless `allow` lists them; for a name, the address that is checked is the one connected to. Half-closes and
- * resets are relayed in both directions. A head may be at most 16 KiB long; a connection buffers at most 64 KiB per
- * direction.
+ * clients have to authenticate (RFC 7617). Through the host, loopback, link-local, multicast and metadata addresses
+ * are denied unless `allow` lists them; for a name, the address that is checked is the one connected to. Half-closes
+ * and resets are relayed in both directions. A request's head may have at most 16 KiB; a connection buffers at most
+ * 64 KiB per direction.
  *
  * @example
  * ```ts

@@ -8,13 +8,14 @@ import { type EgressOptions, egressThrough } from "../../plugins/egress.ts";
 import { hostNetwork } from "../host/network.ts";
 
 /**
- * Forwards TCP and UDP through the host, to the original destination of each connection and flow. If all addresses are
- * its own, the stack can be the default route of a network namespace, which then has access to other networks without NAT
- * and without privileges.
+ * Forwards TCP and UDP through the host, to the original destination of each connection and flow. With `0.0.0.0/0` as
+ * an own address, the stack can be the default route of a network namespace, which then has access to other networks
+ * without NAT and without privileges.
  *
- * It connects to the target before it answers the SYN: if the target refuses, so does the plugin; if the target does not
- * answer, nor does the plugin. Half-closes and resets are relayed. Loopback, link-local, multicast and metadata addresses
- * are denied unless `allow` lists them. At most 16,384 connections and flows at the same time (`maxConnections`).
+ * It connects to the target before it answers the SYN: if the target refuses, the plugin refuses the connection; if
+ * the target does not answer, the SYN is not answered. Half-closes and resets are relayed. Loopback, link-local,
+ * multicast and metadata addresses are denied unless `allow` lists them. At most 16,384 connections and flows are
+ * open at the same time (`maxConnections`).
  *
  * @example
  * ```ts

@@ -158,7 +158,7 @@ async function serve(c: Context, next: Next, server: Server): Promise<void> {
   }
 }
 
-/** Begins a session; `undefined`: the host has no resources for it. */
+/** Begins a session; `undefined` if the host has no resources for it. */
 function open(c: Context, server: Server): Promise<TlsSession | undefined> {
   return server.open(c).catch((error: Error) => {
     if (error instanceof PeerFaultError) throw error;

@@ -35,7 +35,7 @@ export interface ServerSettings {
   readonly minVersion: "TLSv1.2" | "TLSv1.3";
   /** ALPN protocols, the preferred one first. */
   readonly alpn: readonly string[] | undefined;
-  /** The cipher suites of TLS 1.2, in the notation of OpenSSL; `undefined`: the engine's own. */
+  /** The cipher suites of TLS 1.2, in the notation of OpenSSL; `undefined` for the engine's default. */
   readonly ciphers: string | undefined;
   /** Whether clients are asked for a certificate, and whether they must present one. */
   readonly clients: { readonly required: boolean } | undefined;

@@ -32,8 +32,8 @@ export interface TlsOptions {
   /** How long a handshake may take, in milliseconds. Default 10,000. */
   handshakeTimeoutMs?: number | undefined;
   /**
-   * Maximum number of handshakes in progress; at the limit, the client with the most loses its oldest
-   * to clients with fewer, and is refused itself. Default 4096.
+   * Maximum number of handshakes in progress. At the limit, a new handshake of a client with few of them ends the
+   * oldest handshake of the client with the most; a new one of the latter is refused. Default 4096.
    */
   maxHandshakes?: number | undefined;
 }

@@ -10,7 +10,7 @@ export function isPem(source: string): boolean {
   return source.includes("-----BEGIN ");
 }
 
-/** How messages name `source`. PEM text is never shown, because it may be a key. */
+/** The name of `source` in messages. PEM text is never shown, because it may be a key. */
 export function nameOf(source: string): string {
   return isPem(source) ? "given as text" : source;
 }
@@ -40,7 +40,7 @@ export function keysOf(text: string): string {
   return blocksOf(text, /^-----BEGIN ([A-Z0-9]+ )*PRIVATE KEY-----/);
 }
 
-/** Needed because Deno reads only the first block of a text, where Bun searches for the right one. */
+/** The blocks of one kind. Deno reads only the first block of a text, whereas Bun searches for the right one. */
 function blocksOf(text: string, beginning: RegExp): string {
   const blocks = text.match(/-----BEGIN ([A-Z0-9 ]+)-----[^]*?-----END \1-----/g) ?? [];
   const found = blocks.filter((block) => beginning.test(block));

@@ -11,7 +11,7 @@ import { type OpenSsl, SSL_TLSEXT_ERR } from "./library.ts";
 export interface HandshakeParty {
   /** Selects the certificate for the server name of the client. */
   chooseCertificate(name: string): void;
-  /** Selects one of the protocols that the client offers; `undefined`: none of them. */
+  /** Selects one of the protocols that the client offers, or `undefined` for none of them. */
   chooseProtocol(offered: readonly string[]): string | undefined;
 }
 
@@ -28,7 +28,7 @@ const TLSEXT_NAMETYPE_HOST_NAME = 0;
 let party: HandshakeParty | undefined;
 const made: Map<OpenSsl, Callbacks> = new Map();
 
-/** Runs a step of the handshake of `of`, whose callbacks go to it. */
+/** Runs a step of the handshake of `of`, which handles the callbacks during that step. */
 export function withHandshakeParty<T>(of: HandshakeParty, step: () => T): T {
   party = of;
   try {
@@ -38,7 +38,7 @@ export function withHandshakeParty<T>(of: HandshakeParty, step: () => T): T {
   }
 }
 
-/** Created once per thread, because a callback is never freed. */
+/** The callbacks of this thread. They are created once, because a callback is never freed. */
 export function callbacksOf(library: OpenSsl): Callbacks {
   let callbacks = made.get(library);
   if (callbacks === undefined) made.set(library, callbacks = makeCallbacks(library));

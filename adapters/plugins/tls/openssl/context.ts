@@ -20,8 +20,8 @@ const SSL_MODE_NO_AUTO_CHAIN = 8;
 /** Idle sessions release their 16 KiB buffers. */
 const SSL_MODE_RELEASE_BUFFERS = 16;
 /**
- * Without SSL_MODE_ENABLE_PARTIAL_WRITE, which would end each write after one record: a memory BIO accepts
- * everything.
+ * SSL_MODE_ENABLE_PARTIAL_WRITE is left out: it would end each write after one record, although a memory BIO accepts
+ * any number.
  */
 const MODE = SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN |
   SSL_MODE_RELEASE_BUFFERS;
@@ -29,7 +29,7 @@ const MODE = SSL_MODE_ACCEPT_MOVING_WRITE_BUFFER | SSL_MODE_NO_AUTO_CHAIN |
 /** What all contexts of a server share besides {@link ServerSettings}. */
 export interface ContextCallbacks {
   readonly serverName: Pointer;
-  /** `undefined`: no ALPN. */
+  /** `undefined` without ALPN. */
   readonly alpn: Pointer | undefined;
 }
 
@@ -65,7 +65,7 @@ export class SslContext {
 export class TicketKeys {
   readonly #keys: Uint8Array<ArrayBuffer> = crypto.getRandomValues(new Uint8Array(80));
 
-  /** A session whose client was verified with a CA other than `ca` is not resumed. */
+  /** Makes `context` use these keys. A session whose client was verified with a CA other than `ca` is not resumed. */
   use({ functions, addressOf }: OpenSsl, context: Pointer, ca: string): void {
     const keys = this.#keys;
     functions.SSL_CTX_ctrl(context, SSL_CTRL.SET_TLSEXT_TICKET_KEYS, keys.length, addressOf(keys));
@@ -151,7 +151,7 @@ function useAuthorities(
   functions.SSL_CTX_set_verify(context, mode, null);
 }
 
-/** The caller frees them. */
+/** Parses the certificates in `pem`; the caller frees them. */
 function readCertificates(library: OpenSsl, pem: string): Pointer[] {
   const { functions } = library;
   const found: Pointer[] = [];
@@ -174,12 +174,12 @@ function withMemory<T>({ functions }: OpenSsl, text: string, use: (bio: Pointer)
     return use(bio);
   } finally {
     functions.BIO_free(bio);
-    // Wiped because it may be a key. Not earlier: the BIO reads the bytes in place.
+    // The text may be a key, so it is wiped; only now, because the BIO reads it in place.
     bytes.fill(0);
   }
 }
 
-/** At most 32 bytes. */
+/** The session ID context for a CA; OpenSSL allows at most 32 bytes. */
 function sessionIdContext(ca: string): Uint8Array<ArrayBuffer> {
   return new Uint8Array(createHash("sha256").update("berth").update(ca).digest());
 }

@@ -12,7 +12,7 @@ import type { MemoryBios } from "./memory_bios.ts";
 const TLSEXT_NAMETYPE_HOST_NAME = 0;
 const X509_V_OK = 0;
 
-/** What was negotiated. */
+/** The results of the handshake of `ssl`. */
 export function infoOf(
   library: OpenSsl,
   ssl: Pointer,

@@ -23,7 +23,7 @@ export class MemoryBios {
   readonly #input: Pointer;
   readonly #output: Pointer;
   readonly #buffer: Bytes = new Uint8Array(OUTPUT_BYTES);
-  /** The beginning of `#buffer` that the last call has filled. */
+  /** The part of `#buffer` that the last call has filled. */
   #drained: Bytes = NOTHING;
 
   constructor({ functions }: OpenSsl) {
@@ -68,9 +68,9 @@ export class MemoryBios {
   drain(): Bytes {
     const count = this.#functions.BIO_read(this.#output, this.#buffer, OUTPUT_BYTES);
     if (count <= 0) return NOTHING;
-    // Small responses often have the same length as the one before.
+    // Reuse the view if it has the right length: small responses often have the same length.
     if (count !== this.#drained.length) this.#drained = this.#buffer.subarray(0, count);
-    // Only a long certificate chain needs more.
+    // Only a long certificate chain needs more than the buffer.
     return count < OUTPUT_BYTES ? this.#drained : this.#withRest();
   }
 

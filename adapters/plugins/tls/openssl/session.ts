@@ -31,8 +31,8 @@ const RECORD_OVERHEAD = 64;
 /** From this size on, moving ciphertext straight into the base's send buffer costs less than a copy. */
 const DIRECT_BYTES = 4 * 1024;
 /**
- * Upper bound on the queued answers to messages such as KeyUpdate (RFC 8446 4.6.3), in bytes. A client that
- * does not read its answers is not read from while more are queued.
+ * Upper bound on the queued answers to messages such as KeyUpdate (RFC 8446 4.6.3), in bytes. While more bytes are
+ * queued, because the client does not read them, nothing is read from the client.
  */
 const MAX_ANSWER_BYTES = 4096;
 /** Maximum number of bytes read and discarded after the client's close_notify. */
@@ -56,7 +56,7 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
   #store: CertificateStore<SslContext> | undefined;
   /** `undefined` once freed. */
   #ssl: Pointer | undefined;
-  /** The iterator that `#view` is borrowed from; `undefined`: nothing is borrowed. */
+  /** The iterator that `#view` is borrowed from; `undefined` while nothing is borrowed. */
   #views: AsyncIterator<Bytes> | undefined;
   /** Received ciphertext; the bytes from `#at` on have not been passed to the library yet. */
   #view: Bytes | undefined;
@@ -191,7 +191,7 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     }
   }
 
-  /** Decrypts what has arrived; 0: a record is still incomplete, or the end has been reached. */
+  /** Decrypts what has arrived; returns 0 if the record is still incomplete, or at the end. */
   #decrypt(target: Uint8Array): number {
     const { functions } = this.#library;
     const ssl = this.#require();
@@ -234,7 +234,7 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     if (this.#at === view.length) this.#giveBack();
   }
 
-  /** Waits for ciphertext; false at the end of the base. */
+  /** Waits for ciphertext; resolves with false at the end of the base. */
   async #fill(): Promise<boolean> {
     return this.#view !== undefined || this.#takeView(await this.#nextView());
   }
@@ -309,7 +309,7 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     return count;
   }
 
-  /** How much of `wanted` bytes of plaintext the base has room for; 0: less than a record. */
+  /** How many of `wanted` bytes of plaintext the base has room for; 0 if it has no room for a record. */
   #writable(wanted: number): number {
     if (this.#direct === undefined) return WRITE_BYTES;
     const { room } = this.#direct;

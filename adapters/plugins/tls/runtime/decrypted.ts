@@ -18,7 +18,7 @@ export class Decrypted {
     return this.#reader !== undefined;
   }
 
-  /** Adds a chunk of the runtime's, without copying it. */
+  /** Adds a chunk from the runtime without copying it. */
   push({ buffer, byteOffset, byteLength }: Uint8Array<ArrayBufferLike>): void {
     this.#chunks.push(new Uint8Array(buffer as ArrayBuffer, byteOffset, byteLength));
     this.#wake();

@@ -20,7 +20,7 @@ export class RuntimeEngine implements TlsEngine<SecureContext> {
 
   load({ certificate, key }: CertificateMaterial, ca: string | undefined): SecureContext {
     const { minVersion, ciphers } = this.#settings;
-    // Deno refuses the option, and has no suite that HTTP/2 prohibits.
+    // Deno rejects the option `ciphers`, and supports no cipher suite that HTTP/2 prohibits.
     const hasOption = ciphers !== undefined && runtimeName() === "bun";
     const optional = { ...(ca ? { ca } : {}), ...(hasOption ? { ciphers } : {}) };
     return createSecureContext({ ...optional, minVersion, cert: certificate, key });

@@ -1,5 +1,5 @@
 /**
- * Work that must not overlap, and that many clients wait for.
+ * A fair queue for tasks of many clients that must not overlap.
  *
  * @module
  */

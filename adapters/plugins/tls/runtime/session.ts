@@ -175,7 +175,7 @@ export class RuntimeSession implements TlsSession {
 
       await this.#ciphertext.write(chunk);
     }
-    // The engine is not told: it would take the end of the connection for close_notify.
+    // The end is not passed to the engine, which would take it for close_notify.
     this.#baseEnded = true;
     if (this.#isSecured) return await this.#expectNotify();
     await this.#wait();

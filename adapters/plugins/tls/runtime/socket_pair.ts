@@ -31,8 +31,8 @@ interface PairListener {
  * listening socket is in a folder that only this user may enter, which is removed when no pair is
  * being opened.
  *
- * Clients take turns; `client` names one. `isWanted` is called when it is this pair's turn. If the client
- * has gone by then, no pair is opened, so that the clients behind it in the queue do not wait.
+ * Clients take turns; `client` identifies the one that the pair is for. `isWanted` is called when it is this pair's
+ * turn, and returns false if the client has disconnected; then no pair is opened.
  */
 export function openSocketPair(
   client = "",
@@ -84,7 +84,10 @@ async function closeListener(): Promise<void> {
   await removeFolder(opened.folder, opened.path);
 }
 
-/** Reads no folder, because that needs a file descriptor and there may be none left. */
+/**
+ * Removes the folder and the socket by name. Listing the folder would need a file descriptor, and there may be none
+ * left.
+ */
 async function removeFolder(folder: string, path: string): Promise<void> {
   await unlink(path).catch(() => {}); // the server may have removed it
   await rmdir(folder).catch(() => {});
