@@ -1,5 +1,5 @@
 /**
- * The module `node:ffi` of Node.js 26, as far as it is used here.
+ * The part of the module `node:ffi` of Node.js 26 that is used here.
  *
  * @module
  */
@@ -29,7 +29,7 @@ export interface NodeLibrary<Functions> {
 
 /** `node:ffi`. */
 export interface NodeFfi {
-  /** `null`: the functions of the program itself. A parameter of 64 bits takes a `bigint`. */
+  /** Opens a library, or with `null` the program itself. A parameter of 64 bits takes a `bigint`. */
   dlopen<Functions>(
     path: string | null,
     signatures: Readonly<Record<keyof Functions & string, NodeSignature>>,
@@ -40,7 +40,7 @@ export interface NodeFfi {
   getCurrentEventLoop(): NodePointer;
 }
 
-/** `undefined`: this Node.js is older than 26.6, or was built or started without it. */
+/** The module; `undefined` if this Node.js is older than 26.6, or was built or started without it. */
 export function nodeFfi(): NodeFfi | undefined {
   try {
     // Not a static import, since other runtimes do not know the module.

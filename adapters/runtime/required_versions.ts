@@ -20,8 +20,7 @@ export function requireRuntime(): void {
 }
 
 /**
- * What is wrong with the runtime whose `process.versions` these are, and what to do; `undefined` if
- * it can be used.
+ * What is wrong with the runtime that has these `process.versions`, and what to do; `undefined` if it can be used.
  */
 export function versionFault(
   versions: Readonly<Record<string, string | undefined>>,

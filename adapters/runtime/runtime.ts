@@ -1,13 +1,13 @@
-/** Whether this is a single program that Bun compiled, whose modules are not on disk. */
+/** Whether this program was compiled by Bun, so that its modules are not on disk. */
 export const isCompiled: boolean = import.meta.url.startsWith("file:///$bunfs/");
 
-/** The runtimes: two that run everything, and Node.js, which runs the library. */
+/** The runtimes: Deno and Bun run everything, Node.js runs the library. */
 export type RuntimeName = "deno" | "bun" | "node";
 
 /**
  * The current runtime.
  *
- * @throws {Error} It is none of them.
+ * @throws {Error} The runtime is none of these.
  */
 export function runtimeName(): RuntimeName {
   const { Bun, Deno, process } = globalThis as {

@@ -1,5 +1,5 @@
 /**
- * TypeScript to JavaScript, by the runtime.
+ * Converts TypeScript to JavaScript with the runtime's transpiler.
  *
  * @module
  */

@@ -8,9 +8,9 @@ interface Timer {
   readonly wake: () => void;
 }
 
-/** Limit for timers that reschedule themselves without delay. */
+/** Maximum number of timers that run at one point in time, for timers that reschedule themselves without delay. */
 const MAX_TIMERS_PER_INSTANT = 100_000;
-/** Number of event loop turns for work that no timer drives, such as a digest in another thread. */
+/** Maximum number of event loop turns to wait for work that no timer drives, such as a digest in another thread. */
 const MAX_IDLE_TURNS = 1000;
 
 /**

@@ -5,12 +5,12 @@
  */
 
 /**
- * Takes the text or bytes that `response` was made of; from then on it counts as read. `undefined`: there is
- * no body, it may be a stream, or it has been read.
+ * Takes the text or bytes that `response` was made from, and marks it as read. Returns `undefined` if there is no
+ * body, if it may be a stream, or if it has been read.
  *
- * Fetch has no way to ask, and on Deno reading a string as a stream takes longer than the rest of the
- * response. Deno keeps the state in a symbol property, which is found by trying known bodies. If there is no
- * such property, or it behaves differently, this is `undefined`, as on Bun.
+ * Fetch has no such method, and on Deno reading a string as a stream takes longer than the rest of the response. Deno
+ * keeps the body's state in a symbol property, which is found by trying known bodies. This is `undefined` if there is
+ * no such property, as on Bun, or if it behaves differently.
  */
 export const takeDenoBody:
   | ((response: Response) => string | Uint8Array<ArrayBuffer> | undefined)

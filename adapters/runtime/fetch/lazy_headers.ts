@@ -1,5 +1,5 @@
 /**
- * Headers of a request that are created when more than single values are read.
+ * Headers of a request. The real ones are created when more than single values are read.
  *
  * @module
  */

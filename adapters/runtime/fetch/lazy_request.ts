@@ -1,5 +1,5 @@
 /**
- * A Request that is created when more than its method, URL and single fields are read.
+ * A stand-in for a Request. The real one is created when more than its method, URL and single fields are read.
  *
  * @module
  */
@@ -16,7 +16,7 @@ export class LazyRequest {
   #real: LazySignalRequest | undefined;
   #gone: { reason: unknown } | undefined;
 
-  /** `url` is as `URL` writes it. */
+  /** `url` must be normalized, as `URL` writes it. */
   constructor(head: RequestHead, url: string) {
     this.#head = head;
     this.#url = url;
@@ -33,7 +33,10 @@ export class LazyRequest {
     return self.#real;
   }
 
-  /** Whether `request` is one: `instanceof` says that it is a Request of the platform's. */
+  /**
+   * Whether `request` is a LazyRequest. `instanceof` cannot tell, because a LazyRequest passes for the platform's
+   * Request.
+   */
   static is(request: object): request is LazyRequest {
     return #head in request;
   }

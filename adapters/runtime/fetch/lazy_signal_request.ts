@@ -42,7 +42,7 @@ export class LazySignalRequest extends Request {
     return SIGNAL_SLOT === undefined ? new Request(copy, { signal: this.signal }) : copy;
   }
 
-  /** Makes one; see `FetchPlatform.createRequest`. */
+  /** Creates a request; see `FetchPlatform.createRequest`. */
   static of(
     url: string,
     init: RequestInit | undefined,

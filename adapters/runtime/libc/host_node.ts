@@ -18,8 +18,8 @@ interface Functions extends Omit<Libc, "eventfd_write"> {
 }
 
 /**
- * Foreign functions of Node.js. A foreign function blocks the thread, but the event loop itself can wait for
- * a descriptor: it is a library that can be called.
+ * Foreign functions of Node.js. Calling a foreign function blocks the thread, so the event loop of Node.js waits for
+ * descriptors; its library, libuv, can be called.
  *
  * @throws {Error} This Node.js has no foreign functions, or does not allow them.
  */

@@ -1,5 +1,5 @@
 /**
- * Constants and structures of the Linux kernel ABI on x86-64 and arm64, which differ in only one of them.
+ * Constants and structures of the Linux kernel ABI on x86-64 and arm64. Only `struct epoll_event` differs.
  *
  * @module
  */
@@ -30,7 +30,7 @@ export const SO_KEEPALIVE = 9;
 export const SO_LINGER = 13;
 export const SO_ACCEPTCONN = 30;
 export const SO_PEERCRED = 17;
-/** Beyond the maximum for all processes; needs CAP_NET_ADMIN. */
+/** Sets a size above the limit for all processes; needs CAP_NET_ADMIN. */
 export const SO_SNDBUFFORCE = 32;
 export const SO_RCVBUFFORCE = 33;
 export const SCM_RIGHTS = 1;

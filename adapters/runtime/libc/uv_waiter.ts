@@ -3,7 +3,7 @@ import type { NodeFfi, NodeLibrary, NodePointer, NodeSignature } from "../node_f
 import type { Poller } from "./host.ts";
 import type { Bytes } from "./linux.ts";
 
-/** Functions of libuv, the event loop in Node.js; 0: success. */
+/** Functions of libuv, the event loop of Node.js; those with a status return 0 for success. */
 interface Uv {
   uv_handle_size(type: number): bigint;
   uv_poll_init(loop: NodePointer, handle: Bytes, fd: number): number;
@@ -24,7 +24,7 @@ const SIGNATURES: Readonly<Record<keyof Uv, NodeSignature>> = {
 const UV_POLL = 8;
 const UV_READABLE = 1;
 
-/** Has the event loop of Node.js wait for a descriptor. Only a wait keeps the process alive. */
+/** Makes the event loop of Node.js wait for a descriptor. The process stays alive only during a wait. */
 export class UvWaiter implements Poller {
   readonly #library: NodeLibrary<Uv>;
   /** `uv_poll_t`; libuv keeps its address until it is closed. */
@@ -71,7 +71,7 @@ export class UvWaiter implements Poller {
     return this.#closing ??= this.#free();
   }
 
-  /** Called by libuv, after which Node.js runs no promises: they run in the immediate. */
+  /** Called by libuv. Node.js runs no promise callbacks after such a call, so they wait for the immediate. */
   #end(): void {
     this.#library.functions.uv_poll_stop(this.#handle);
     const wake = this.#wake;
