@@ -26,7 +26,7 @@ import { openApi } from "./open_api.ts";
 import { redact } from "./redact.ts";
 import { bodyOf, EVENT_STREAM, jsonOf, queryOf, type Route } from "./route.ts";
 
-/** The service, as the API uses it. */
+/** The parts of the service that the API uses. */
 export interface AdminTarget {
   readonly service: Pick<
     Service,
@@ -53,16 +53,16 @@ export interface AdminTarget {
   reload(): Promise<Changes>;
   /** Replaces the process with a new one, within a time limit in milliseconds. */
   upgrade(limitMs?: number): Promise<Upgraded>;
-  /** Changes to the configuration in `text`, whose syntax is that of the file. */
+  /** Changes to the configuration in `text`, which has the syntax of the configuration file. */
   use(text: string): Promise<Changes>;
   /** The metrics as text, with the names of berth or of node_exporter. */
   metrics(names?: "node_exporter"): Promise<string>;
-  /** Opens the log file again; false if there is none. */
+  /** Opens the log file again; returns false if there is none. */
   reopen(): boolean;
   readonly log: { level: LogLevel };
   readonly events: EventHub;
   readonly live: LiveUpdates;
-  /** The pages that have signed in. */
+  /** The sessions of dashboard pages that have signed in. */
   readonly sessions: Sessions;
 }
 
@@ -70,7 +70,7 @@ export interface AdminTarget {
 const MAX_CONFIG = 1024 * 1024;
 /** Maximum time limit for the start of a new process, in milliseconds. */
 const MAX_START_MS = 600_000;
-/** Rows of `/connections` in one answer. */
+/** Maximum number of rows in an answer of `/connections`. */
 const MAX_ROWS = 10_000;
 
 const selection = selectionSchema(MAX_ROWS, 100);
@@ -89,7 +89,7 @@ const level = z.strictObject({
   level: z.enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(", ")}`),
 });
 
-/** Makes the application. Answers are JSON; an error is `{ "error": MESSAGE }`. */
+/** Creates the application. Responses are JSON; an error is `{ "error": MESSAGE }`. */
 export function adminApp(
   target: AdminTarget,
   options: Omit<GuardOptions, "dashboard"> = {},
@@ -325,7 +325,7 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "PUT",
       path: "/log-level",
-      summary: "Changes it until the next reload that changes logLevel",
+      summary: "Changes the log level until the next reload that changes logLevel",
       body: "application/json",
       async handle(c) {
         const given = await jsonOf(c);
@@ -357,7 +357,9 @@ function routesOf(target: AdminTarget): Route[] {
   ];
 }
 
-/** Pulled line by line: what a slow reader has not taken waits in the follower, which is bounded. */
+/**
+ * The stream pulls one line at a time. Lines that a slow reader has not taken wait in the follower, which is bounded.
+ */
 function eventStream(follower: Follower): ReadableStream<Uint8Array> {
   const encode = (text: string) => new TextEncoder().encode(text);
   return new ReadableStream({

@@ -25,7 +25,8 @@ export function captureRoutes(service: Pick<Service, "open" | "stopCapture">): R
     {
       method: "GET",
       path: "/capture",
-      summary: "The packets of the link from now on, as a pcapng file, until the client leaves",
+      summary:
+        "The packets of the link from now on, as a pcapng file, until the client disconnects",
       query: {
         filter: "packets that are recorded, such as tcp port 80 and host 10.0.0.2; all if absent",
         id: "a name for DELETE /capture/{id}; random if absent",

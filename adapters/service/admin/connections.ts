@@ -16,7 +16,7 @@ export interface ConnectionRow extends TcpStats {
   /** The plugins that serve it; absent for connections that plugins have opened. */
   readonly plugin?: string | undefined;
   readonly ageSeconds: number;
-  /** What it waits for. */
+  /** What the connection waits for. */
   readonly waitsFor: WaitReason;
 }
 
@@ -52,7 +52,7 @@ export interface ConnectionPage {
   readonly connections: readonly ConnectionRow[];
 }
 
-/** Connections that are looked at, or sorted, before timers and I/O get their turn. */
+/** Number of connections that are examined or sorted before timers and I/O get their turn. */
 const SLICE = 2000;
 
 /** Identifies a connection while it is open. */
@@ -75,8 +75,8 @@ export function rowOf(connection: OpenConnection): ConnectionRow {
 }
 
 /**
- * Filters, sorts and pages. Rows are made only for the page; a filter or a sorted page looks at every
- * connection, {@link SLICE} at a time.
+ * Filters and sorts connections, and returns a page of them. Rows are made only for the page; filtering and sorting
+ * examine every connection, {@link SLICE} at a time.
  */
 export async function selectConnections(
   open: readonly OpenConnection[],
@@ -184,7 +184,7 @@ function nextTurn(): Promise<void> {
   return new Promise((resolve) => void setTimeout(resolve));
 }
 
-/** Those that can be among the first `count`: comparing all would take several times as long. */
+/** Leaves out rows that cannot be among the first `count`, because comparing all would take several times as long. */
 function firstOf<T extends { readonly key: unknown }>(
   keyed: readonly T[],
   direction: 1 | -1,

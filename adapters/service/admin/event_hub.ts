@@ -28,7 +28,7 @@ export class EventHub {
     this.#onChange = onChange;
   }
 
-  /** A logger that also tells the followers, whatever the level of `log`. */
+  /** A logger that also passes its lines to the followers, whatever the level of `log`. */
   wrap(log: Logger): Logger {
     const at = (level: LogEvent["level"]): Logger["info"] => (message, fields = {}) => {
       log[level](message, fields);
@@ -46,7 +46,7 @@ export class EventHub {
     };
   }
 
-  /** Follows the lines; `undefined` if too many do. */
+  /** Adds a follower; `undefined` if there are {@link MAX_FOLLOWERS} already. */
   follow(): Follower | undefined {
     if (this.#followers.size >= MAX_FOLLOWERS) return undefined;
     const follower = new Follower(() => {
@@ -67,7 +67,7 @@ export class EventHub {
     return this.#followers.size;
   }
 
-  /** Ends all. */
+  /** Ends all followers. */
   close(): void {
     for (const follower of this.#followers) follower.close();
   }

@@ -1,5 +1,5 @@
 /**
- * Who may use the admin API: refuses requests of foreign web pages, and requests without the token.
+ * Who may use the admin API: refuses requests from other web pages, and requests without the token.
  *
  * @module
  */
@@ -9,21 +9,24 @@ import type { Context, MiddlewareHandler } from "hono";
 
 /** Options of {@link guard}. */
 export interface GuardOptions {
-  /** Required in `Authorization: Bearer TOKEN`; absent: the Unix socket's permissions decide. */
+  /** Required in `Authorization: Bearer TOKEN`. Without a token, the Unix socket's permissions decide. */
   readonly token?: string | undefined;
   /** Names, besides those of the loopback, that `Host` may have. With a token it may be any address. */
   readonly hosts?: readonly string[] | undefined;
-  /** The dashboard; absent: requests of every web page are refused. */
+  /** The dashboard. Without it, requests from all web pages are refused. */
   readonly dashboard?: DashboardAccess | undefined;
 }
 
-/** What the API's own page may do. */
+/** The rules for requests from the dashboard. */
 export interface DashboardAccess {
-  /** Whether a request needs no token: the page's files and its sign-in, which hold no data of the service. */
+  /**
+   * Whether a request needs no token, because its response has no data of the service: the page's files, and signing
+   * in.
+   */
   isPublic(method: string, path: string): boolean;
-  /** Whether a token that is not the API's own is that of a page that has signed in. */
+  /** Whether a token belongs to a page that has signed in; it differs from the token of the API. */
   isSignedIn(token: string): boolean;
-  /** Whether such a page may send the request. */
+  /** Whether a page that has signed in may send the request. */
   mayAsk(method: string, path: string): boolean;
 }
 
@@ -68,7 +71,7 @@ function refusalOf(name: string): string {
     'or list the name in the setting admin: { "hosts": ["NAME"] }';
 }
 
-/** Compares in a time that does not depend on where they differ. */
+/** Compares two texts in a time that does not depend on where they differ. */
 export function isSame(one: string, other: string): boolean {
   const digest = (text: string) => createHash("sha256").update(text).digest();
   return timingSafeEqual(digest(one), digest(other));
@@ -86,7 +89,7 @@ function isSameOrigin(c: Context): boolean {
   return origin === undefined ? site !== undefined : URL.parse(origin)?.host === hostOf(c);
 }
 
-/** The page is opened in a tab: by its address, or by a link. In a frame it is not. */
+/** Whether the browser opens the page in a tab, by its address or a link, and not in a frame. */
 function isOpening(c: Context): boolean {
   return c.req.method === "GET" && c.req.path === "/" && c.req.header("origin") === undefined &&
     c.req.header("sec-fetch-mode") === "navigate" && c.req.header("sec-fetch-dest") === "document";

@@ -18,25 +18,25 @@ import { type Fetch, serveConnections } from "./server.ts";
 export interface AdminServer {
   /** The TCP port, which was chosen if port 0 was requested; `undefined` for a Unix socket. */
   readonly port: number | undefined;
-  /** Replaces the server of the process that has handed over. */
+  /** Takes over the address from the process that has handed over. */
   takeOver(): void;
-  /** Another process has taken over the address: ends after the answers to requests in progress. */
+  /** Closes the server after the responses to requests in progress; another process has taken over the address. */
   leave(): void;
-  /** Ends it, and removes its socket. */
+  /** Closes the server, and removes its socket. */
   close(): Promise<void>;
 }
 
 /** Options of {@link listenForAdmin}. */
 export interface AdminListenOptions {
-  /** Another process of the service listens there until `takeOver()`. */
+  /** Whether another process of the service listens there until `takeOver()`. */
   readonly replaces?: boolean;
   /** Default: nothing is logged. */
   readonly log?: Logger;
 }
 
 /**
- * Serves `fetch`. A Unix socket has mode 0600 before anyone can connect to it, and replaces one
- * without a listener.
+ * Serves `fetch`. A Unix socket gets mode 0600 before anyone can connect to it; it replaces an existing socket that
+ * nobody listens on.
  *
  * @throws {UsageError} Another service listens on the socket, or the path is that of another file.
  * @throws {Error} The address is not available.
@@ -63,7 +63,7 @@ export async function listenForAdmin(
   }
 }
 
-/** A process that takes over can listen before this one ends. */
+/** Listens with `reusePort`, so that a process that takes over can listen before this one ends. */
 async function listenOnPort(
   { hostname, port }: HostPort,
   fetch: Fetch,

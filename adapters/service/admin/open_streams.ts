@@ -20,7 +20,7 @@ export class OpenStreams {
     return this.#readers.size >= this.#most;
   }
 
-  /** Answers that there are too many. */
+  /** Responds with 503, because there are too many. */
   refuse(c: Context): Response {
     return c.json({ error: `at most ${this.#most} clients may read this at the same time` }, 503);
   }
@@ -31,8 +31,8 @@ export class OpenStreams {
   }
 
   /**
-   * Answers with a stream, or with 503 if there are too many. It is read only as fast as the client reads, and cancelled when the client
-   * has gone.
+   * Answers with a stream, or with 503 if there are too many. The stream is read only as fast as the client reads,
+   * and cancelled when the client disconnects.
    */
   answer(
     c: Context,

@@ -1,5 +1,5 @@
 /**
- * Leaves secrets out of a configuration that is shown.
+ * Hides the secrets of a configuration that is shown.
  *
  * @module
  */
@@ -9,7 +9,7 @@ export const HIDDEN = "(hidden)";
 
 const SECRET_KEY = /pass|secret|token|credential|users|apikey|api_key/i;
 
-/** A copy of a value without its secrets, certain and possible ones. */
+/** A copy of a value in which everything that is or may be a secret is hidden. */
 export function redact(value: unknown, key = ""): unknown {
   if (SECRET_KEY.test(key) && value !== undefined) return HIDDEN;
   if (typeof value === "string") return redactText(value);

@@ -19,7 +19,7 @@ export const EVENT_STREAM: Readonly<Record<string, string>> = {
   "Cache-Control": "no-store",
 };
 
-/** The body as text, or the answer that it has more than `most` bytes. */
+/** The body as text, or the response 413 if it has more than `most` bytes. */
 export async function bodyOf(c: Context, most: number): Promise<string | Response> {
   const chunks: Uint8Array[] = [];
   let size = 0;
@@ -45,7 +45,7 @@ export async function jsonOf(c: Context): Promise<unknown> {
   }
 }
 
-/** The query as checked by the schema, or the answer that says what is wrong with it. */
+/** The query, checked by the schema, or the response that says what is wrong with it. */
 export function queryOf<T>(c: Context, schema: z.ZodType<T>): T | Response {
   const value = c.req.query();
   const checked = schema.safeParse(value);

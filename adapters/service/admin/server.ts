@@ -1,7 +1,7 @@
 /**
- * The server of the admin API. Those of the runtimes have no limit of connections, and keep idle ones: whoever reaches
- * a port could use up the file descriptors of the service; and the one of Deno ends at a lack of descriptors. So the
- * connections are accepted and counted here, and served by `http` on a stack of their own.
+ * The server of the admin API. It accepts and counts the connections itself, and `http` serves them on a stack of
+ * their own. The servers of the runtimes have no limit of connections and keep idle ones, so any client could use up
+ * the file descriptors of the service; Deno's server also ends when descriptors are lacking.
  *
  * @module
  */
@@ -20,19 +20,19 @@ import { linkPair } from "../../links/memory.ts";
  * with fewer, and its own new connections are reset.
  */
 export const MAX_CONNECTIONS = 256;
-/** How long answers in progress may take after the end, in milliseconds. */
+/** How long responses in progress may take after the server was told to finish, in milliseconds. */
 const FINISH_MS = 1000;
 const SERVER = "10.0.0.1";
 const CLIENT = "10.0.0.2";
 
-/** What is served. */
+/** The handler of requests. */
 export type Fetch = (request: Request) => Response | Promise<Response>;
 
 /** A server, without its address. */
 export interface RunningServer {
-  /** Ends at once. */
+  /** Closes the server and its connections at once. */
   close(): Promise<void>;
-  /** Accepts no more connections, and ends after the answers to requests in progress. */
+  /** Stops accepting connections, and closes the server after the responses to requests in progress. */
   finish(): Promise<void>;
 }
 
@@ -41,7 +41,7 @@ export interface ServerOptions {
   readonly log: Logger;
   /** Its address, for the log. */
   readonly name: string;
-  /** Resolves once the server listens; called again if it has to be opened anew. */
+  /** Resolves once the server listens; called again if the server has to be reopened. */
   bind(server: Server): Promise<void>;
 }
 

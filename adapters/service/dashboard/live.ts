@@ -1,5 +1,5 @@
 /**
- * What the dashboard shows while it is open, as server-sent events.
+ * Sends what the dashboard shows as server-sent events.
  *
  * @module
  */
@@ -10,7 +10,7 @@ import { SerialQueue } from "../../../core/api/runtime/serial_queue.ts";
 export const MIN_EVERY_MS = 100;
 /** Maximum number of viewers. */
 export const MAX_VIEWERS = 16;
-/** Updates of all viewers together take at most this share of the time. */
+/** Maximum share of the thread's time that the updates of all viewers take together. */
 export const MAX_SHARE = 0.02;
 /** Longest time between two updates because of {@link MAX_SHARE}, in milliseconds. */
 const MAX_PAUSE_MS = 10_000;
@@ -21,10 +21,10 @@ const MAX_PAUSE_MS = 10_000;
  */
 export class LiveUpdates {
   readonly #clock: Clock;
-  /** One update at a time. */
+  /** Makes one update at a time. */
   readonly #queue = new SerialQueue();
   readonly #viewers = new Set<() => void>();
-  /** When the next update may be made. */
+  /** The earliest time of the next update. */
   #rested = 0;
 
   constructor(clock: Clock) {
@@ -89,7 +89,7 @@ export class LiveUpdates {
     }
   }
 
-  /** Resolves at a time, at once if that has passed or the viewer has gone. */
+  /** Resolves at `time`, or at once if that has passed or the viewer has gone. */
   #sleepUntil(time: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve) => {
       if (signal.aborted || time <= this.#clock.now()) return resolve();

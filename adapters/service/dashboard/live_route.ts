@@ -21,7 +21,7 @@ const viewSchema = selectionSchema(MAX_LIVE_ROWS, 0).extend({
 export interface LiveSource {
   readonly service: Pick<Service, "select" | "connection" | "stats">;
   readonly live: LiveUpdates;
-  /** What `/readyz` says. */
+  /** The answer of `/readyz`. */
   readonly readiness: () => object;
 }
 

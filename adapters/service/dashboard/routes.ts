@@ -1,5 +1,5 @@
 /**
- * The dashboard's page, its files, and how it signs in.
+ * The routes of the dashboard's page, its files and its sign-in.
  *
  * @module
  */
@@ -21,8 +21,8 @@ export interface DashboardRoutes {
 }
 
 /**
- * Makes the routes of the page, and the access that the guard in front of them gives it. The page signs in
- * with the token, or with a key of `POST /session/key`, and gets a token of its own.
+ * Makes the routes of the page, and the rules for the guard in front of them. The page signs in with the token, or
+ * with a key of `POST /session/key`, and gets a token of its own.
  */
 export function dashboardRoutes(
   token: string,

@@ -1,5 +1,5 @@
 /**
- * The pages that have signed in to the dashboard.
+ * The sessions of pages that have signed in to the dashboard.
  *
  * @module
  */
@@ -12,7 +12,7 @@ export const MAX_SESSIONS = 64;
 export const SESSION_IDLE_MS: number = 12 * 3_600_000;
 /** Maximum number of keys that have not been used; the oldest is forgotten for a new one. */
 export const MAX_KEYS = 16;
-/** A key can be used for this time, in milliseconds. */
+/** How long a key is valid, in milliseconds. */
 export const KEY_MS = 120_000;
 
 /** The sessions of a process that another one replaces. */
@@ -24,8 +24,8 @@ export interface HandedSessions {
 }
 
 /**
- * Keys for signing in, each for one use, and the tokens of sessions. A key is part of a URL, so it may stay
- * in the history of a shell or browser; by then it has no value.
+ * Keys for signing in, each for one use, and the tokens of sessions. A key is part of a URL, so it may stay in the
+ * history of a shell or browser, where it is no longer valid.
  */
 export class Sessions {
   readonly #clock: Clock;
@@ -55,7 +55,7 @@ export class Sessions {
     return this.#issue(this.#sessions, SESSION_IDLE_MS, MAX_SESSIONS);
   }
 
-  /** Whether a token is that of a session, whose idle time then begins again. */
+  /** Whether a token belongs to a session; if so, restarts the session's idle time. */
   renew(token: string): boolean {
     if (!this.#isValid(this.#sessions, token)) return false;
     this.#sessions.delete(token);
@@ -68,7 +68,7 @@ export class Sessions {
     this.#sessions.delete(token);
   }
 
-  /** For the process that takes over from this one; it accepts them only with the same token of the admin API. */
+  /** The sessions for the process that takes over. It accepts them only if it has the same token of the admin API. */
   handOver(token: string): HandedSessions {
     const now = this.#clock.now();
     return {
@@ -77,7 +77,7 @@ export class Sessions {
     };
   }
 
-  /** Takes over the sessions of the previous process, unless the token was changed: that is meant to end them. */
+  /** Takes over the sessions of the previous process, unless the token was changed, which is meant to end them. */
   adopt({ tokenDigest, sessions }: HandedSessions, token: string): void {
     if (tokenDigest !== digestOf(token)) return;
     const now = this.#clock.now();

@@ -1,5 +1,5 @@
 /**
- * The dashboard of a service whose admin API is on a Unix socket, which no browser can open.
+ * Serves the dashboard of a service whose admin API is on a Unix socket, which no browser can open.
  *
  * @module
  */
@@ -15,7 +15,7 @@ import { Sessions } from "./sessions.ts";
 
 /** A proxy that is open. */
 export interface SocketProxy extends AdminServer {
-  /** Signs in, once. */
+  /** The URL that signs in, once. */
   readonly url: string;
 }
 
@@ -32,7 +32,7 @@ export async function openSocketProxy(socketPath: string): Promise<SocketProxy> 
   return { ...server, url: `http://127.0.0.1:${server.port}/#key=${sessions.issueKey()}` };
 }
 
-/** No request of the page has a body. */
+/** Passes a request on to the socket. Requests from the page have no body. */
 function relay(socketPath: string, { method, url, signal }: Request): Promise<Response> {
   const { pathname, search } = new URL(url);
   return new Promise((resolve) => {

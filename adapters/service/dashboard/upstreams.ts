@@ -12,9 +12,9 @@ export interface Upstream {
   readonly upstream: string;
   /** Whether connections go to it; false if it is down in any worker. */
   readonly up: boolean;
-  /** Connections and flows at present. */
+  /** Number of open connections and flows. */
   readonly open: number;
-  /** Connections that have failed, health checks included. */
+  /** Number of connections that have failed, health checks included. */
   readonly failures: number;
   /** Mean duration of handshakes; `null` before the first. */
   readonly connectMs: number | null;

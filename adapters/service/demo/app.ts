@@ -51,7 +51,7 @@ export function createDemoApp(
   return { app, close: () => viewers.close() };
 }
 
-/** Pages of other sites can send this request too. */
+/** Whether a request comes from the demo's page, because pages of other sites can send it too. */
 function isFromHere(c: Context): boolean {
   const origin = c.req.header("Origin");
   return origin === undefined || URL.parse(origin)?.host === c.req.header("Host");
@@ -66,13 +66,13 @@ function parsed(text: string): Record<string, unknown> | undefined {
   }
 }
 
-/** How the program is started in the folder of its files. */
+/** The command that starts the program in the folder of its files. */
 function commandOf(): string {
   const script = (process.argv[1] ?? "").replace(/^.*[/\\]/, "") || "main.ts";
   return `${runtimeName() === "bun" ? "bun run" : "deno run -A"} ${script}`;
 }
 
-/** The rows of the table, in their order. */
+/** The rows of the page's table of the connection, in order. */
 function describe(socket: TcpSocket): Record<string, string | number> {
   const { localAddr, remoteAddr } = socket;
   const { state, srttMs, bytesIn, bytesOut, segmentsIn, segmentsOut } = socket.stats();

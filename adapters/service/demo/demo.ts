@@ -12,7 +12,10 @@ import { type Place, placesOf } from "./places.ts";
 /** Options of {@link demo}: there are none. */
 export type DemoOptions = Record<string, never>;
 
-/** A page that shows what this is: a network with a path that can be impaired, and what the service serves. */
+/**
+ * Serves a page that demonstrates the stack: a network with a path that the reader can impair, and what the service
+ * serves.
+ */
 export const demo: PluginFactory<DemoOptions> = definePlugin({
   name: "demo",
   options: z.strictObject({}),

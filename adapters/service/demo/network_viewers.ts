@@ -1,5 +1,5 @@
 /**
- * The demo network for all of its viewers.
+ * Runs the demo network for its viewers.
  *
  * @module
  */
@@ -13,7 +13,7 @@ export const SAMPLE_MS = 100;
 
 type Controller = ReadableStreamDefaultController<Uint8Array<ArrayBuffer>>;
 
-/** One network, which exists while it has viewers. All viewers see the same, and may change the path. */
+/** One network, which exists while it has viewers. All viewers see the same network, and may change its path. */
 export class NetworkViewers {
   readonly #create: () => DemoNetwork;
   readonly #clock: Clock;
@@ -31,7 +31,10 @@ export class NetworkViewers {
     return this.#network;
   }
 
-  /** Samples as server-sent events, without those that a slow viewer has no room for; `undefined` if there are too many. */
+  /**
+   * Opens a stream of samples as server-sent events; a slow viewer misses some. `undefined` if there are too many
+   * viewers.
+   */
   open(): ReadableStream<Uint8Array<ArrayBuffer>> | undefined {
     if (this.#viewers.size >= MAX_DEMO_VIEWERS) return undefined;
     let own: Controller;

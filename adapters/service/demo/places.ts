@@ -24,12 +24,12 @@ export interface Served {
 
 const served = new WeakMap<object, Served>();
 
-/** Records what a stack serves; the getters of `what` are read later. */
+/** Records what a stack serves. The getters of `what` are read at each request. */
 export function setServed(stack: object, what: Served): void {
   served.set(stack, what);
 }
 
-/** What a stack serves; nothing for one without a service. */
+/** What a stack serves; empty for a stack without a service. */
 export function placesOf(stack: object): readonly Place[] {
   const found = served.get(stack);
   return found?.settings.listen.map(({ where, plugin, before = [] }) => {

@@ -23,14 +23,14 @@ export class Captures {
     return capture.stream;
   }
 
-  /** Ends a capture, whose reader gets the rest; false if there is none with this ID. */
+  /** Ends a capture; its reader still gets what was captured. Returns false if there is none with this ID. */
   stop(id: string): boolean {
     const capture = this.#running.get(id);
     capture?.finish();
     return capture !== undefined;
   }
 
-  /** Ends all. */
+  /** Ends all captures. */
   close(): void {
     for (const capture of this.#running.values()) capture.finish();
   }

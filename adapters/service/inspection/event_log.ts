@@ -30,7 +30,7 @@ export function streamNextEventLog(
   };
   const reading = stack.nextEventLog(options)
     .then((connection) => qlogOf(connection, format, clock).getReader());
-  // Reported to the reader, if there is one.
+  // The reader of the stream gets the error, if there is a reader.
   reading.catch(() => {});
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {

@@ -1,6 +1,6 @@
 import type { OpenedStream } from "./stream_source.ts";
 
-/** The first of several streams that has a chunk; the others are then cancelled. */
+/** Reads the stream that is the first of several to have a chunk, and cancels the others. */
 export function firstStream(streams: readonly OpenedStream[]): OpenedStream {
   const readers = streams.map((stream) => stream.getReader());
   let chosen: (typeof readers)[number] | undefined;
@@ -22,7 +22,7 @@ export function firstStream(streams: readonly OpenedStream[]): OpenedStream {
   }, { highWaterMark: 0 });
 }
 
-/** A stream that ends without a chunk is chosen only if all do. */
+/** The first chunk and its reader. A stream that ends without a chunk is chosen only if all of them do. */
 async function firstChunk<R extends ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>>(
   readers: readonly R[],
 ) {

@@ -4,8 +4,8 @@ import type { OpenedStream } from "./stream_source.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /**
- * Merges captures, one of each worker, to a file with an interface for each. A chunk consists of whole
- * blocks, of which the first is the file header.
+ * Merges the captures of the workers into one file with an interface for each. Every chunk has whole blocks; the
+ * first block is the file header.
  */
 export function mergeCaptures(
   captures: readonly OpenedStream[],

@@ -1,5 +1,5 @@
 /**
- * The open connections, to be listed, watched and reset.
+ * Lists, watches and resets open connections.
  *
  * @module
  */
@@ -27,23 +27,23 @@ export class OpenConnections {
     this.#list = list;
   }
 
-  /** All of them. */
+  /** The rows of all connections. */
   rows(): ConnectionRow[] {
     return this.#list().map(rowOf);
   }
 
-  /** Some of them, in an order. */
+  /** A page of rows, filtered and sorted. */
   select(selection: Selection): Promise<ConnectionPage> {
     return selectConnections(this.#list(), selection);
   }
 
-  /** One of them; `undefined` if there is none with this ID. */
+  /** The row of a connection; `undefined` if there is none with this ID. */
   row(id: string): ConnectionRow | undefined {
     const found = this.#find(id);
     return found && rowOf(found);
   }
 
-  /** Resets a connection; false if there is none with this ID. */
+  /** Resets a connection; returns false if there is none with this ID. */
   reset(id: string): boolean {
     const found = this.#find(id);
     found?.abort(new TcpError("CONNECTION_ABORTED", "Reset by the administrator"));

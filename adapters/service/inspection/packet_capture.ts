@@ -5,14 +5,14 @@ import type { OpenedStream } from "./stream_source.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
 
-/** Bytes of packets that wait for the reader; further packets are dropped and counted. */
+/** Maximum number of bytes that wait for the reader; further packets are dropped and counted. */
 export const MAX_WAITING_BYTES: number = 4 * 1024 * 1024;
-/** Bytes in one chunk, at least a block. */
+/** Size of a chunk in bytes; a chunk has at least one block. */
 const CHUNK_BYTES = 64 * 1024;
 
 /**
- * The packets of a link as a pcapng stream. The link never waits for the reader: packets for which there is no
- * room are counted, and interface statistics say how many there were, after a gap and at the end.
+ * The packets of a link as a pcapng stream. The link never waits for the reader: packets without room are dropped and
+ * counted. Interface statistics have their number, after a gap and at the end.
  */
 export class PacketCapture {
   readonly stream: OpenedStream;
@@ -28,7 +28,7 @@ export class PacketCapture {
   #wake: (() => void) | undefined;
 
   /**
-   * Starts at once. `now`: milliseconds since 1970; `onEnd` is called when it has ended.
+   * Starts the capture at once. `now` returns milliseconds since 1970; `onEnd` is called when the capture has ended.
    *
    * @throws {TypeError} The filter is not valid.
    */
@@ -64,7 +64,10 @@ export class PacketCapture {
     this.#wake?.();
   }
 
-  /** After a gap, only once half of it was read, so that gaps are few. */
+  /**
+   * Whether there is room for a packet. After a gap there is none until half of the queue has been read, so that gaps
+   * are few.
+   */
   #hasRoom(): boolean {
     const { dropped } = this.#recording;
     if (dropped === this.#reported) return this.#waiting < MAX_WAITING_BYTES;

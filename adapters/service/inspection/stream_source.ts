@@ -17,7 +17,7 @@ export interface EventLogSource {
 /** The event log of the next connection that a peer opens. */
 export interface NextEventLogSource extends Omit<EventLogSource, "type" | "id"> {
   readonly type: "next-event-log";
-  /** The local port, and the peer's address or network; absent: any. */
+  /** The local port, and the peer's address or network; absent for any. */
   readonly port?: number | undefined;
   readonly remote?: string | undefined;
 }
@@ -25,13 +25,13 @@ export interface NextEventLogSource extends Omit<EventLogSource, "type" | "id"> 
 /** The packets of the link, as a pcapng file. */
 export interface CaptureSource {
   readonly type: "capture";
-  /** For stopping it. */
+  /** The ID by which the capture can be stopped. */
   readonly id: string;
   /** See `RecordOptions`. */
   readonly filter: string | undefined;
 }
 
-/** What {@link StreamSource} names, opened: a stream that is read as slowly as its reader likes. */
+/** The stream of a {@link StreamSource}; its reader may be as slow as it likes. */
 export type OpenedStream = ReadableStream<Uint8Array<ArrayBuffer>>;
 
 /** A source; it can be sent to another thread. */
