@@ -1,6 +1,6 @@
 /**
- * What the host would refuse the service, for `check`: found without opening anything for longer than it takes to close
- * it again.
+ * Checks of the host for `check`: whether the service could open its files, addresses and ports. Whatever is opened
+ * for a check is closed at once.
  *
  * @module
  */
@@ -25,14 +25,15 @@ import type { Settings } from "../settings/settings.ts";
 import { requireProcessors } from "../workers/processors.ts";
 import { isNotCapable } from "./permissions.ts";
 
-/** The message of the warning for what only another host or another moment could tell. */
+/** The message of a warning about something that may be different on the host, and at the time, of the real start. */
 const MESSAGE = "the service could not start here now";
 
 /**
- * Checks files, folders, addresses and ports of the host. What is in use, perhaps by the service itself, and too few
- * processors are warnings: a configuration is often checked beside the service that will reload it, and on another machine.
+ * Checks files, folders, addresses and ports of the host. Ports and devices that are in use, and too few processors,
+ * are only warnings: a configuration is often checked next to the running service that will reload it, or on another
+ * machine.
  *
- * @throws {UsageError} Something cannot be used; a line for each.
+ * @throws {UsageError} Something cannot be used; the message has a line for each.
  */
 export async function checkHost(
   settings: Settings,
@@ -95,7 +96,7 @@ function isInUse(error: unknown): boolean {
   return (error as { code?: string } | undefined)?.code === "EADDRINUSE";
 }
 
-/** What is wrong with a file that is to be written; a file that is there is opened, and stays as it is. */
+/** What is wrong with a file that the service would write. An existing file is opened, but not changed. */
 function faultOfFile(flag: string, file: string | undefined): string | undefined {
   if (file === undefined) return undefined;
   if (!existsSync(file)) {
@@ -104,7 +105,7 @@ function faultOfFile(flag: string, file: string | undefined): string | undefined
     return faultOfFolder(flag, file, folder);
   }
   try {
-    // A FIFO without a reader would wait for one.
+    // O_NONBLOCK: opening a FIFO must not wait for a reader.
     closeSync(openSync(file, constants.O_WRONLY | constants.O_APPEND | constants.O_NONBLOCK));
     return undefined;
   } catch (error) {
@@ -113,8 +114,8 @@ function faultOfFile(flag: string, file: string | undefined): string | undefined
 }
 
 /**
- * What is wrong with a folder that is to be written, or created. Only an attempt tells: modes do not show what
- * capabilities permit, nor that the disk is full or mounted read-only.
+ * What is wrong with a folder that the service would write or create. It tries to write, because modes do not show
+ * what capabilities permit, nor that the disk is full or mounted read-only.
  */
 function faultOfFolder(flag: string, value: string, folder: string): string | undefined {
   let existing = resolve(folder);
@@ -123,7 +124,7 @@ function faultOfFolder(flag: string, value: string, folder: string): string | un
     rmdirSync(mkdtempSync(join(existing, ".berth-check-")));
     return undefined;
   } catch (error) {
-    // On Deno the file may be permitted, and its folder not.
+    // Deno may have permission for the file, but not for its folder.
     return isNotCapable(error) ? undefined : `${flag} ${value}: ${messageLine(error)}`;
   }
 }

@@ -149,7 +149,7 @@ async function check(settings: Settings, state: string | undefined): Promise<0> 
   return print("the configuration is valid");
 }
 
-/** `from`: the socket of the process that this one has to replace. */
+/** Runs the service. `from` is the socket of the process that this one has to replace. */
 async function serve(given: Arguments, from: string | undefined): Promise<0> {
   const output = new ServiceLog();
   let predecessor: Predecessor | undefined;
@@ -178,7 +178,7 @@ async function serveAfter(
   onReopenSignal(log, reopen);
   const events = new EventHub(() => tellWorkers());
   const { service, file } = await start(given, output, events.wrap(log), predecessor);
-  // The followers of the events get lines of level info and above, whatever is logged.
+  // Followers of the events get lines of level info and above, whatever the level of the log.
   const tellWorkers = () =>
     service.setLogLevel(events.isFollowed ? moreVerbose(log.level, "info") : log.level);
   const setLevel = (level: LogLevel) => {
@@ -278,13 +278,14 @@ async function serveAfter(
     log,
     predecessor !== undefined,
   );
-  // Before taking over: without a handler a signal would kill this process, and its predecessor would serve again.
+  // Handle signals before taking over: a signal without a handler would kill this process, and the predecessor would
+  // serve again.
   const asked = waitForShutdownSignal(() => reload("SIGHUP"));
   if (predecessor !== undefined) await takeOver(predecessor, service, admin, sessions);
   save(given, file, log);
   onStatsSignal(async () => {
     const stats = await service.stats();
-    // Whoever sends the signal waits for a line, even if nothing has changed since the last one.
+    // The sender of the signal expects a line, even if nothing has changed since the last one.
     log.flush();
     log.info("stats", stats);
   });
@@ -293,9 +294,9 @@ async function serveAfter(
   let stopWatching = startWatching();
   if (predecessor === undefined) await storeDevice(service, manager);
   const announcement = announce({ ...service.settings, addresses: service.addresses }, service);
-  // What the start has logged comes first.
+  // Write the lines that the start has logged before the announcement.
   await output.finish();
-  // stdout carries packets.
+  // stdout is the capture.
   if (service.settings.capture?.file === "-") writeToStderr(announcement);
   else print(announcement);
   manager.ready("serving");
@@ -322,7 +323,7 @@ async function storeDevice(service: Service, manager: ServiceManager): Promise<v
   const { tun } = service.settings;
   for (const [name, descriptors] of storedDescriptors()) {
     if (tun !== undefined && name === storedNameOf(tun)) continue;
-    // The device of another configuration is removed with its last descriptor.
+    // Forget the device of another configuration; the kernel removes it with its last descriptor.
     manager.forget(name);
     for (const each of descriptors) nativeSockets()?.host.libc.close(each);
   }
@@ -336,7 +337,7 @@ async function storeDevice(service: Service, manager: ServiceManager): Promise<v
 /** How long earlier processes may take to end after their grace time, in milliseconds. */
 const EARLIER_LIMIT_MS = 2000;
 
-/** Replaces the predecessor once everything is prepared, even if it has ended meanwhile. */
+/** Replaces the predecessor once everything is prepared, even if the predecessor has ended in the meantime. */
 async function takeOver(
   predecessor: Predecessor,
   service: Service,
@@ -352,7 +353,7 @@ async function takeOver(
   await predecessor.serving(shards.flatMap(({ listeners }) => listeners.map(([name]) => name)));
 }
 
-/** The pages that have signed in to the dashboard stay signed in. */
+/** Takes over the dashboard's sessions, so that its pages stay signed in. */
 function adoptSessions(
   { sessions: handed }: Predecessor,
   { settings: { admin } }: Service,
@@ -361,7 +362,7 @@ function adoptSessions(
   if (handed !== undefined && admin?.token !== undefined) sessions.adopt(handed, admin.token);
 }
 
-/** Ends the service if the address is not available. */
+/** Serves the admin API; ends the service if the address is not available. */
 async function serveAdmin(
   admin: Settings["admin"],
   target: AdminTarget & { readonly service: Service },
@@ -448,9 +449,10 @@ function guardStart(log: LevelLogger): <T>(start: () => Promise<T>) => Promise<T
 }
 
 /**
- * Writes a configuration that the next start may need; nothing without `--state`.
+ * Writes a configuration that the next start may need. Without `--state` it does nothing.
  *
- * @throws {Error} The folder cannot be written; the message is for whoever has asked for a reload.
+ * @throws {Error} The folder cannot be written; the caller shows the message to the person who has asked for a
+ * reload.
  */
 function stage({ state }: Arguments, file: SavedConfig | undefined): StagedConfig | undefined {
   if (state === undefined || file === undefined) return undefined;
@@ -465,7 +467,10 @@ function stage({ state }: Arguments, file: SavedConfig | undefined): StagedConfi
   }
 }
 
-/** Keeps the configuration of the start; a full disk does not end the service. */
+/**
+ * Keeps the configuration of the start. If it cannot be written, for example to a full disk, that is logged and the
+ * service continues.
+ */
 function save(given: Arguments, file: SavedConfig | undefined, log: LevelLogger): void {
   try {
     stage(given, file)?.commit();

@@ -17,7 +17,7 @@ interface Flag {
   /** With `--`. */
   readonly name: string;
   readonly help: string;
-  /** What follows: one of these words, a file, something else, or nothing. */
+  /** Its value: one of these words, a file, something else, or none. */
   readonly value: readonly string[] | "file" | "other" | "none";
 }
 

@@ -15,7 +15,7 @@ export const DASHBOARD_HELP = "print a URL that opens the dashboard of a running
  * Prints a URL that signs in once. If the admin API is on a Unix socket, which no browser can open, the page
  * is served here until a signal arrives.
  *
- * @throws {UsageError} A flag cannot be used, or none has the address of the admin API.
+ * @throws {UsageError} A flag is invalid, or no flag has the address of the admin API.
  * @throws {Error} The service cannot be reached, or refuses.
  */
 export async function runDashboard(

@@ -29,9 +29,9 @@ import {
 export const INIT_HELP = "write a new project, with a test: plugin, app or network";
 
 /**
- * Writes a project for the runtime that runs this; returns what to do next.
+ * Writes a project for the current runtime; returns the text that tells the user what to do next.
  *
- * @throws {UsageError} An argument cannot be used, or one of the files exists.
+ * @throws {UsageError} An argument is invalid, or one of the files exists.
  */
 export function runInit(args: readonly string[]): string {
   const [name, folder = ".", ...more] = args;
@@ -122,8 +122,8 @@ function tarball(): string | undefined {
 }
 
 /**
- * The tarball that a package in `node_modules` was installed from, as the project's `package.json` says;
- * `undefined`: it gives a version instead.
+ * The tarball that a package in `node_modules` was installed from, according to the project's `package.json`;
+ * `undefined` if that has a version instead.
  */
 export function installedFrom(packageRoot: string, name: string): string | undefined {
   const project = resolve(packageRoot, ...name.split("/").map(() => ".."), "..");
@@ -135,7 +135,7 @@ export function installedFrom(packageRoot: string, name: string): string | undef
     if (!/^(file:|\.{0,2}\/).*\.tgz$/.test(source)) return undefined;
     return resolve(project, source.replace(/^file:/, ""));
   } catch {
-    // A package that is shared between projects.
+    // The package is shared between projects.
     return undefined;
   }
 }

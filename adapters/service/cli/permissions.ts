@@ -1,6 +1,6 @@
 /**
- * The permissions that Deno has to grant, checked before anything is started, so that one message
- * names all of them. Bun has no permissions.
+ * Checks Deno's permissions before anything is started, so that one message names all that are missing. Bun has no
+ * permissions.
  *
  * @module
  */
@@ -70,28 +70,28 @@ export function permissionsFor(settings: Settings): Needs {
     need(file !== undefined, name, [{ path: file! }]);
     need(plugins.some(namesUnixSocket) || JSON.stringify(link ?? "").includes("unix:"), name);
   }
-  // Each connection reaches the runtime's TLS through a Unix socket in the folder for temporary files.
-  // Rotation renames it.
+  // Rotation renames the log file, so the folder is needed.
   for (const name of ["read", "write"] as const) {
     for (const log of [logFile, accessLogFile]) {
       need(log !== undefined, name, [{ path: dirname(log?.file ?? ".") }]);
     }
   }
   const hasTls = plugins.some(({ plugin }) => ["tls", "detect"].includes(nameOf(plugin)));
+  // Each connection reaches the runtime's TLS through a Unix socket in the folder for temporary files.
   need(hasTls, "write");
   need(hasTls, "env", ["TMPDIR", "TMP", "TEMP"].map((variable) => ({ variable })));
   const socket = admin !== undefined && "path" in admin.listen ? admin.listen.path : undefined;
   for (const name of ["read", "write"] as const) {
     need(socket !== undefined, name, [{ path: dirname(socket ?? ".") }]);
   }
-  // A Unix socket has no host that could be permitted.
+  // `--allow-net=HOST` cannot permit a Unix socket.
   need(socket !== undefined, "net");
   if (admin !== undefined && !("path" in admin.listen)) {
     need(true, "net", [{ host: formatHostPort(admin.listen) }]);
   }
   need(peers !== undefined, "net");
   need(peers !== undefined, "read", [{ path: peers?.secretFile ?? "." }]);
-  // It also connects to the services that connections are moved to.
+  // The service also connects to the services that its connections are moved to.
   need(moves !== undefined, "net");
   need(moves !== undefined, "read");
   need(moves !== undefined, "write");

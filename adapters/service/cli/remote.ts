@@ -55,7 +55,7 @@ interface Drained extends Partial<MoveReport> {
   readonly connections: number;
 }
 
-/** What became of the connections that were to move. */
+/** Lines about the connections that have moved, and those that have not. */
 function movesOf({ moved, lost, reasons = {} }: Drained): string[] {
   return [
     ...moved === undefined ? [] : [`moved: ${moved}`],
@@ -71,7 +71,7 @@ interface Status extends Listeners {
 
 const asJson = (value: unknown) => JSON.stringify(value, null, 2);
 
-/** By name. */
+/** The commands, by name. */
 export const COMMANDS: Readonly<Record<string, Command>> = {
   status: {
     help: "whether the service is ready, its listen addresses and ports, the number of connections",
@@ -205,7 +205,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
 /**
  * Runs a command; resolves with what to print.
  *
- * @throws {UsageError} A flag cannot be used, or none has the address of the admin API.
+ * @throws {UsageError} A flag is invalid, or no flag has the address of the admin API.
  * @throws {Error} The service cannot be reached, or refuses.
  */
 export async function runRemote(name: string, args: readonly string[]): Promise<string> {
@@ -242,13 +242,13 @@ export function flagsOf(name: string, args: readonly string[]): RemoteFlags {
 }
 
 /**
- * The admin API that flags name.
+ * The admin API that the flags name.
  *
- * @throws {UsageError} None does, or the token is missing.
+ * @throws {UsageError} No flag names one, or the token is missing.
  */
 export function adminOf({ admin, config }: RemoteFlags): AdminSetting {
   if (admin !== undefined) {
-    // Deno need not permit the variable for a Unix socket.
+    // For a Unix socket the variable is not read, so Deno needs no permission for it.
     const token = admin.startsWith("unix:") ? undefined : process.env["BERTH_ADMIN_TOKEN"];
     const given = token === undefined ? admin : { listen: admin, token };
     const checked = adminSchema.safeParse(given);

@@ -1,5 +1,5 @@
 /**
- * Tells the service manager what the service does (sd_notify(3)).
+ * Reports the state of the service to the service manager (sd_notify(3)).
  *
  * @module
  */
@@ -41,14 +41,14 @@ export class ServiceManager {
     this.#clock = clock;
   }
 
-  /** The service is ready, after its start or a reload. From now on the watchdog gets messages. */
+  /** Reports that the service is ready, after its start or a reload. From now on the watchdog gets messages. */
   ready(status: string): void {
     this.#send(`READY=1\nSTATUS=${status}${this.#alive}`);
     this.#cancel();
     this.#watch();
   }
 
-  /** A reload has begun; {@link ready} has to follow. */
+  /** Reports that a reload has begun; {@link ready} has to follow. */
   reloading(): void {
     this.#send("RELOADING=1\nSTATUS=reloading");
   }
@@ -63,13 +63,13 @@ export class ServiceManager {
     this.#send(`FDSTOREREMOVE=1\nFDNAME=${name}`);
   }
 
-  /** Another process is the service from now on. */
+  /** Reports that another process is the main process of the service from now on. */
   handOver(pid: number): void {
     this.#cancel();
     this.#send(`MAINPID=${pid}\nREADY=1\nSTATUS=serving${this.#alive}`);
   }
 
-  /** The service is ending. The watchdog gets messages until the process ends. */
+  /** Reports that the service is ending. The watchdog gets messages until the process ends. */
   stopping(): void {
     this.#send("STOPPING=1\nSTATUS=waiting for connections to end");
   }
@@ -82,7 +82,7 @@ export class ServiceManager {
     return this.#watchdogMs === undefined ? "" : "\nWATCHDOG=1";
   }
 
-  /** If the event loop hangs, no message is sent, and the manager restarts the service. */
+  /** Sends messages to the watchdog. If the event loop hangs, none is sent, and the manager restarts the service. */
   #watch(): void {
     if (this.#watchdogMs === undefined) return;
     this.#cancel = this.#clock.schedule(this.#clock.now() + this.#watchdogMs / 2, () => {
@@ -91,15 +91,15 @@ export class ServiceManager {
     });
   }
 
-  /** Ends the messages to the watchdog. */
+  /** Stops sending messages to the watchdog. */
   close(): void {
     this.#cancel();
   }
 }
 
 /**
- * The manager that the environment names. A socket that cannot be used is logged. `after`: the process
- * for which the environment was made, if that is an earlier one.
+ * The manager that the environment names; logs if its socket cannot be used. `after` is the process that the service
+ * manager started, if that is an earlier one.
  */
 export function serviceManager(log: Logger, after?: number): ServiceManager {
   const environment = notifyEnvironment();
@@ -126,7 +126,7 @@ function notifyEnvironment(): NotifyEnvironment {
   );
 }
 
-/** The time limit of the watchdog, in milliseconds; `undefined`: there is none for this process. */
+/** The time limit of the watchdog in milliseconds; `undefined` if this process has none. */
 export function watchdogMs(
   { WATCHDOG_USEC: limit, WATCHDOG_PID: pid }: NotifyEnvironment,
   own: number,

@@ -15,7 +15,7 @@ const STATUS = "/proc/self/status";
 
 const EXIT_CODES = { SIGHUP: 129, SIGINT: 130, SIGQUIT: 131, SIGTERM: 143 } as const;
 
-/** SIGHUP was ignored when the process started, as under nohup(1). */
+/** Whether SIGHUP was ignored when the process started, as under nohup(1). */
 let hasNoTerminal = false;
 /** The descriptors that were a terminal when the process started. */
 let terminals: readonly number[] = [];
@@ -65,7 +65,7 @@ export class EndSignals {
   }
 }
 
-/** The descriptor of a terminal that has hung up is no longer a terminal. */
+/** Whether a terminal has hung up: its descriptor is then no longer a terminal. */
 function hasLostTerminal(): boolean {
   return terminals.length > 0 && !terminals.some(isatty);
 }
@@ -86,9 +86,9 @@ export function ignores(status: string, signal: number): boolean {
 }
 
 /**
- * Installs handlers for signals that would otherwise end the process, or do worse. Call it first.
- * Bun ends at SIGUSR1 and SIGUSR2; Deno ends at SIGUSR2 and opens a debugger's port at SIGUSR1.
- * SIGPIPE is redundant: the failed write reports the error.
+ * Installs handlers for signals that would otherwise end the process or open a debugger's port. Call it first. Bun
+ * ends at SIGUSR1 and SIGUSR2; Deno ends at SIGUSR2 and opens a debugger's port at SIGUSR1. SIGPIPE is redundant: the
+ * failed write reports the error.
  */
 export function handleStraySignals(): void {
   // Once Deno has a handler for one signal, it stops ignoring the others.
@@ -114,7 +114,7 @@ export function onReopenSignal(log: Logger, reopen: () => boolean): void {
   });
 }
 
-/** Deno asks for `--allow-sys` even to say whether there is a debugger. */
+/** Whether Deno permits reading whether there is a debugger, which needs `--allow-sys`. */
 function mayAskInspector(): boolean {
   try {
     inspector.url();
@@ -124,10 +124,13 @@ function mayAskInspector(): boolean {
   }
 }
 
-/** Deno opens the port a few milliseconds after the handlers have run. */
+/**
+ * Maximum time in milliseconds until Deno has opened the port; it does so a few milliseconds after the handlers have
+ * run.
+ */
 const DEBUGGER_OPENS_WITHIN_MS = 2000;
 
-/** Local users could run code through the port. */
+/** Closes the debugger's port, through which local users could run code. */
 function closeDebugger(until: number): void {
   if (inspector.url() !== undefined) return inspector.close();
   if (performance.now() < until) setTimeout(() => closeDebugger(until), 5).unref();

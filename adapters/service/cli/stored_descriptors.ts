@@ -16,7 +16,7 @@ const VARIABLES = ["LISTEN_PID", "LISTEN_FDS", "LISTEN_FDNAMES"] as const;
 /** Variables by name; one that is not set is absent. */
 export type ListenEnvironment = Readonly<Partial<Record<typeof VARIABLES[number], string>>>;
 
-/** The descriptors by name, in order. Those for another process do not count. */
+/** The descriptors by name, in order. Descriptors for another process are ignored. */
 export function storedDescriptors(
   environment: ListenEnvironment = ownEnvironment(),
   own: number = process.pid,

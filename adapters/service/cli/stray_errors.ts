@@ -1,5 +1,5 @@
 /**
- * Uncaught errors.
+ * Keeps the service running after uncaught errors.
  *
  * @module
  */
@@ -29,7 +29,10 @@ export function logUncaughtErrors(
   process.on("unhandledRejection", report);
 }
 
-/** Whether a peer caused the error: a promise of a request body or socket that the application abandoned. */
+/**
+ * Whether a peer caused the error. Such an error belongs to a promise of a request body or socket that the
+ * application did not await.
+ */
 function isCausedByPeer(error: unknown): boolean {
   return error instanceof RequestBodyError || error instanceof PeerFaultError;
 }

@@ -7,7 +7,7 @@ import { printable } from "../printable.ts";
 
 type Cell = string | number;
 
-/** Columns as wide as their widest cell, numbers at the right. Each row is one line. */
+/** Formats a table. Columns are as wide as their widest cell, numbers are right-aligned, and each row is one line. */
 export function tableOf(head: readonly string[], given: readonly (readonly Cell[])[]): string {
   const rows = given.map((row) =>
     row.map((cell) => typeof cell === "string" ? printable(cell) : cell)

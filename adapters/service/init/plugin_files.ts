@@ -5,15 +5,15 @@ import { definePlugin, type PluginFactory, readLines } from "@berth/berth";
 import { z } from "zod";
 
 const options = z.strictObject({
-  /** Follows each answer. */
+  /** Added to each answer. */
   mark: z.string().default("!"),
 });
 
 const shout: PluginFactory<z.input<typeof options>> = definePlugin({
   name: "shout",
   options,
-  // Called once for each port, with checked options; the function that it returns, once for each
-  // connection. When that returns, the connection is closed.
+  // \`setup\` is called once for each port, with checked options. Its result is called once for each
+  // connection, which is closed when it returns.
   setup: ({ mark }) => async ({ socket }) => {
     const encoder = new TextEncoder();
     // A peer must not be able to fill the memory with one line.

@@ -10,7 +10,7 @@ import { PLUGIN_FILES } from "./plugin_files.ts";
 /** Files by their path in the project. */
 export type Files = Readonly<Record<string, string>>;
 
-/** What a project is about. */
+/** A kind of project. */
 export interface ProjectKind {
   readonly help: string;
   readonly files: Files;

@@ -10,7 +10,7 @@ export interface AdminStream extends AsyncIterable<Uint8Array> {
   close(): void;
 }
 
-/** The admin API of a running service. */
+/** A client of the admin API of a running service. */
 export class AdminClient {
   readonly #admin: AdminSetting;
 
@@ -28,8 +28,8 @@ export class AdminClient {
   }
 
   /**
-   * Opens a stream. It is empty if `signal` is aborted before the service answers, which it may not do until it has
-   * something to send.
+   * Opens a stream. The service may not respond until it has something to send; if `signal` is aborted before that,
+   * the stream is empty.
    *
    * @throws {Error} The service cannot be reached, or refuses.
    */
@@ -71,7 +71,7 @@ export class AdminClient {
   }
 }
 
-/** Ends when the service or {@link AdminStream.close} ends it. */
+/** The chunks, until the service or {@link AdminStream.close} ends the stream. */
 async function* chunksOf(answer: IncomingMessage): AsyncIterableIterator<Uint8Array> {
   try {
     for await (const chunk of answer) yield chunk as Uint8Array;

@@ -23,7 +23,7 @@ export const CAPTURE: Tool = {
       short: "w",
       value: "FILE",
       isFile: true,
-      help: "write pcapng to a file; -: to stdout",
+      help: "write pcapng to a file, or to stdout with -",
     },
     count: { short: "c", value: "COUNT", help: "end after this many packets" },
   },
@@ -47,7 +47,7 @@ export const CAPTURE: Tool = {
     const stream = await service.open(`/capture?${query}`);
     const file = write === "-" ? out : outputTo(createWriteStream(String(write)));
     const failed = (error: unknown) => new Error(`--write ${write}: ${messageLine(error)}`);
-    // The service sends the packets that wait and the number of missing ones, and then ends the stream.
+    // The service sends the packets that are queued and the number of missing packets, and then ends the stream.
     const stop = () => void service.ask("DELETE", `/capture/${id}`).catch(() => stream.close());
     signal.addEventListener("abort", stop);
     try {
@@ -68,7 +68,7 @@ function countOf(flags: ToolArguments["flags"]): number | undefined {
   return wholeNumber("--count", flags["count"], 1, 1e9);
 }
 
-/** Copies whole blocks, so that the file is valid wherever it ends. */
+/** Copies whole blocks only, so that the file is valid whenever the copy ends. */
 async function copy(
   stream: AsyncIterable<Uint8Array>,
   file: Output,

@@ -1,5 +1,5 @@
 /**
- * Events of a TCP event log as lines for people, segments as tcpdump(1) writes them.
+ * Formats the events of a TCP event log as lines of text; segments look as in tcpdump(1).
  *
  * @module
  */
@@ -44,7 +44,7 @@ const METRICS: Readonly<Partial<Record<keyof RecoveryMetrics | "latest_rtt", [st
 export interface EventLinesOptions {
   /** Milliseconds since 1970 at time 0 of the log. */
   readonly clockStarted: number;
-  /** Timers, and metrics that change with each segment. */
+  /** Whether to show timers, and metrics that change with each segment. */
   readonly verbose: boolean;
 }
 
@@ -60,7 +60,7 @@ export class EventLines {
     this.#options = options;
   }
 
-  /** The line of an event; `undefined`: it is not shown. */
+  /** The line of an event; `undefined` if the event is not shown. */
   format(event: TcpEvent): string | undefined {
     const { name, data, time } = event;
     switch (name) {
@@ -160,7 +160,7 @@ function segmentText(header: SegmentHeader, own: number, other: number): string 
   return parts.filter((part) => part !== undefined).join(", ");
 }
 
-/** The difference to an initial sequence number; the first byte is 1. */
+/** A sequence number relative to the initial one; the first byte has number 1. */
 function relative(seq: number, initial: number): number {
   return (seq - initial) >>> 0;
 }

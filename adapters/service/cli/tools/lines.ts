@@ -1,4 +1,4 @@
-/** The lines of a stream of text, without their ends. */
+/** The lines of a stream of text, without line ends. */
 export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncIterableIterator<string> {
   const decoder = new TextDecoder();
   let rest = "";

@@ -6,9 +6,9 @@ export interface Output {
   /** Size of the terminal in characters; 80 and 24 if the output is not a terminal. */
   readonly columns: number;
   readonly rows: number;
-  /** Waits until the text has been taken; resolves with false once the reader has gone. */
+  /** Writes text or bytes, and waits until the reader has taken them; resolves with false once the reader has gone. */
   write(text: string | Uint8Array): Promise<boolean>;
-  /** Resolves when all has been written. */
+  /** Resolves when everything has been written. */
   close(): Promise<void>;
 }
 
@@ -42,7 +42,7 @@ export function outputTo(stream: Writable): Output {
     async write(text) {
       if (!check()) return false;
       await new Promise<void>((resolve) => {
-        // Called before the event that reports the same error.
+        // The stream calls this before it emits the event with the same error.
         stream.write(text, (error) => {
           note(error);
           resolve();

@@ -8,7 +8,7 @@ import { tableOf } from "../table.ts";
 import { connectionFilter } from "./connection_filter.ts";
 import type { Tool } from "./tool.ts";
 
-/** Rows asked for at a time. */
+/** Number of rows per request. */
 const PAGE = 10_000;
 
 /** The command. */
@@ -52,7 +52,7 @@ function format(
   return [head, ...shown].join("\n");
 }
 
-/** As ss(8) writes it. */
+/** The name of a state as ss(8) writes it. */
 function shownState(state: string): string {
   if (state === "ESTABLISHED") return "ESTAB";
   return state === "SYN-RECEIVED" ? "SYN-RECV" : state;

@@ -1,5 +1,5 @@
 /**
- * Commands that inspect a running service; they run until they are interrupted, or print as they go.
+ * Commands that inspect a running service. They may run until they are interrupted, and print while they run.
  *
  * @module
  */
@@ -12,9 +12,9 @@ import type { Output } from "./output.ts";
 export interface ToolFlag {
   /** One letter. */
   readonly short?: string;
-  /** Name of the value in help; absent: the flag has none. */
+  /** Name of the value in help; absent if the flag has no value. */
   readonly value?: string;
-  /** The value is a file, for completion. */
+  /** Whether the value is a file, for completion. */
   readonly isFile?: boolean;
   readonly help: string;
 }
@@ -25,7 +25,7 @@ export interface ToolArguments {
   readonly words: readonly string[];
 }
 
-/** What a tool works with. */
+/** What a tool gets when it runs. */
 export interface ToolContext extends ToolArguments {
   readonly service: AdminClient;
   readonly out: Output;
@@ -39,9 +39,9 @@ export interface Tool {
   /** The command line after its name. */
   readonly usage: string;
   readonly flags: Readonly<Record<string, ToolFlag>>;
-  /** Checks the arguments before the service is asked anything; throws a `UsageError`. */
+  /** Checks the arguments before the first request to the service; throws a `UsageError`. */
   readonly check?: (given: ToolArguments) => void;
-  /** Resolves when it has ended. */
+  /** Runs the command; resolves when it has ended. */
   run(context: ToolContext): Promise<void>;
 }
 
@@ -83,7 +83,7 @@ export function parseToolArguments(
 /**
  * The value of a flag as a whole number.
  *
- * @throws {UsageError} It is not one.
+ * @throws {UsageError} The value is not a whole number, or out of range.
  */
 export function wholeNumber(
   flag: string,

@@ -1,5 +1,5 @@
 /**
- * The tools by name, and running one.
+ * The table of tools, and the function that runs one.
  *
  * @module
  */
@@ -13,7 +13,7 @@ import { parseToolArguments, type Tool } from "./tool.ts";
 import { TOP } from "./top/top.ts";
 import { TRACE } from "./trace.ts";
 
-/** By name. */
+/** The tools, by name. */
 export const TOOLS: Readonly<Record<string, Tool>> = {
   top: TOP,
   ss: SS,
@@ -24,7 +24,7 @@ export const TOOLS: Readonly<Record<string, Tool>> = {
 /**
  * Runs a tool until it has ended, or a signal interrupts it.
  *
- * @throws {UsageError} An argument cannot be used, or none has the address of the admin API.
+ * @throws {UsageError} An argument is invalid, or no flag has the address of the admin API.
  * @throws {Error} The service cannot be reached, or refuses.
  */
 export async function runTool(name: string, args: readonly string[]): Promise<0> {

@@ -14,7 +14,7 @@ import type { Tool, ToolArguments } from "./tool.ts";
 /** The command. */
 export const TRACE: Tool = {
   help:
-    "the event log of a connection: CONNECTION (an ID, or text in one row) or --next [-v] [--json]",
+    "the event log of a connection: CONNECTION (its ID, or text that only its row has) or --next [-v] [--json]",
   usage: "CONNECTION|--next [--port PORT] [--remote NETWORK] [-v] [--json]",
   flags: {
     next: { help: "the next connection that a peer opens, from its SYN on" },

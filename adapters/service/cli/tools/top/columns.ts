@@ -5,7 +5,7 @@
  */
 import type { ConnectionRow } from "../../../admin/connections.ts";
 
-/** A connection with its rates, in bits per second; `undefined`: not known yet. */
+/** A connection with its rates in bits per second, which are `undefined` until they are known. */
 export interface RatedRow extends ConnectionRow {
   readonly inRate: number | undefined;
   readonly outRate: number | undefined;

@@ -1,4 +1,4 @@
-/** A key: a character, or the name of one that sends several. */
+/** A key: a character, or the name of a key that sends several characters. */
 export type Key = string;
 
 const NAMES: Readonly<Record<string, Key>> = {
@@ -23,7 +23,7 @@ const NAMES: Readonly<Record<string, Key>> = {
   "\x03": "interrupt",
 };
 
-/** The keys in what a terminal has sent; sequences without a name are left out. */
+/** The keys in the input of a terminal; sequences without a name are left out. */
 export function keysOf(text: string): Key[] {
   // deno-lint-ignore no-control-regex -- terminals send them
   const sequences = text.match(/\x1b(?:\[[\d;]*[A-Za-z~]|O[A-Z])?|[^\x1b]/gu) ?? [];

@@ -7,11 +7,11 @@ import { printable } from "../../../printable.ts";
 import { type Column, COLUMNS, type RatedRow, scaled } from "./columns.ts";
 import type { Query, Sample } from "./sampler.ts";
 
-/** What the screen depends on. */
+/** The state that the screen shows. */
 export interface View {
   readonly sample: Sample | undefined;
   readonly query: Query;
-  /** Index of the selected row on the page; `undefined`: rows cannot be selected. */
+  /** Index of the selected row on the page; `undefined` if rows cannot be selected. */
   readonly selected: number | undefined;
   /** Shown at the bottom in place of the keys. */
   readonly message: string | undefined;
@@ -44,7 +44,7 @@ const HELP: readonly string[] = [
   "q, Ctrl+C        quit",
   "",
   "IN/s, OUT/s      bits per second of the connection's data",
-  "WAITS FOR        what it waits for at present: see docs/admin.md",
+  "WAITS FOR        what the connection waits for now; see docs/admin.md",
 ];
 
 /** Number of connections that a screen of `rows` lines shows. */
@@ -114,10 +114,13 @@ function position({ total, rows }: Sample, { filter, offset }: Query): string {
   return filter === "" ? found : `${found}  filter "${filter}"`;
 }
 
-/** Numbers change at each update; columns that change with them would be hard to read. */
+/**
+ * Minimum width of a column of numbers: with each update numbers change, and columns whose width changes are hard to
+ * read.
+ */
 const LEAST_NUMBER = 6;
 
-/** As many columns as fit; those that matter least are left out first. */
+/** The table, with as many columns as fit; the least important ones are left out first. */
 function table(
   rows: readonly RatedRow[],
   { sort, descending }: Query,

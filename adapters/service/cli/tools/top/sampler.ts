@@ -1,5 +1,5 @@
 /**
- * What `berth top` shows, from the admin API: counters, and a page of connections with their rates.
+ * Reads what `berth top` shows from the admin API: counters, and a page of connections with their rates.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export interface Drops {
   readonly perSecond: number;
 }
 
-/** What is known at one time. */
+/** The state of the service at one time. */
 export interface Sample {
   readonly ready: string;
   readonly listen: readonly { readonly where: string; readonly plugins: readonly string[] }[];
@@ -35,16 +35,14 @@ export interface Sample {
   readonly packetsOut: number;
   readonly bitsIn: number;
   readonly bitsOut: number;
-  /** The most frequent at present first. */
+  /** The reasons, the currently most frequent one first. */
   readonly drops: readonly Drops[];
   /** Number of connections that match the filter. */
   readonly total: number;
   readonly rows: readonly RatedRow[];
 }
 
-/**
- * The API has no rates: to sort by them, this many connections with the most bytes are compared.
- */
+/** The API has no rates, so an order by rate compares only this many connections, those with the most bytes. */
 export const RATED_ROWS = 2000;
 
 interface Previous {
@@ -117,7 +115,7 @@ function isRate(sort: string): sort is "inRate" | "outRate" {
   return sort === "inRate" || sort === "outRate";
 }
 
-/** A connection that was not there before has sent everything since. */
+/** The row with its rates. A connection that was opened since the last sample has sent all of its bytes since then. */
 function withRates(
   row: ConnectionRow,
   before: readonly [number, number] | undefined,

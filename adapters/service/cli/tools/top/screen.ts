@@ -1,5 +1,5 @@
 /**
- * The terminal as a screen: entered for a full-screen program and restored however that ends.
+ * Switches the terminal to full screen, and restores it however the program ends.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { writeSync } from "node:fs";
 import process from "node:process";
 import type { Line } from "./render.ts";
 
-/** Alternate screen, no cursor, no wrapping; and back. */
+/** Switch to the alternate screen without cursor and wrapping, and back. */
 const ENTER = "\x1b[?1049h\x1b[?25l\x1b[?7l";
 const LEAVE = "\x1b[0m\x1b[?7h\x1b[?25h\x1b[?1049l";
 const STYLES: Readonly<Record<Line["style"], string>> = {
@@ -39,7 +39,7 @@ export class Screen {
   open(): void {
     if (this.#isOpen) return;
     this.#isOpen = true;
-    // Also when the process exits without close(): after a second signal, or an uncaught error.
+    // Restores the terminal when the process exits without close(), after a second signal or an uncaught error.
     process.on("exit", this.#restore);
     process.on("SIGWINCH", this.#onResize);
     process.stdin.setRawMode(true);
@@ -83,7 +83,7 @@ export class Screen {
   }
 }
 
-/** At once, since the process may be about to exit. A terminal that has gone is no error. */
+/** Writes synchronously, because the process may be about to exit. If the terminal has gone, the text is dropped. */
 function write(text: string): void {
   const bytes = new TextEncoder().encode(text);
   for (let at = 0; at < bytes.length;) {

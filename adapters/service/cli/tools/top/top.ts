@@ -11,7 +11,7 @@ import { pageSize, render, renderOnce, type View } from "./render.ts";
 import { type Query, type Sample, Sampler } from "./sampler.ts";
 import { hasTerminal, Screen } from "./screen.ts";
 
-/** Rows of a table that is printed once. */
+/** Maximum number of rows of a table that is printed once. */
 const PRINTED_ROWS = 1000;
 
 /** The command. */
@@ -34,7 +34,7 @@ function delayOf(flags: ToolArguments["flags"]): number {
 
 const START: Omit<Query, "limit"> = { filter: "", sort: "outRate", descending: true, offset: 0 };
 
-/** Two samples, since one has no rates. */
+/** Prints one table. It takes two samples, because rates need two. */
 async function printOnce({ service, out, signal, flags }: ToolContext): Promise<void> {
   const sampler = new Sampler(service, () => performance.now());
   const query = { ...START, limit: PRINTED_ROWS };
@@ -102,7 +102,7 @@ class Top {
     }
   }
 
-  /** While the service restarts, the screen says so and sampling continues. */
+  /** Takes a sample. An error, such as during a restart of the service, is shown, and sampling continues. */
   async #update(): Promise<void> {
     try {
       await this.#take();
@@ -118,7 +118,7 @@ class Top {
     this.#sample = await this.#sampler.take({ ...this.#query, limit });
     this.#took = performance.now() - began;
     const { total, rows } = this.#sample;
-    // Connections have ended, and the page is beyond the last.
+    // Connections have ended, so that the page is beyond the last one.
     if (rows.length === 0 && this.#query.offset > 0) {
       this.#query = { ...this.#query, offset: Math.max(0, Math.ceil(total / limit) - 1) * limit };
     }
@@ -157,7 +157,7 @@ class Top {
     return this.#message;
   }
 
-  /** Shows the present state at once, and takes a new sample. */
+  /** Shows the current state at once, and takes a new sample. */
   #refresh(): void {
     this.#draw();
     this.#wake?.();
@@ -261,5 +261,8 @@ class Top {
 }
 
 const UNREACHABLE = "no answer: ";
-/** A service with many connections is polled less often: this uses a twentieth of its time at most. */
+/**
+ * `top` waits this many times as long as the last sample took, so that it uses at most a twentieth of the service's
+ * time.
+ */
 const MAX_SHARE = 20;
