@@ -1,5 +1,5 @@
 /**
- * Addresses of the other end of the link.
+ * Completes the addresses of the other end of the link.
  *
  * @module
  */
@@ -8,10 +8,7 @@ import type { Logger } from "../../../core/api/environment.ts";
 import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import { UsageError } from "../errors.ts";
 
-/**
- * A network with a shorter prefix is not the subnet of a link: its first address is not a usable
- * default.
- */
+/** Minimum prefix length of the subnet of a link. The first address of a larger network is not a usable default. */
 const MIN_LINK_LENGTH = 8;
 
 /**
@@ -19,7 +16,7 @@ const MIN_LINK_LENGTH = 8;
  * without one, the first other address of the subnet. A subnet that has no other address, such as an
  * anycast address (`10.53.0.1/32`), is reached from another host address of its family.
  *
- * @throws {UsageError} The host has no address of a family, or one of the stack's.
+ * @throws {UsageError} No host address of a family is known, or a host address is also the stack's.
  */
 export function completeHostAddresses(
   addresses: readonly string[],

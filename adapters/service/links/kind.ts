@@ -1,5 +1,5 @@
 /**
- * Kinds of links, as the service sees them.
+ * The interface of a kind of link for `--link`.
  *
  * @module
  */
@@ -36,15 +36,15 @@ export interface OpenedLink extends Link {
 export interface LinkKindDefinition<Options> {
   /** The syntax that messages show: `tun:NAME[,offload=off]`. */
   readonly usage: string;
-  /** The option that a first value without `NAME=` sets; absent: every option needs its name. */
+  /** The option that a first value without `NAME=` sets; without it, every option needs its name. */
   readonly first?: string;
   /** Checks the options. Each is a string, or a list of strings if it is repeated. */
   readonly options: z.ZodType<Options>;
-  /** The kernel is at the other end of the link and can connect to the stack by itself. */
+  /** Whether the kernel is at the other end of the link, so that it can connect to the stack by itself. */
   readonly throughKernel: boolean;
-  /** Default for the largest IP packet, in bytes; absent: 1500. */
+  /** Default for the largest IP packet in bytes; without it, 1500. */
   mtu?(options: Options): number;
-  /** The options with paths relative to `folder`; default: there are none. */
+  /** The options with paths relative to `folder`. Without it, no option is a path. */
   locate?(options: Options, folder: string): Options;
   /**
    * Opens the link.

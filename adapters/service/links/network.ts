@@ -43,7 +43,7 @@ export interface Network {
   readonly place: string;
   /** The stack. */
   readonly stack: Stack;
-  /** What the admin API may change and observe of the link; absent without an admin API. */
+  /** Lets the admin API change and observe the link; absent without an admin API. */
   readonly controls: LinkControls | undefined;
   /** Connects from the host to an address of the stack, or through the stack to another one. */
   readonly connect: Connect;
@@ -94,10 +94,10 @@ export function openNetwork(
 }
 
 /**
- * Refuses published ports that lead to an address which the host cannot reach, and warns of addresses
- * of the stack that the host has itself.
+ * Checks that the host can reach the addresses that published ports lead to, and warns about addresses that both the
+ * stack and the host have.
  *
- * @throws {UsageError} There is such a port.
+ * @throws {UsageError} A published port leads to an address that the host cannot reach.
  */
 export function checkAddresses(settings: Settings, log: Logger): void {
   const { tun, link, publish, addresses } = settings;
@@ -162,14 +162,14 @@ async function openDevice(
   identity: StackIdentity,
 ): Promise<Network> {
   const { hostAddresses, mtu, impair } = settings;
-  // Impairments decide about single segments, not about super-packets.
+  // Without offload there are no super-packets, because impairments apply to single segments.
   const offload = impair === undefined;
   const options = { name, addresses: [...hostAddresses], mtu, offload };
   const [kept] = keptQueues(name, 1);
   const link = kept === undefined
     ? await openTun(options)
     : await openKeptTun(kept, options).catch((error) => {
-      // It was removed meanwhile.
+      // The device was removed in the meantime.
       log.warn("the device that the service manager has kept cannot be used", {
         device: name,
         reason: messageLine(error),
@@ -205,7 +205,7 @@ async function networkOnDevice(
 
 /** Options of {@link networkOn}. */
 export interface NetworkOptions {
-  /** Default: that of a newly started service. */
+  /** Default: the identity of a newly started service. */
   readonly identity?: StackIdentity | undefined;
   /** The device below the link, if other processes can use it too. */
   readonly shared?: GenerationLink | undefined;
@@ -257,7 +257,7 @@ function joinInMemory(settings: Settings, log: Logger, identity: StackIdentity):
   const [inner, outer] = linkPair(features);
   const wrapped = wrapLink(inner, settings, log);
   const stack = stackOn(wrapped.link, settings, log, identity);
-  // The host's stack has every other address, loopback included: clients keep their addresses.
+  // The host's stack has every other address, loopback included, so that clients keep their addresses.
   const isAll = addresses.some((text) => Subnet.parse(text)?.prefixLength === 0);
   const host = createStack({
     link: outer,
@@ -362,7 +362,8 @@ function stackOn(
 export function tcpOptions(
   { profile, keepAliveMs, peers, tcp }: Pick<Settings, "profile" | "keepAliveMs" | "peers" | "tcp">,
 ): TcpOptions {
-  // Without timestamps most segments would have to be handed to another instance.
+  // The timestamps of a segment identify its instance; without them most segments would have to be passed to another
+  // instance first.
   const timestamps = peers && { timestamps: true };
   if (keepAliveMs === 0) return { profile, ...timestamps, ...tcp };
   const keepAliveIntervalMs = Math.min(keepAliveMs, MAX_PROBE_INTERVAL_MS);

@@ -18,7 +18,7 @@ import { type Connect, type Publication, publish } from "../publish/publish.ts";
 
 /** Options of {@link listenForWebSockets}. */
 export interface WebSocketServerOptions {
-  /** A port of the host; 0: any free one. */
+  /** A port of the host; 0 for any free one. */
   readonly listen: HostPort;
   /** Origins of pages that may connect, besides the server's own: `http://localhost:3000`. */
   readonly origins: readonly string[];

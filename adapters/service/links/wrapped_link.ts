@@ -15,7 +15,7 @@ import { messageLine } from "../errors.ts";
 import type { ListenSetting } from "../settings/listen_setting.ts";
 import type { Settings } from "../settings/settings.ts";
 
-/** What can be changed and observed of the link while it is in use. */
+/** Changes and observes the link while it is in use. */
 export interface LinkControls {
   readonly captured: CapturedLink;
   readonly impaired: ImpairedLink;
@@ -25,7 +25,7 @@ export interface LinkControls {
 export interface WrappedLink {
   /** The link for the stack. */
   readonly link: Link;
-  /** Present with an admin API, which uses them. */
+  /** The controls for the admin API; absent without one. */
   readonly controls: LinkControls | undefined;
   /** Names the plugins of other listen addresses in the recording. */
   update(settings: Pick<Settings, "listen">): void;
@@ -37,8 +37,8 @@ export interface WrappedLink {
 const LATE_QUEUE = 10_000;
 
 /**
- * Adds the configured impairments and recording, and with an admin API both in any case, since it may start them later.
- * The recording shows what the stack sees.
+ * Adds the configured impairments and recording; with an admin API always both, because it may start them later. The
+ * recording shows the packets as the stack sends and receives them.
  */
 export function wrapLink(link: Link, settings: Settings, log: Logger): WrappedLink {
   const { impair: impairments, capture, admin, listen } = settings;
@@ -67,7 +67,7 @@ function impairLink(link: Link, impairments: Settings["impair"]): ImpairedLink {
     : impair(link, { ...common, ...impairments });
 }
 
-/** Records to the configured file; returns what ends the recording. */
+/** Records to the configured file; returns a function that ends the recording. */
 function record(
   captured: CapturedLink,
   capture: NonNullable<Settings["capture"]>,

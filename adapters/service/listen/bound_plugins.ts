@@ -1,5 +1,5 @@
 /**
- * The plugins in use at the listen addresses of a service, and changing them while it serves.
+ * Changes the plugins at the listen addresses of a service while it serves.
  *
  * @module
  */
@@ -60,9 +60,9 @@ export class BoundPlugins {
   }
 
   /**
-   * Uses plugins at further listen addresses. The stack disposes the plugins that are in `used` after it.
+   * Uses plugins at further listen addresses. Adds the plugins that the stack now disposes to `used`.
    *
-   * @throws {Error} A listen address cannot be bound; none of them is in use then.
+   * @throws {Error} A listen address cannot be bound; all of them are unbound again.
    */
   add(plugins: LoadedPlugins, used: LoadedPlugin[] = []): void {
     const added: string[] = [];
@@ -113,7 +113,7 @@ export class BoundPlugins {
     return { changed, replaced, running };
   }
 
-  /** Accepts no new connections; running ones continue until they end. */
+  /** Stops accepting connections; open ones continue until they end. */
   stopAccepting(): void {
     for (const { binding } of this.#bound.values()) void binding.remove({ graceMs: Infinity });
   }
@@ -133,7 +133,7 @@ export class BoundPlugins {
   /** Logs a line for each connection and flow that has ended. */
   #connectionLog(plugin: string): Plugin {
     return {
-      // Other log lines name the port's plugin alone.
+      // Without a name, so that other log lines name only the port's plugin.
       name: "",
       handle: (c, next) => logConnection(c, next, this.#log, "info", { plugin }),
       freeze: () => null,

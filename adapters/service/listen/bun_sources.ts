@@ -25,7 +25,7 @@ declare const Bun: {
 
 const changed = new Set<string>();
 
-/** From now on, these files import packages of the host. */
+/** Makes these files import packages of the host from now on. */
 export function provideHostPackages(files: readonly string[]): void {
   for (const each of files) {
     const file = realpathSync(each);
@@ -44,7 +44,10 @@ export function provideHostPackages(files: readonly string[]): void {
   }
 }
 
-/** A CommonJS module would no longer be one. */
+/**
+ * Whether a module imports a package of the host. CommonJS modules are left out, because Bun would load changed
+ * source as an ES module.
+ */
 function importsFromHost(file: string): boolean {
   const isCommonJs = /\.c[jt]s$/.test(file);
   return !isCommonJs && moduleSpecifiers(readFileSync(file, "utf8")).some(isHostPackage);

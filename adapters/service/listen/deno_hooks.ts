@@ -45,12 +45,12 @@ type NextResolve = (specifier: string, context: ResolveContext) => Resolved;
 
 /** The files of each version that is loaded with a query: `?v=DIGEST`. */
 const versions = new Map<string, ReadonlySet<string>>();
-/** Files outside, with those that they import. */
+/** Files outside the folder of Deno's configuration, and the files that they import. */
 const outside = new Set<string>();
 let resolves = false;
 let loads = false;
 
-/** From now on, `?v=DIGEST` at a file of `files` stands for the version with that digest. */
+/** Makes `?v=DIGEST` after the URL of a file of `files` load the version with that digest. */
 export function addVersion(digest: string, files: readonly string[]): void {
   versions.set(digest, new Set(files));
   if (resolves) return;
@@ -71,8 +71,8 @@ export function addVersion(digest: string, files: readonly string[]): void {
 const VERSION = /\?v=([0-9a-f]{16})$/;
 
 /**
- * From now on, these files import packages of the host, and others from `node_modules` folders above
- * them. Deno resolves the imports of a module before it calls a hook, unless a hook loads modules too.
+ * Makes these files import packages of the host, and all other packages from `node_modules` folders above them. Deno
+ * resolves the imports of a module before it calls a hook, unless a hook loads modules too.
  */
 export function resolvePackagesFor(files: readonly string[]): void {
   for (const file of files) outside.add(file);
@@ -97,12 +97,12 @@ export function resolvePackagesFor(files: readonly string[]): void {
   });
 }
 
-/** `require()` resolves in `node_modules` folders without help. */
+/** Whether a hook was called for `require()`, which finds packages in `node_modules` folders by itself. */
 function isRequire({ conditions }: LoadContext): boolean {
   return conditions?.includes("require") ?? false;
 }
 
-/** The path behind a URL without its version, if that file is outside. */
+/** The path of a URL without its version, if the file is one of {@link outside}. */
 function outsideFileOf(url: string | undefined): string | undefined {
   if (!url?.startsWith("file:")) return undefined;
   const file = fileURLToPath(url.replace(VERSION, ""));
@@ -117,7 +117,7 @@ function resolveFrom(importer: string, specifier: string): Resolved | undefined 
 }
 
 /**
- * Resolves a specifier as Deno does by its import map. For an unknown name Deno returns a path; this throws instead.
+ * Resolves a specifier with Deno's import map. For an unknown name Deno returns a path; this function throws instead.
  *
  * @throws {Error} The specifier is a name that Deno does not know.
  */

@@ -4,7 +4,7 @@
  *
  * @module
  */
-// Loaded with the program: Deno may be offline when a plugin asks for one of them.
+// Load them with the program, because Deno may be offline when a plugin imports one of them.
 import "../../../exports/host.ts";
 import "../../../exports/links.ts";
 import "../../../exports/middleware.ts";
@@ -36,7 +36,7 @@ export function isHostPackage(specifier: string): boolean {
     SHARED.some((name) => specifier === name || specifier.startsWith(`${name}/`));
 }
 
-/** The URL of a module of the host; `undefined` if it has none of that name. */
+/** The URL of a module of the host; `undefined` if there is none of that name. */
 export function hostModuleUrl(specifier: string): string | undefined {
   const offered = `${OFFERED}${specifier}`;
   if (offeredModules.has(offered)) return offered;
@@ -50,13 +50,14 @@ export function hostModuleUrl(specifier: string): string | undefined {
   try {
     return meta.resolve(specifier);
   } catch {
-    // A published module has versions in its specifiers, and an import map names nothing for it.
+    // Only a checkout has an import map with the package's name. A published module imports it by a specifier with
+    // its version.
     if (import.meta.url.startsWith("file:")) return undefined;
     return `npm:${name}@${manifest.dependencies[name]}${specifier.slice(name.length)}`;
   }
 }
 
-// A literal `import.meta.resolve(...)` would make `deno publish` expect a literal argument.
+// `deno publish` requires a literal argument for a literal `import.meta.resolve(...)`.
 const meta = import.meta;
 
 const OFFERED = "berth-host:";
@@ -71,7 +72,7 @@ declare const Bun: {
   }): void;
 };
 
-/** For a program without files, compiled by Bun: the modules in it that plugins may import. */
+/** Offers modules to plugins. A program that Bun compiled has no files for its modules, so plugins get the objects. */
 export function offerModules(modules: Readonly<Record<string, object>>): void {
   Bun.plugin({
     name: "berth-host",

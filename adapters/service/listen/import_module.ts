@@ -23,7 +23,7 @@ interface LoadedCode {
 
 const loaded = new Map<string, LoadedCode>();
 
-/** The files of a plugin whose changes count. `own` is the folder of this project. */
+/** The files of a plugin that are loaded again after a change. `own` is the folder of this project. */
 export function pluginFiles(module: string, own: string): readonly string[] {
   return moduleGraph(module, (file) => isShared(file, own)).files;
 }
@@ -43,8 +43,8 @@ export function codeDigest(module: string, own: string): string {
 }
 
 /**
- * Imports a module; if its code or that of its imports by path has changed since, all of them are
- * loaded anew. Each changed version stays in memory, but no version is loaded twice on Deno.
+ * Imports a module; if its code or that of its imports by path has changed since, all of them are loaded again. Each
+ * changed version stays in memory, but no version is loaded twice on Deno.
  */
 export async function importModule(module: string, own: string): Promise<{ default?: unknown }> {
   const files = pluginFiles(module, own);
@@ -57,7 +57,7 @@ export async function importModule(module: string, own: string): Promise<{ defau
     return await importUrl(url);
   }
   if (runtimeName() === "bun") {
-    // Removes ES modules too.
+    // Deleting an entry of this cache unloads ES modules too.
     const { cache } = nodeModule.createRequire(url);
     if (code.last !== digest) { for (const file of files) delete cache[realpathSync(file)]; }
     code.last = digest;
@@ -69,7 +69,7 @@ export async function importModule(module: string, own: string): Promise<{ defau
   return await importUrl(`${url}?v=${digest}`);
 }
 
-/** Files outside this project import packages from it. */
+/** Makes files outside this project import packages from it. */
 function provideHost(files: readonly string[], own: string): void {
   const outside = files.filter((file) => relative(own, file).startsWith(".."));
   if (outside.length === 0) return;

@@ -17,7 +17,7 @@ interface Manifest {
 
 type Exports = string | null | readonly Exports[] | { readonly [key: string]: Exports };
 
-/** Conditions that hold; the first of them in the order of the package decides. */
+/** The conditions of `exports` that hold; if there are several, the first one in the package's order is used. */
 const CONDITIONS: ReadonlySet<string> = new Set([
   ...["deno", "node", "import", "module-sync", "default"],
 ]);

@@ -7,7 +7,7 @@ import type { Plugin } from "../../../core/api/types.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import type { PluginSetting } from "../settings/listen_setting.ts";
 
-/** Options as they are in the file; the factory checks them. */
+/** The options as written in the file; the factory checks them. */
 export type Options = Readonly<Record<string, unknown>>;
 
 /** Checks options and makes a plugin. */
@@ -21,7 +21,10 @@ export interface Loader {
   importModule(path: string, setting: PluginSetting): Promise<PluginModule>;
 }
 
-/** A module. Its default export can be anything, such as a promise, which is not to be awaited without a limit. */
+/**
+ * A loaded module. Its default export can be anything, even a promise that never settles, so do not await it without
+ * a time limit.
+ */
 export interface PluginModule {
   readonly default?: unknown;
 }

@@ -69,7 +69,9 @@ export function textOf(file: string): string {
   }
 }
 
-/** By loader: each has memory outside the heap, which the collector does not count. */
+/**
+ * One transpiler per loader, because each holds memory outside the heap, which the garbage collector does not count.
+ */
 const transpilers = new Map<string, Transpiler>();
 
 function importsOf(file: string): string[] {

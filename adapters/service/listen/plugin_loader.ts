@@ -47,7 +47,7 @@ import { makeTls } from "./make_tls.ts";
 import { MIDDLEWARE } from "./middleware.ts";
 import { type MissingPackage, missingPackage } from "./plugin_packages.ts";
 
-/** The folder of this project, for messages: its name is not registered with npm. */
+/** The folder of this project. */
 const ROOT = import.meta.url.startsWith("file:") && !isCompiled
   ? fileURLToPath(new URL("../../..", import.meta.url))
   : "a checkout of berth";
@@ -152,7 +152,7 @@ export async function disposePlugins(
     try {
       await plugin.handler.dispose?.();
     } catch {
-      // It never served, and the reason why it is not used has been reported.
+      // The plugin never served, and the reason why it is not used has been reported.
     }
   }
 }
@@ -173,7 +173,7 @@ const PASS_THROUGH: ReadonlySet<string> = new Set([
   "http2",
   "detect",
 ]);
-/** Those that also work as the last plugin of a chain. */
+/** Plugins of {@link PASS_THROUGH} that also work as the last plugin of a chain. */
 const OPTIONALLY_LAST: ReadonlySet<string> = new Set(["http2", "detect"]);
 
 /**
@@ -317,7 +317,10 @@ function noPlugin(name: string): string {
     `as ./${name}`;
 }
 
-/** Where no tracer provider is registered when the app is loaded, its requests cost nothing more. */
+/**
+ * Adds spans to an app if a tracer provider is registered when the app is loaded; otherwise its requests have no
+ * extra cost.
+ */
 function traced(app: FetchApp): FetchApp {
   return registeredTracer() === undefined ? app : requestSpans(app);
 }

@@ -37,8 +37,8 @@ export function missingPackage(module: string, own: string): MissingPackage | un
 }
 
 /**
- * Deno downloads nothing new for a specifier in its lock file. For any other version, cached or not, it
- * queries the registry for every package of the project again.
+ * Whether a specifier is in Deno's lock file, so that Deno downloads nothing for it. For any other version, cached or
+ * not, Deno queries the registry again for every package of the project.
  */
 function isLocked(specifier: string, own: string): boolean {
   if (!/^(npm|jsr):/.test(specifier)) return true;

@@ -7,11 +7,11 @@ import { z } from "zod";
 import { type HostPort, parseHostPort } from "../../../core/api/host_port.ts";
 import { type JsonSchemaNotes, type Origin, pathFrom } from "./setting.ts";
 
-/** Where the admin API is served, and what it asks for. */
+/** Where the admin API is served, and the token that it requires. */
 export interface AdminSetting {
   /** A Unix socket that only the owner can use, or a TCP port of the host, for which a token is required. */
   readonly listen: { readonly path: string } | HostPort;
-  /** What a request has to present. */
+  /** The token that a request has to present. */
   readonly token?: string | undefined;
   /** Names that the field `Host` of a request may have, in lower case, besides addresses and `localhost`. */
   readonly hosts?: readonly string[] | undefined;

@@ -1,5 +1,5 @@
 /**
- * The protocols that `tls` offers if its options do not say.
+ * The protocols that `tls` offers if its options have no `alpn`.
  *
  * @module
  */

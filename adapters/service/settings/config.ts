@@ -30,7 +30,7 @@ function schemaOf(setting: Setting<unknown> | Setting<readonly unknown[]>): z.Zo
  * Reads the text of the file at `path`: JSON with comments, trailing commas and `${NAME}` for environment
  * variables. Paths in it are relative to its folder.
  *
- * @throws {UsageError} It is not JSON, or has an invalid value; the message has a line for each fault, which
+ * @throws {UsageError} The text is not JSON, or has an invalid value. The message has a line for each fault, which
  * begins with `NAME:LINE:COLUMN`.
  */
 export function parseConfig(
@@ -75,7 +75,10 @@ interface Fault {
   readonly message: string;
 }
 
-/** Variables occur only in strings, so `"mtu": "${MTU}"` is read as a number, like the text of `--mtu`. */
+/**
+ * Turns strings into numbers where a variable was replaced: variables occur only in strings, so `"mtu": "${MTU}"` is
+ * read as a number, like the text of `--mtu`.
+ */
 function withNumbers(value: unknown, written: unknown): unknown {
   if (typeof value !== "object" || value === null) return value;
   return Object.fromEntries(

@@ -30,7 +30,7 @@ export interface JsoncDocument {
   keyAt(path: readonly PropertyKey[]): Position;
 }
 
-/** Deeper nesting is refused: the parser calls itself for each level. */
+/** Maximum depth of nesting, because the parser calls itself for each level. */
 export const MAX_DEPTH = 100;
 
 /**
@@ -154,7 +154,7 @@ class Parser {
       const earlier = children.get(key);
       if (earlier !== undefined) this.#refuseDuplicate(keyOffset, earlier.keyOffset!);
       children.set(key, child);
-      // An assignment would set the prototype for `__proto__`.
+      // For the key `__proto__`, an assignment would set the prototype.
       Object.defineProperty(value, key, {
         configurable: true,
         enumerable: true,

@@ -1,5 +1,5 @@
 /**
- * What serves a port: an entry of `listen`, or `--listen`.
+ * The setting `listen`: which plugins serve a listen address.
  *
  * @module
  */
@@ -18,11 +18,11 @@ export interface PluginSetting {
   readonly options?: Readonly<Record<string, unknown>> | undefined;
   /** The folder that paths are relative to. */
   readonly folder: string;
-  /** How messages name it: `--listen 80` or `berth.json: listen.80`. */
+  /** The name of this setting in messages: `--listen 80` or `berth.json: listen.80`. */
   readonly source: string;
 }
 
-/** A listen address and what serves it. */
+/** A listen address and the plugins that serve it. */
 export interface ListenSetting extends PluginSetting {
   /** As `formatListenAddress()` writes it. */
   readonly where: string;
@@ -86,7 +86,7 @@ const listenAddressSchema = z.string().transform((text, c) => {
   }
 });
 
-/** Leaves the key as it was written, so that messages show it as it is in the file. */
+/** Checks the key but does not change it, so that messages show it as it is written in the file. */
 const keySchema = z.string().check(({ value, issues }) => {
   const { error } = listenAddressSchema.safeParse(value);
   for (const { message } of error?.issues ?? []) {

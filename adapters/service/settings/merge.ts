@@ -27,9 +27,9 @@ const DEFAULTS = Object.fromEntries(
 ) as unknown as Settings;
 
 /**
- * A flag overrides the file; a repeatable flag adds to it, and `--listen` replaces the file's entry for
- * the same listen address. Without any listen address the demo is served; on the memory link every
- * single port is published unless `publish` is set.
+ * Merges the settings. A flag overrides the file; a repeatable flag adds to it, and `--listen` replaces the file's
+ * entry for the same listen address. Without any listen address the demo is served; on the memory link every single
+ * port is published unless `publish` is set.
  *
  * @throws {UsageError} Settings contradict each other or cannot work together.
  */
@@ -67,13 +67,13 @@ export function mergeSettings(flags: PartialSettings, file: PartialSettings): Se
   };
 }
 
-/** A stack has one link. */
+/** Checks that there is only one link. */
 function checkLink({ tun, link }: Pick<Settings, "tun" | "link">): void {
   if (tun === undefined || link === undefined) return;
   throw new UsageError("--tun and --link exclude each other: use one of them");
 }
 
-/** They are a route of the admin API. */
+/** Checks that there is an admin API, which serves the metrics. */
 function checkMetrics({ metrics, admin }: Pick<Settings, "metrics" | "admin">): void {
   if (!metrics || admin !== undefined) return;
   throw new UsageError(
@@ -81,7 +81,9 @@ function checkMetrics({ metrics, admin }: Pick<Settings, "metrics" | "admin">): 
   );
 }
 
-/** Each worker needs a queue of a device; the memory link has none. */
+/**
+ * Checks the settings that workers exclude or need. Each worker needs a queue of a device; the memory link has none.
+ */
 function checkWorkers({ workers, tun, capture, impair }: Omit<Settings, "listen">): void {
   if (workers === 1) return;
   if (capture !== undefined || impair !== undefined) {
@@ -98,8 +100,8 @@ function checkWorkers({ workers, tun, capture, impair }: Omit<Settings, "listen"
 }
 
 /**
- * An instance needs a link that other machines send to, and the timestamps of a connection must not become too old to
- * tell its instance.
+ * Checks the settings that peers need: a link that other machines can send to, and keep-alive, because the timestamps
+ * of a connection identify its instance only for a limited time.
  */
 function checkPeers(
   { peers, tun, link, keepAliveMs }: Omit<Settings, "listen">,
@@ -115,15 +117,15 @@ function checkPeers(
   );
 }
 
-/** A worker has its connections to itself. */
+/** Checks that a service that moves connections has one thread, because each worker has its own connections. */
 function checkMoves({ moves, workers }: Omit<Settings, "listen">): void {
   if (moves === undefined || workers === 1) return;
   throw new UsageError(
-    `moves: exclude --workers ${workers}: run that many instances with one worker each`,
+    `moves: cannot be used with --workers ${workers}: run that many instances with one worker each`,
   );
 }
 
-/** Twelve hours; probes that are not answered follow. */
+/** Twelve hours. Unanswered probes follow this time. */
 const MAX_PEERS_KEEP_ALIVE = 43_200_000;
 
 function defined(settings: PartialSettings): Partial<Settings> {
@@ -131,7 +133,7 @@ function defined(settings: PartialSettings): Partial<Settings> {
   return Object.fromEntries(entries);
 }
 
-/** A port of the stack that leads to the host is served by `forward`. */
+/** The listen setting for a port of the stack that leads to the host: `forward` serves it. */
 function forwarded(
   { where, targets }: StackPublishSetting,
   keepAliveMs: number,

@@ -1,5 +1,5 @@
 /**
- * Where connections of other instances are received.
+ * The setting `moves`: how connections move between instances.
  *
  * @module
  */
@@ -15,13 +15,13 @@ export type MoveAddress = { readonly path: string } | HostPort;
 export interface MovesSetting {
   /** The file with the secret that both instances share. */
   readonly secretFile: string;
-  /** Where connections are received; absent: none are. */
+  /** Where connections are received; absent if none are. */
   readonly listen?: MoveAddress | undefined;
 }
 
 const EXPECTED = "expected unix:PATH or HOST:PORT such as 192.0.2.11:7947";
 
-/** The address in a text; `undefined` if it is none. */
+/** The address in a text; `undefined` if the text is not an address. */
 export function parseMoveAddress(text: string): MoveAddress | undefined {
   const [, path] = /^unix:(.+)$/.exec(text) ?? [];
   return path === undefined ? parseHostPort(text) : { path };

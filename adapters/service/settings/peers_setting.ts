@@ -1,5 +1,5 @@
 /**
- * The other instances of the service.
+ * The setting `peers`: the other instances of the service.
  *
  * @module
  */
@@ -52,7 +52,7 @@ const membersBySrv = z.string().regex(SRV, {
   error: ({ input }) => `expected srv:NAME such as srv:_peers._udp.berth.example, got ${input}`,
 }).transform((text) => SRV.exec(text)![1]!);
 
-/** The faults of the intended form, not those of both forms. */
+/** Chooses the form by its type, so that messages are about that form only. */
 const membersSchema = z.unknown().transform((value, c): PeersSetting["members"] => {
   const schema = typeof value === "string" ? membersBySrv : membersByNumber;
   const { success, data, error } = schema.safeParse(value);

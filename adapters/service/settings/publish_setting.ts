@@ -13,11 +13,11 @@ import { type Origin, pathFrom } from "./setting.ts";
 
 /** A port of the host, and the address in the stack that it leads to. */
 export interface PublishSetting extends HostPort {
-  /** `"udp"`; absent: TCP. */
+  /** `"udp"`; absent for TCP. */
   readonly transport?: "udp" | undefined;
   /** The address that the stack connects to. */
   readonly to: HostPort;
-  /** If `port` is in use, one of the next hundred is taken. */
+  /** Whether one of the next hundred ports may be used if `port` is in use. */
   readonly allowsNextPort?: boolean;
 }
 
@@ -50,7 +50,7 @@ export const publishSchema: z.ZodType<PublishSetting | StackPublishSetting, stri
     return z.NEVER;
   });
 
-/** The setting, or why the text is not one; an empty string for the general message. */
+/** The setting, or a message that says why the text is not one. An empty string stands for the general message. */
 function parseHostSide(from: string, destination: string): PublishSetting | string {
   const [, transport, place = ""] = /^(?:(tcp|udp)\/)?(.*)$/.exec(from) ?? [];
   const host = parseHostPort(/^\d+$/.test(place) ? `127.0.0.1:${place}` : place);

@@ -11,15 +11,15 @@ import type { z } from "zod";
 export interface Origin {
   /** The folder that relative paths start from. */
   readonly folder: string;
-  /** How messages name the value with these keys below the setting, such as `--listen 80`. */
+  /** The name in messages of the value with these keys below the setting, such as `--listen 80`. */
   source(...keys: readonly string[]): string;
 }
 
 /** Common to all entries; `Written` is the value before {@link SettingDefinition.locate}. */
 export interface SettingDefinition<Value, Written = Value> {
   /**
-   * Its flag with a name for the value, as `--help` shows them: `--mtu N`. Absent: the setting can
-   * only be made in the configuration file.
+   * Its flag with a name for the value, as `--help` shows them: `--mtu N`. Without it, only the configuration file
+   * can have the setting.
    */
   readonly flag?: string;
   /** Checks one value. */
@@ -28,9 +28,9 @@ export interface SettingDefinition<Value, Written = Value> {
   readonly text?: z.ZodType<Written, string>;
   /** Makes paths in a checked value relative to its origin, and records the origin for messages. */
   locate?(value: Written, origin: Origin): Value;
-  /** What `--help` says; a line that begins with a space is not wrapped. */
+  /** The text in `--help`; a line that begins with a space is not wrapped. */
   readonly help: string;
-  /** What the documentation and the JSON Schema say, as Markdown. */
+  /** The text in the documentation and the JSON Schema, as Markdown. */
   readonly details: string;
   /** The default in words, if it is not a constant. */
   readonly defaultText?: string;
@@ -39,7 +39,7 @@ export interface SettingDefinition<Value, Written = Value> {
 /** A setting with one value. */
 export interface SingleSetting<Value> extends SettingDefinition<Value> {
   readonly repeatable?: false;
-  /** Absent: there is none, or it depends on other settings. */
+  /** The default; absent if there is none, or if it depends on other settings. */
   readonly default?: Value;
 }
 
@@ -61,20 +61,23 @@ export interface JsonSchemaNotes {
   readonly [other: string]: unknown;
   /** The schema of the accepted values, where a function checks them. */
   readonly shape?: z.ZodType;
-  /** It accepts a string as well. */
+  /** Whether a string is accepted as well. */
   readonly acceptsString?: true;
-  /** It accepts a list as well. */
+  /** Whether a list is accepted as well. */
   readonly acceptsList?: true;
 }
 
-/** The number for a string of digits, as flags and environment variables have it; else the string. */
+/**
+ * Converts a string of digits to a number, for values of flags and environment variables; other strings stay as they
+ * are.
+ */
 export function numberFrom(text: string): number | string {
   return /^\d+$/.test(text) ? Number(text) : text;
 }
 
 /**
- * A path that was written relative to `folder`. One relative to the working directory stays as it is:
- * the path of a Unix socket can be no longer than 107 bytes.
+ * Resolves a path that was written relative to `folder`. If `folder` is the working directory, the path stays
+ * relative, because the path of a Unix socket can have at most 107 bytes.
  */
 export function pathFrom(folder: string, path: string): string {
   return resolve(folder) === process.cwd() ? path : resolve(folder, path);

@@ -50,7 +50,7 @@ import {
   locateCapture,
 } from "./wrap_settings.ts";
 
-/** All settings of the service, checked and complete. {@link SETTINGS} says how they are written. */
+/** All settings of the service, checked and complete. {@link SETTINGS} defines how they are written. */
 export interface Settings {
   /** The name of the TUN device; without `tun` and `link` the service runs on a memory link. */
   readonly tun?: string | undefined;
@@ -74,7 +74,7 @@ export interface Settings {
   readonly allProcessors: boolean;
   /** Defaults for TCP. */
   readonly profile: "local" | "internet";
-  /** Milliseconds of silence after which a peer is probed; 0: never. */
+  /** Idle time before a peer is probed, in milliseconds; 0 for no probes. */
   readonly keepAliveMs: number;
   /** Options of TCP connections, in place of the defaults of `profile` and `keepAliveMs`. */
   readonly tcp?: Omit<TcpOptions, "profile"> | undefined;
@@ -84,33 +84,33 @@ export interface Settings {
   readonly limits?: StackLimits | undefined;
   /** Rules for ICMP messages. */
   readonly icmp?: IcmpOptions | readonly IcmpOptions[] | undefined;
-  /** At most one for each listen address. */
+  /** The plugins of listen addresses, at most one entry for each address. */
   readonly listen: readonly ListenSetting[];
   /** Ports of the host that lead into the stack. */
   readonly publish: readonly PublishSetting[];
   /** The other instances that serve the same addresses. */
   readonly peers?: PeersSetting | undefined;
-  /** How connections move to and from other instances; absent: they do not. */
+  /** How connections move to and from other instances; absent if they do not. */
   readonly moves?: MovesSetting | undefined;
-  /** Where the admin API is served; absent: nowhere. */
+  /** Where the admin API is served; absent if there is none. */
   readonly admin?: AdminSetting | undefined;
   /** Whether the admin API serves metrics. */
   readonly metrics: boolean;
   /** The least severe level that is logged. */
   readonly logLevel: LogLevel;
-  /** How lines are written. */
+  /** The format of log lines. */
   readonly logFormat: LogFormat;
-  /** The file that lines are written to; absent: stderr. */
+  /** The file that lines are written to; absent for stderr. */
   readonly logFile?: LogFileOptions | undefined;
-  /** The file for the access logs of `http` and `http2`; absent: the log. */
+  /** The file for the access logs of `http` and `http2`; absent for the log. */
   readonly accessLogFile?: LogFileOptions | undefined;
   /** Milliseconds between the end of readiness and the first refused connection. */
   readonly lameDuckMs: number;
-  /** Milliseconds that running connections have to finish when the service stops. */
+  /** Milliseconds that open connections have to finish when the service stops. */
   readonly graceMs: number;
   /** Milliseconds that connections of replaced and removed plugins may continue after a reload. */
   readonly reloadGraceMs: number | "never";
-  /** Whether connections continue with the plugins that a reload puts in place of theirs. */
+  /** Whether connections continue with the plugins that replace theirs in a reload. */
   readonly reloadMoves: boolean;
   /** Milliseconds that a process may continue with its connections after an upgrade. */
   readonly upgradeGraceMs: number | "never";
@@ -118,7 +118,7 @@ export interface Settings {
   readonly upgradeMoves: boolean;
 }
 
-/** What flags or a configuration file set; what they leave out is absent or `undefined`. */
+/** The settings of the flags or of a configuration file; others are absent or `undefined`. */
 export type PartialSettings =
   & { [Key in Exclude<keyof Settings, "publish">]?: Settings[Key] | undefined }
   & { readonly publish?: readonly (PublishSetting | StackPublishSetting)[] | undefined };
@@ -270,9 +270,8 @@ export const SETTINGS: Table = {
     schema: milliseconds(0),
     // RFC 9293 3.8.4, MUST-28.
     default: 7_200_000,
-    help: "milliseconds of silence after which a peer is probed; 0: never",
-    details: "Milliseconds of silence after which a peer is [probed](#peers-that-are-gone); 0: " +
-      "never",
+    help: "idle milliseconds before a keep-alive probe; 0 for no probes",
+    details: "Idle milliseconds before a peer is [probed](#peers-that-are-gone); 0 for no probes",
   },
   tcp: {
     schema: tcpFieldsSchema,
@@ -424,9 +423,9 @@ socket of the host:
   graceMs: {
     schema: milliseconds(0),
     default: 5000,
-    help: "milliseconds that running connections have to finish when the service stops",
+    help: "milliseconds that open connections have to finish when the service stops",
     details:
-      "Milliseconds that running connections have to finish, once `lameDuckMs` has passed after SIGINT, SIGTERM, " +
+      "Milliseconds that open connections have to finish, once `lameDuckMs` has passed after SIGINT, SIGTERM, " +
       "SIGQUIT or the end of the terminal; a second signal ends at once",
   },
   reloadGraceMs: {
@@ -435,23 +434,23 @@ socket of the host:
     help: "milliseconds after which a reload ends connections of plugins that it has changed",
     details:
       "Milliseconds after which a [reload](#reloading) ends connections of plugins that it has " +
-      'changed or removed; they then have `graceMs` to finish. `"never"`: they continue until they end',
+      'changed or removed; they then have `graceMs` to finish. With `"never"` they continue until they end',
   },
   reloadMoves: {
     schema: z.boolean("expected true or false"),
     default: true,
-    help: "whether connections continue with the plugins that a reload puts in place of theirs",
+    help: "whether connections continue with the plugins that replace theirs in a reload",
     details:
       "Whether the connections of plugins that [take part](moving.md#upgrades-and-reloads) continue with " +
-      "the plugins that a [reload](#reloading) puts in place of theirs",
+      "the plugins that replace theirs in a [reload](#reloading)",
   },
   upgradeGraceMs: {
     schema: millisecondsOrNever,
     default: "never",
-    help: "milliseconds after which an upgrade ends the connections of the process before it",
+    help: "milliseconds after which an upgrade ends the connections of the previous process",
     details:
       "Milliseconds after which an [upgrade](operations.md#upgrades) ends the connections that the " +
-      'process before it still has; they then have `graceMs` to finish. `"never"`: it runs until they end',
+      'previous process still has; they then have `graceMs` to finish. With `"never"` it runs until they end',
   },
   upgradeMoves: {
     schema: z.boolean("expected true or false"),

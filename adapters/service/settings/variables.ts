@@ -6,7 +6,7 @@
 import process from "node:process";
 import { requirePermissions } from "../cli/permissions.ts";
 
-/** Looks a variable up; `undefined` where it is not set. */
+/** Looks up a variable; returns `undefined` if it is not set. */
 export type ReadVariable = (name: string) => string | undefined;
 
 /** A string with a variable that is not set, or with a `${` that names none. */
@@ -18,7 +18,7 @@ export interface VariableFault {
 /**
  * Reads the environment of the process.
  *
- * @throws {UsageError} Deno does not permit it.
+ * @throws {UsageError} Deno does not permit reading the variable.
  */
 export function environmentVariable(name: string): string | undefined {
   requirePermissions(new Map([["env", [{ variable: name }]]]));

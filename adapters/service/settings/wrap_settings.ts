@@ -26,7 +26,7 @@ export interface CaptureSetting {
 
 /** Impairments of the link. */
 export interface ImpairSetting extends LinkImpairments {
-  /** The same seed makes the same decisions for the same packets. */
+  /** Seed of the random decisions: the same seed and packets give the same decisions. */
   readonly seed?: number;
   /** Maximum number of packets delayed in one direction. */
   readonly queue?: number;
@@ -52,7 +52,7 @@ export function locateCapture(
   return { file: file === "-" ? file : pathFrom(folder, file), ...rest };
 }
 
-/** Lists the names for the JSON Schema; `checkImpairments()` checks the values. */
+/** The names, for the JSON Schema; `checkImpairments()` checks the values. */
 const impairments = Object.fromEntries(
   Object.keys(NO_IMPAIRMENT).map((name) => [name, z.unknown().optional().meta({ type: "number" })]),
 );
