@@ -39,7 +39,7 @@ import { exceptionOf, registeredTracer } from "./tracer.ts";
  */
 export function connectionSpans(): Plugin {
   return {
-    // Log lines name the plugins that serve the connection.
+    // Without a name, so that log lines name only the plugins that serve the connection.
     name: "",
     handle(c, next) {
       const tracer = registeredTracer();

@@ -11,7 +11,7 @@ import { STACK_METRICS } from "../../core/api/metrics/stack_metrics.ts";
 import { UPSTREAM_METRICS } from "../../plugins/forward/target.ts";
 import { REQUEST_DURATION } from "../../plugins/shared/http/request_durations.ts";
 
-/** In the order of the documentation. */
+/** The definitions, in the order of the documentation. */
 export const DEFINITIONS: readonly MetricDefinition[] = [
   ...NETSTAT_METRICS,
   ...STACK_METRICS,

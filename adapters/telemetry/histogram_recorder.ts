@@ -1,7 +1,6 @@
 /**
- * Histograms for providers of OpenTelemetry, which has no observable histogram: what has been added since
- * the last collection is recorded, each duration as the mean of its bucket, so that buckets, count and sum
- * are exact.
+ * Exports histograms to OpenTelemetry providers. OpenTelemetry has no observable histogram, so the durations added
+ * since the last collection are recorded, each as the mean of its bucket. Buckets, count and sum are exact.
  *
  * @module
  */
@@ -10,7 +9,7 @@ import type { HistogramValue, Metric, MetricAttributes } from "../../core/api/me
 import { macrotask } from "../../core/api/runtime/macrotask.ts";
 import { MAX_METRICS } from "./observe_metrics.ts";
 
-/** Durations that are recorded before the event loop gets a turn. */
+/** Number of durations that are recorded before the event loop gets a turn. */
 const RECORDS_PER_TURN = 10_000;
 
 interface Recorded {

@@ -1,5 +1,5 @@
 /**
- * The instrumentation: metrics of stacks as observable instruments of OpenTelemetry.
+ * Exports the metrics of stacks as observable instruments of OpenTelemetry.
  *
  * @module
  */
@@ -8,16 +8,16 @@ import type { Metric, MetricDefinition } from "../../core/api/metrics/metric.ts"
 
 type Instrument = ReturnType<Meter["createObservableGauge"]>;
 
-/** Where metrics come from; asked at each collection. */
+/** Returns the metrics; called at each collection. */
 export type MetricSource = () => Iterable<Metric> | Promise<Iterable<Metric>>;
 
 /** Maximum number of metrics; plugins can have their own. */
 export const MAX_METRICS = 500;
 
 /**
- * Observes counters and gauges; `onHistograms` gets the histograms, which OpenTelemetry cannot observe. A
- * metric that is not in `definitions` is exported from the collection after its first appearance on.
- * Returns the function that ends it.
+ * Observes counters and gauges; `onHistograms` gets the histograms, which OpenTelemetry cannot observe. A metric that
+ * is not in `definitions` is exported from the collection after the one in which it first appears. Returns a function
+ * that stops the export.
  */
 export function observeMetrics(
   meter: Meter,

@@ -11,9 +11,9 @@ import { DEFINITIONS } from "./definitions.ts";
 import { HistogramRecorder } from "./histogram_recorder.ts";
 import { type MetricSource, observeMetrics } from "./observe_metrics.ts";
 
-/** Ends the export of metrics. */
+/** An export of metrics in progress; see {@link registerMetrics}. */
 export interface MetricsRegistration extends Disposable {
-  /** Ends it. */
+  /** Stops the export. */
   stop(): void;
 }
 

@@ -20,10 +20,10 @@ import { exceptionOf, registeredTracer } from "./tracer.ts";
 
 /**
  * An app that makes a span for each request, through the tracer provider that is registered with
- * `@opentelemetry/api`. The span continues the trace that the request's `traceparent` names (W3C Trace
- * Context); otherwise it is inside the span of the connection, if there is one. While `app` answers, the span
- * is the active one: requests that `app` sends with Deno's `fetch`, or with the field `traceparent()`,
- * continue the trace. The span ends when `app` has returned its response.
+ * `@opentelemetry/api`. The span continues the trace that the request's `traceparent` names (W3C Trace Context);
+ * otherwise its parent is the span of the connection, if there is one. While `app` answers, the span is the active
+ * one: requests that `app` sends with Deno's `fetch`, or with the field `traceparent()`, continue the trace. The span
+ * ends when `app` has returned its response.
  *
  * Does nothing for requests that arrive before a provider is registered.
  *
@@ -77,7 +77,7 @@ function traceRequest(
 }
 
 function ended(span: Span, response: Response): Response {
-  // A faulty app may return something else, which the server reports.
+  // A faulty app may return something other than a Response, which the server reports.
   const { status } = Object(response) as { status?: number };
   if (status !== undefined) span.setAttribute("http.response.status_code", status);
   if (status === undefined || status >= 500) span.setStatus({ code: SpanStatusCode.ERROR });
@@ -92,14 +92,14 @@ function fail(span: Span, error: unknown): void {
   span.end();
 }
 
-/** The trace that the request continues. */
+/** The context of the trace that the request continues. */
 function contextOf({ headers }: Request): Context {
   const extracted = propagation.extract(context.active(), headers, {
     get: (carrier, name) => carrier.get(name) ?? undefined,
     keys: (carrier) => [...carrier.keys()],
   });
   if (trace.getSpanContext(extracted)?.isRemote) return extracted;
-  // Where no SDK has registered a propagator, nothing is extracted.
+  // The global propagator extracts nothing unless an SDK has registered one, so the field is parsed here.
   const remote = parseTraceparent(headers.get("traceparent") ?? "");
   return remote === undefined ? extracted : trace.setSpanContext(extracted, remote);
 }

@@ -6,7 +6,7 @@
 import { ProxyTracerProvider, trace, type Tracer } from "@opentelemetry/api";
 import manifest from "../../deno.json" with { type: "json" };
 
-/** `undefined` if no provider is registered: in that case nothing is traced. */
+/** The tracer; `undefined` if no provider is registered, so that nothing is traced. */
 export function registeredTracer(): Tracer | undefined {
   const provider = trace.getTracerProvider();
   return provider instanceof ProxyTracerProvider

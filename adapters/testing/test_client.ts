@@ -1,7 +1,7 @@
 import type { TcpSocket } from "../../core/api/types.ts";
 import type { VirtualClock } from "../runtime/virtual_clock.ts";
 
-/** The most that a client keeps of what it has received, in bytes. */
+/** Maximum number of received characters that wait to be read. */
 const MAX_RECEIVED = 64 * 1024 * 1024;
 const CHUNK = 65_536;
 
@@ -24,7 +24,7 @@ export class TestClient {
   readonly socket: TcpSocket;
   readonly #clock: VirtualClock;
   readonly #decoder = new TextDecoder();
-  /** Received and not returned yet. */
+  /** Text that was received and not returned yet. */
   #text = "";
   #hasEnded = false;
 
@@ -41,7 +41,7 @@ export class TestClient {
   }
 
   /**
-   * Receives up to the next line feed, and returns that without it; `undefined` at the end.
+   * Receives a line and returns it without its line feed; `undefined` at the end.
    *
    * @throws {TcpError} The connection was reset.
    */

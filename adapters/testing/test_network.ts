@@ -8,19 +8,19 @@ import { seededRandom } from "../runtime/seeded_random.ts";
 import { VirtualClock } from "../runtime/virtual_clock.ts";
 import { TestClient } from "./test_client.ts";
 
-/** Options of {@link testNetwork}: what happens to packets in both directions, and more. */
+/** Options of {@link testNetwork}: impairments of packets in both directions, and others. */
 export interface TestNetworkOptions extends Impairments {
   /** The same seed gives the same losses and sequence numbers. Default 1. */
   seed?: number;
-  /** Options of TCP, of both stacks. Default: the profile `local`. */
+  /** TCP options of both stacks. Default: the profile `local`. */
   tcp?: StackOptions["tcp"];
 }
 
 const SERVER = "10.0.0.1";
 
 /**
- * A server and a client on one link, in memory and in virtual time: a test of hours takes milliseconds,
- * and is the same on every run.
+ * A server and a client on one link, in memory and in virtual time: hours of protocol time take milliseconds, and
+ * every run is the same.
  *
  * @throws {RangeError} A number is out of range.
  *

@@ -1,7 +1,7 @@
 /**
- * The disk that log files are on. Whatever it does, such as not answering, the thread does not wait: all calls but those
- * at the start and the end of the process are asynchronous. On Deno `node:fs` writes synchronously even where it
- * returns a promise, so `Deno.open` is used there.
+ * Access to the disk that log files are on. All calls except those at the start and the end of the process are
+ * asynchronous, so that a disk that does not respond never blocks the thread. On Deno `node:fs` writes synchronously
+ * even where it returns a promise, so `Deno.open` is used there.
  *
  * @module
  */
@@ -10,11 +10,11 @@ import { realpath, rename, stat } from "node:fs/promises";
 import { promisify } from "node:util";
 import { runtimeName } from "../../runtime/runtime.ts";
 
-/** What is known of a file. */
+/** The attributes of a file. */
 export interface FileFacts {
   readonly size: number;
   readonly inode: number;
-  /** Not a device or a pipe. */
+  /** Whether it is a regular file, and not a device or a pipe. */
   readonly isFile: boolean;
 }
 
@@ -24,7 +24,7 @@ export interface AppendedFile {
   write(bytes: Uint8Array, at: number): Promise<number>;
   facts(): Promise<FileFacts>;
   close(): void;
-  /** For the end of the process. */
+  /** Writes synchronously, at the end of the process. */
   writeNow(bytes: Uint8Array): void;
   /** As {@link facts}, for the start and the end of the process. */
   factsNow(): FileFacts;
@@ -40,7 +40,7 @@ export interface Disk {
   openNow(path: string): AppendedFile;
   /** Opens a file; with `truncate` an empty one. */
   open(path: string, truncate?: boolean): Promise<AppendedFile>;
-  /** The file that a path leads to; `undefined`: there is none. */
+  /** The attributes of the file at a path; `undefined` if there is none. */
   factsOf(path: string): Promise<FileFacts | undefined>;
   rename(from: string, to: string): Promise<void>;
   realPath(path: string): Promise<string>;
@@ -61,7 +61,7 @@ function factsFrom(stats: Stats): FileFacts {
   return { size: stats.size, inode: stats.ino ?? 0, isFile };
 }
 
-/** Without O_NONBLOCK, opening a FIFO waits for a reader. */
+/** Checks that a FIFO has a reader: opening it without O_NONBLOCK would wait for one. */
 function requireReader(path: string): void {
   closeSync(openSync(path, APPEND_AT_ONCE, MODE));
 }
@@ -105,7 +105,7 @@ const NODE_DISK: Disk = {
     return nodeFile(openSync(path, "a", MODE));
   },
   async open(path, truncate) {
-    // Waits for a reader of a FIFO in a thread of the runtime.
+    // For a FIFO, this waits for a reader in a thread of the runtime.
     return nodeFile(await openAsync(path, truncate ? "w" : "a", MODE));
   },
 };

@@ -12,9 +12,9 @@ const BURST = 100;
 
 /** Options of {@link limitLines}. */
 export interface LineLimits {
-  /** Default ten. */
+  /** Lines per second. Default 10. */
   readonly perSecond?: number;
-  /** Lines at once; default a hundred. */
+  /** Maximum burst of lines. Default 100. */
   readonly burst?: number;
   readonly now?: () => number;
 }

@@ -14,7 +14,7 @@ export type LogFormat = typeof LOG_FORMATS[number];
 
 type Fields = Readonly<Record<string, unknown>>;
 
-/** A line without its time; equal for lines that repeat each other. */
+/** A line without its time; the bodies of repeated lines are equal. */
 export function formatBody(
   format: LogFormat,
   level: string,
@@ -32,7 +32,7 @@ export function formatLine(format: LogFormat, time: Date, body: string): string 
   return format === "json" ? `{"time":"${text}",${body.slice(1)}` : `${text} ${body}`;
 }
 
-/** Names that the line itself has. */
+/** Names that a line uses itself. */
 const OWN_NAMES: ReadonlySet<string> = new Set(["time", "level", "message"]);
 
 function plainFields(fields: Fields): Record<string, unknown> {

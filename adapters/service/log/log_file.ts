@@ -1,6 +1,6 @@
 /**
- * A file of lines that is rotated by size. Nothing waits for the disk, even if it never answers: lines are queued, up
- * to a bound, and lines that cannot be written are counted.
+ * A file of lines that is rotated by size. No caller waits for the disk, even if it never responds: lines are queued
+ * up to a bound, and lines that cannot be written are counted.
  *
  * @module
  */
@@ -12,7 +12,9 @@ export const MAX_WAITING_LENGTH = 1_048_576;
 
 /** How long the end of the process waits for the disk, in milliseconds. */
 const FINISH_MS = 2000;
-/** A disk that has not taken a write for this time, in milliseconds, is left alone at the end of the process. */
+/**
+ * If a write has been in progress for this time, in milliseconds, the end of the process does not wait for the disk.
+ */
 const HUNG_MS = 1000;
 
 /** A file, and its rotation. Devices and pipes are not rotated; through a symbolic link, its target is rotated. */
@@ -26,9 +28,9 @@ export interface LogFileOptions {
 
 /** Callbacks of a {@link LogFile}. */
 export interface LogFileEvents {
-  /** Called when lines begin to get lost, and when the file cannot be rotated or opened again. */
+  /** Called when the first line is lost, and when the file cannot be rotated or reopened. */
   failed(reason: string): void;
-  /** Called when it succeeds again, with the number of lines lost in between. */
+  /** Called when lines are written again, with the number of lines lost in between. */
   recovered(lost: number): void;
 }
 
@@ -44,12 +46,12 @@ export class LogFile {
   #waiting: string[] = [];
   #waitingLength = 0;
   #writing: Promise<void> | undefined;
-  /** A write in progress: the size of the file after it, and when it began. */
+  /** The write in progress: the size of the file after it, and when it began. */
   #inFlight: { readonly end: number; readonly since: number } | undefined;
   #lost = 0;
-  /** Lines lost since writing began to fail; `undefined`: it does not. */
+  /** Number of lines lost since writes began to fail; `undefined` while they succeed. */
   #lostNow: number | undefined;
-  /** The file ends within a line, because the disk was full. */
+  /** Whether the file ends with a part of a line, because the disk was full. */
   #isTorn = false;
   #mustReopen = false;
 
@@ -82,14 +84,14 @@ export class LogFile {
     this.#writing ??= this.#writeAll();
   }
 
-  /** Opens the file again by its name, after another program has renamed it. */
+  /** Reopens the file by its name, after another program has renamed it. */
   reopen(): void {
-    // Not while the old one is being written to.
+    // The old file may be in use by a write, so the queue reopens it later.
     this.#mustReopen = true;
     this.#writing ??= this.#writeAll();
   }
 
-  /** Resolves when everything that waits has been written, or is lost, or when the disk does not answer. */
+  /** Resolves when all queued lines have been written or are lost, or when the disk does not respond in time. */
   async finish(): Promise<void> {
     const deadline = Date.now() + FINISH_MS;
     while (this.#writing !== undefined && Date.now() < deadline) {
@@ -102,18 +104,20 @@ export class LogFile {
     }
   }
 
-  /** Writes what waits at once, for the end of the process; not where the disk has stopped answering. */
+  /** Writes the queued lines synchronously, at the end of the process, unless the disk has stopped responding. */
   flushNow(): void {
     try {
       if (!this.#awaitInFlight()) return;
       const bytes = this.#take();
       if (bytes.length > 0) this.#file.writeNow(bytes);
     } catch {
-      // The process ends.
+      // The process is ending, so nobody can be told.
     }
   }
 
-  /** Blocks until a thread of the runtime has written what it has been given; returns false if it does not. */
+  /**
+   * Blocks until the runtime's thread has finished the write in progress; returns false if it does not do so in time.
+   */
   #awaitInFlight(): boolean {
     const inFlight = this.#inFlight;
     if (inFlight === undefined) return true;
@@ -127,7 +131,7 @@ export class LogFile {
   }
 
   async #writeAll(): Promise<void> {
-    // The lines of a turn of the event loop are written together.
+    // Wait, so that the lines of one turn of the event loop are written together.
     await Promise.resolve();
     while (this.#waiting.length > 0 || this.#mustReopen) {
       if (this.#mustReopen) await this.#openAgain();
@@ -138,7 +142,7 @@ export class LogFile {
     this.#writing = undefined;
   }
 
-  /** Bytes that {@link #take} returns, as an estimate that is exact for ASCII. */
+  /** Estimated number of bytes that {@link #take} returns; exact for ASCII. */
   get #waitingBytes(): number {
     return this.#waitingLength + this.#waiting.length;
   }
@@ -196,7 +200,7 @@ export class LogFile {
     this.#events.recovered(lost);
   }
 
-  /** Renames `FILE` to `FILE.1`, `FILE.1` to `FILE.2`. If that fails, the file keeps growing. */
+  /** Renames `FILE` to `FILE.1`, `FILE.1` to `FILE.2`, and so on. If that fails, the file keeps growing. */
   async #rotate(): Promise<void> {
     const { files, maxBytes } = this.options;
     try {
@@ -206,7 +210,7 @@ export class LogFile {
       if (named !== undefined && named.inode !== inode) {
         return await this.#replace(await this.#disk.open(this.options.file));
       }
-      // The name of a device, such as /dev/stdout, belongs to all programs.
+      // A device, such as /dev/stdout, is not rotated, because other programs use it by that name.
       if (!isFile) return void (this.#rotateAt = Infinity);
       const file = await this.#disk.realPath(this.options.file);
       for (let number = files - 1; number > 1; number--) {

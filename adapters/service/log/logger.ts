@@ -1,5 +1,5 @@
 /**
- * The logger of the service: lines from a level on, in which a repeated line is counted.
+ * The logger of the service. It writes lines from a level on, and counts repeated lines.
  *
  * @module
  */
@@ -27,7 +27,7 @@ export interface LoggerOptions {
   write: (line: string, level: LogLevel) => void;
   /** The timestamp of a line; default: the wall clock. */
   now?: () => Date;
-  /** For the count of repeated lines; default: the clock of the runtime. */
+  /** The clock for counting repeated lines; default: the runtime's. */
   clock?: Clock;
 }
 
@@ -36,7 +36,7 @@ export function writeToStderr(line: string): void {
   try {
     console.error(line);
   } catch {
-    // The terminal or the pipe is closed; the service continues without a log.
+    // The terminal or the pipe is closed, so the service continues without a log.
   }
 }
 
@@ -52,7 +52,7 @@ export interface ServiceLogger extends LevelLogger {
   flush(): void;
 }
 
-/** Longest time that repeated lines are counted before their number is written, in milliseconds. */
+/** Maximum time for which repeated lines are counted before their number is written, in milliseconds. */
 const REPEATED_MS = 10_000;
 
 /**

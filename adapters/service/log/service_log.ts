@@ -1,5 +1,5 @@
 /**
- * The log of the service: to stderr or a file, as the settings say.
+ * The log of the service, which goes to stderr or a file, according to the settings.
  *
  * @module
  */
@@ -37,7 +37,7 @@ export const LOG_METRICS: readonly MetricDefinition[] = [LINES, LOST];
 /** The settings of the log. */
 export type LogSettings = Pick<Settings, "logLevel" | "logFormat" | "logFile" | "accessLogFile">;
 
-/** The log, before and after the settings are known. */
+/** The log, which works before the settings are known. */
 export class ServiceLog {
   /** Writes the lines. */
   readonly logger: ServiceLogger;
@@ -105,14 +105,14 @@ export class ServiceLog {
     }
   }
 
-  /** Opens the files again by their names; false if there are none. */
+  /** Reopens the files by their names; returns false if there are none. */
   reopen(): boolean {
     this.logger.flush();
     for (const file of this.#files) file.reopen();
     return this.#files.length > 0;
   }
 
-  /** What has been counted. */
+  /** The metrics of the log. */
   get metrics(): Metric[] {
     return [
       metricOf(LINES, [...this.#lines].map(([level, count]) => [{ level }, count])),

@@ -1,6 +1,6 @@
 /**
- * Lines for stderr. A reader that has stopped, such as a paused terminal or a full pipe, delays nothing:
- * lines are queued, up to a bound, and those beyond it are counted.
+ * A queue of lines for stderr, so that a reader that has stopped, such as a paused terminal or a full pipe, delays no
+ * caller. Lines beyond the bound of the queue are dropped and counted.
  *
  * @module
  */
@@ -21,7 +21,7 @@ export type WriteSome = (bytes: Uint8Array, at: number) => Promise<number>;
 
 declare const Deno: { readonly stderr: { write(bytes: Uint8Array): Promise<number> } };
 
-/** On Deno `write` of `node:fs` would stop the thread. */
+/** On Deno, `write` of `node:fs` blocks the thread. */
 const writeToStderr: WriteSome = runtimeName() === "deno"
   ? (bytes, at) => Deno.stderr.write(bytes.subarray(at))
   : async (bytes, at) => (await writeAsync(STDERR, bytes, at, bytes.length - at)).bytesWritten;
@@ -40,7 +40,7 @@ export class StderrQueue {
     this.#write = write;
   }
 
-  /** Number of lines for which there was no room. */
+  /** Number of lines that were dropped for lack of room. */
   get lost(): number {
     return this.#lost;
   }
@@ -66,25 +66,25 @@ export class StderrQueue {
     clearTimeout(timer);
   }
 
-  /** Writes what waits at once, for the end of the process; not while the reader has stopped. */
+  /** Writes the queued lines synchronously, at the end of the process, unless the reader has stopped. */
   flushNow(): void {
     if (this.#writing !== undefined || this.#waiting.length === 0) return;
     try {
       writeSync(STDERR, this.#take());
     } catch {
-      // The reader is gone.
+      // The reader has gone.
     }
   }
 
   async #writeAll(): Promise<void> {
-    // The lines of a turn of the event loop are written together.
+    // Wait, so that the lines of one turn of the event loop are written together.
     await Promise.resolve();
     while (this.#waiting.length > 0) {
       const bytes = this.#take();
       try {
         for (let at = 0; at < bytes.length;) at += await this.#write(bytes, at);
       } catch {
-        // The terminal or the pipe is closed; the service continues without a log.
+        // The terminal or the pipe is closed, so the service continues without a log.
       }
       if (this.#lostNow === 0) continue;
       const lost = this.#lostNow;

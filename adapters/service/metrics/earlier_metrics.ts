@@ -1,22 +1,22 @@
 /**
- * The metrics of processes that have handed over to this one: while they have connections they send theirs,
- * and what they have counted stays when they end.
+ * The metrics of processes that have handed over to this one. They send their metrics while they have connections,
+ * and this process keeps their counters after they have ended.
  *
  * @module
  */
 import type { Metric } from "../../../core/api/metrics/metric.ts";
 import { MetricSums } from "../../../core/api/metrics/metric_sums.ts";
 
-/** A part of the metrics of a process; several make up all of them. */
+/** A part of the metrics of a process. */
 export interface MetricsMessage {
   readonly type: "metrics";
   readonly metrics: readonly Metric[];
-  /** Whether earlier parts are of another reading. */
+  /** Whether this is the first part of a reading. */
   readonly isFirst: boolean;
   readonly isLast: boolean;
 }
 
-/** Points in one message, which has a maximum size. */
+/** Maximum number of points in one message, because messages have a maximum size. */
 const POINTS_PER_MESSAGE = 100;
 
 /** Metrics that describe a single process, and are not passed on. */
@@ -52,7 +52,7 @@ export class EarlierMetrics {
   readonly #running = new Map<number, readonly Metric[]>();
   readonly #ended = new MetricSums();
 
-  /** A message of a process; a reading is used when its last part has arrived. */
+  /** Handles a message of a process. A reading is used once its last part has arrived. */
   take(process: number, { metrics, isFirst, isLast }: MetricsMessage): void {
     if (isFirst) this.#arriving.set(process, []);
     const arriving = this.#arriving.get(process);
@@ -63,19 +63,19 @@ export class EarlierMetrics {
     this.#running.set(process, arriving);
   }
 
-  /** A process has ended: its counters and histograms stay, its gauges go. */
+  /** Records that a process has ended: its counters and histograms are kept, its gauges are dropped. */
   end(process: number): void {
     this.#ended.add((this.#running.get(process) ?? []).filter(({ kind }) => kind !== "gauge"));
     this.#running.delete(process);
     this.#arriving.delete(process);
   }
 
-  /** Those of processes that have ended, which belong to this one now. */
+  /** The metrics of processes that have ended, which this process now reports as its own. */
   get ended(): readonly Metric[] {
     return this.#ended.metrics;
   }
 
-  /** All of them. */
+  /** The metrics of all earlier processes. */
   get all(): readonly Metric[] {
     return [...this.ended, ...[...this.#running.values()].flat()];
   }

@@ -64,10 +64,10 @@ export function processMetrics(): Metric[] {
   ];
 }
 
-/** Time between two measurements of the delay, in milliseconds. */
+/** Interval between two measurements of the delay, in milliseconds. */
 const INTERVAL_MS = 250;
 
-/** Metrics of the thread that makes it. The delay is measured from the first reading on. */
+/** Metrics of the thread that creates the object. The delay is measured from the first reading on. */
 export class ThreadMetrics {
   #delays: DurationHistogram | undefined;
 

@@ -1,5 +1,6 @@
 /**
- * Metrics as the text that Prometheus reads, by OpenTelemetry's exporter. Loaded only where metrics are on.
+ * Formats metrics as text for Prometheus, with OpenTelemetry's exporter. This module is loaded only if metrics are
+ * on.
  *
  * @module
  */
@@ -25,10 +26,10 @@ import { NETSTAT_NAMES } from "../../../core/api/metrics/netstat.ts";
 /** Prometheus names have the unit at their end. */
 const SUFFIXES: Readonly<Record<string, string>> = { s: "_seconds", By: "_bytes" };
 
-/** Without timestamps, and without labels of the resource and the scope. */
+/** Writes no timestamps, and no labels of the resource and the scope. */
 const SERIALIZER = new PrometheusSerializer(undefined, false, undefined, true, true);
 
-/** No label is taken from it. */
+/** The exporter requires a resource; no label is taken from this one. */
 const NO_RESOURCE: ResourceMetrics["resource"] = {
   attributes: {},
   merge: () => NO_RESOURCE,
@@ -45,9 +46,9 @@ export function prometheusName(definition: MetricDefinition): string {
 export const MAX_FAMILIES = 500;
 
 /**
- * The text. With `"node_exporter"` the counters of TCP, IP, UDP and ICMP have the names of node_exporter
- * (`node_netstat_Tcp_InSegs`), for dashboards that exist, and the other metrics are absent. Of metrics whose
- * names differ only in characters that Prometheus does not permit, the first is in the text.
+ * Formats metrics. With `"node_exporter"`, the text has only the counters of TCP, IP, UDP and ICMP, with the names of
+ * node_exporter (`node_netstat_Tcp_InSegs`), so that existing dashboards work. If the names of several metrics differ
+ * only in characters that Prometheus does not permit, the text has the first of them.
  */
 export function prometheusText(
   metrics: Iterable<Metric>,
@@ -72,7 +73,7 @@ export function prometheusText(
   return `${SERIALIZER.serialize({ resource: NO_RESOURCE, scopeMetrics }).trimEnd()}\n`;
 }
 
-/** A name as the exporter makes it, of the characters that Prometheus permits. */
+/** Replaces characters that Prometheus does not permit, as the exporter does. */
 function validName(name: string): string {
   return name.replace(/[^a-z0-9_]/gi, "_").replace(/_{2,}/g, "_").replace(/^(?=\d|$)/, "_");
 }
@@ -82,8 +83,8 @@ function nameWithUnit({ name, unit }: MetricDefinition): string {
 }
 
 /**
- * A metric as the SDK's collections have it. Its values are sums already: they need none of the SDK's
- * aggregation, which took three quarters of the time of a scrape.
+ * A metric in the form of the SDK's collections. The values are already sums, so the SDK's aggregation is skipped; it
+ * took three quarters of the time of a scrape.
  */
 function dataOf(metric: Metric): MetricData {
   const { kind, description, points } = metric;
@@ -100,7 +101,7 @@ function dataOf(metric: Metric): MetricData {
     : { ...common, dataPointType: DataPointType.GAUGE, dataPoints };
 }
 
-/** The text has no times. */
+/** The times of a point, which the text does not have. */
 const NO_TIME: [number, number] = [0, 0];
 
 function dataPoint<T>(
@@ -121,7 +122,10 @@ function histogramOf(value: MetricPoint["value"]): Histogram {
   return { ...totalsOf(value as HistogramValue), buckets };
 }
 
-/** The exporter takes names as they are. Two of one name would make the whole text invalid. */
+/**
+ * Labels with valid names, which the exporter does not check. Two labels of one name would make the whole text
+ * invalid.
+ */
 function labelsOf(attributes: MetricAttributes): MetricAttributes {
   const names = Object.keys(attributes);
   if (names.every((name) => /^[a-z_][a-z0-9_]*$/i.test(name))) return attributes;

@@ -1,5 +1,5 @@
 /**
- * The metrics of the service: for the provider of OpenTelemetry that is registered, and for Prometheus.
+ * The metrics of the service, for the registered OpenTelemetry provider and for Prometheus.
  *
  * @module
  */
@@ -11,14 +11,16 @@ import { LOG_METRICS } from "../log/service_log.ts";
 import type { Service } from "../service.ts";
 import { PROCESS_METRICS } from "./process_metrics.ts";
 
-/** In the order of the documentation. */
+/** The metrics of the service, in the order of the documentation. */
 export const SERVICE_METRICS: readonly MetricDefinition[] = [
   ...DEFINITIONS,
   ...PROCESS_METRICS,
   ...LOG_METRICS,
 ];
 
-/** Exports the metrics of a service, and those of `additional`; the result makes the text for Prometheus. */
+/**
+ * Exports the metrics of a service, and those of `additional`. Returns a function that makes the text for Prometheus.
+ */
 export function exportMetrics(
   service: Pick<Service, "metrics">,
   additional: () => readonly Metric[],
