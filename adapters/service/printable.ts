@@ -1,5 +1,5 @@
 /**
- * Text for terminals, from others: a peer, a plugin or another service.
+ * Makes text from a peer, a plugin or another service safe for a terminal.
  *
  * @module
  */
@@ -14,7 +14,7 @@ export function printable(text: string): string {
   return text.replace(ALL, " ");
 }
 
-/** The value as JSON, with escapes also for characters of this kind that JSON leaves as they are. */
+/** The value as JSON, in which unprintable characters that JSON does not escape are escaped too. */
 export function printableJson(value: unknown): string {
   return JSON.stringify(value).replace(
     BEYOND_JSON,

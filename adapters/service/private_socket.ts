@@ -9,8 +9,8 @@ import { basename, dirname, join } from "node:path";
 import { messageLine, UsageError } from "./errors.ts";
 
 /**
- * Binds a Unix socket by `bind`, which gets the path to use. The socket has mode 0600 before anyone can
- * connect to it, and replaces one without a listener. `flag` names the setting with the path, for messages.
+ * Binds a Unix socket by `bind`, which gets the path to use. The socket gets mode 0600 before anyone can connect to
+ * it; it replaces an existing socket that nobody listens on. `flag` names the setting with the path, for messages.
  *
  * @throws {UsageError} Another service listens on the socket, or the path is that of another file.
  * @throws {Error} The socket cannot be bound.
@@ -40,7 +40,7 @@ export async function bindPrivately<T>(
 /**
  * Checks that no other service listens on a Unix socket; `flag` names the setting with the path, for messages.
  *
- * @throws {UsageError} One does, or the path is that of another file.
+ * @throws {UsageError} Another service listens on it, or the path is that of another file.
  */
 export async function requireUnusedPath(path: string, flag: string): Promise<void> {
   const stats = lstatSync(path, { throwIfNoEntry: false });
@@ -57,7 +57,9 @@ export async function requireUnusedPath(path: string, flag: string): Promise<voi
   }
 }
 
-/** Waits until a socket has connected, or has failed to, and closes it; resolves with whether there is a listener. */
+/**
+ * Waits until a socket has connected or has failed to connect, and closes it. Resolves with whether it has connected.
+ */
 export function accepts(socket: Socket): Promise<boolean> {
   return new Promise((resolve) => {
     socket.once("connect", () => {

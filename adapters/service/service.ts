@@ -27,7 +27,7 @@ import type { Handover, Inheritance } from "./upgrade/inheritance.ts";
 export interface Service {
   /** The link that the stack is on, as messages show it. */
   readonly place: string;
-  /** The configured addresses that the stack has. */
+  /** The configured addresses that the stack has; those in use by other stations are missing. */
   readonly addresses: readonly string[];
   /** The open ports of the host. */
   readonly published: readonly PublishedPort[];
@@ -35,31 +35,31 @@ export interface Service {
   readonly settings: Settings;
   /** The open connections, of all workers. */
   connections(): Promise<readonly ConnectionRow[]>;
-  /** Some of them, in an order. */
+  /** A page of connections, filtered and sorted. */
   select(selection: Selection): Promise<ConnectionPage>;
-  /** One of them; `undefined` if there is none with this ID. */
+  /** A connection; `undefined` if there is none with this ID. */
   connection(id: string): Promise<ConnectionRow | undefined>;
-  /** Resets a connection; false if there is none with this ID. */
+  /** Resets a connection; resolves with false if there is none with this ID. */
   reset(id: string): Promise<boolean>;
   /**
-   * Opens a stream; `undefined` if it is not there.
+   * Opens a stream; `undefined` if its source does not exist.
    *
    * @throws {TypeError} The filter of a capture is not valid.
    */
   open(source: StreamSource): Promise<OpenedStream | undefined>;
-  /** Ends a capture, whose reader gets the rest; false if there is none with this ID. */
+  /** Ends a capture; its reader still gets what was captured. Resolves with false if there is none with this ID. */
   stopCapture(id: string): Promise<boolean>;
   /**
    * The impairments of the link, after changing them to `replacement` if there is one. Each worker has
    * its own.
    *
-   * @throws {RangeError} They are not valid.
+   * @throws {RangeError} The impairments are not valid.
    */
   impair(replacement?: LinkImpairments): Promise<LinkImpairments>;
   /** Whether new clients should be sent to this service. */
   readonly state: ServingState;
   /**
-   * Stops being ready, and accepts no new connections after `lameDuckMs`; running ones continue until they end. It
+   * Stops being ready, and after `lameDuckMs` stops accepting connections; open ones continue until they end. It
    * cannot be undone.
    */
   drain(): Promise<void>;
@@ -73,14 +73,14 @@ export interface Service {
    */
   moveTo(to: string): Promise<MoveReport>;
   /**
-   * Moves up to `count` of the connections that can move to another instance, and continues to serve. Packets that still
-   * arrive here are passed on until the peers hand them to that instance.
+   * Moves up to `count` of the connections that can move to another instance, and continues to serve. Packets that
+   * still arrive here are passed on until the peers send them to that instance.
    *
    * @throws {UsageError} The setting `moves` or `peers` is missing, or `to` is not an address.
    * @throws {Error} The other instance cannot be reached, or has another secret or version.
    */
   rebalance(to: string, count: number): Promise<MoveReport>;
-  /** Sets the level of the workers' logs; without workers `log` has it already. */
+  /** Sets the log level of the workers. Without workers there is nothing to do. */
   setLogLevel(level: LogLevel): void;
   /** Metrics of the stack, its plugins and the process, or the sums of all workers'. */
   metrics(): Promise<readonly Metric[]>;
@@ -90,13 +90,13 @@ export interface Service {
    * Applies the differences of another configuration; other connections are not affected. One call
    * at a time.
    *
-   * @throws {UsageError} A setting cannot be used, or needs a restart. Nothing has changed then.
+   * @throws {UsageError} A setting cannot be used, or needs a restart; nothing has changed.
    * @throws {Error} A port is not available, or a listen address cannot be bound.
    */
   reload(settings: Settings): Promise<Changes>;
   /**
-   * Accepts no new connections after `lameDuckMs`, lets running ones finish within the grace time, aborts the rest and
-   * removes what was set up, once `whenDrained` has resolved.
+   * Stops accepting connections after `lameDuckMs`, lets open ones finish within the grace time, and aborts the rest.
+   * Then, once `whenDrained` has resolved, removes everything that was set up.
    */
   stop(whenDrained?: () => Promise<void>): Promise<void>;
   /** How another process takes over. */
@@ -105,17 +105,17 @@ export interface Service {
   readonly finished: Promise<void>;
 }
 
-/** The place of a process among those of a service. */
+/** Which process of a service this one is. */
 export interface StartOptions {
-  /** Default: that of a newly started service. */
+  /** Default: the identity of a newly started service. */
   readonly identity?: StackIdentity | undefined;
-  /** What the previous process hands over. */
+  /** What this process takes over from the previous one. */
   readonly inheritance?: Inheritance | undefined;
 }
 
 /**
- * Starts the service on one stack in this thread. If a step fails, those before it are undone. After another
- * process, it receives nothing until that has handed over.
+ * Starts the service on one stack in this thread. If a step fails, the steps before it are undone. If it follows
+ * another process, it receives nothing until that process has handed over.
  *
  * @throws {UsageError} A setting cannot be used.
  * @throws {Error} The device, the link or a port is not available.
@@ -177,7 +177,7 @@ export async function startService(
 function handoverOf(serving: Serving, identity: StackIdentity): Handover {
   return {
     identity,
-    // There is one shard.
+    // With one shard, the seed has no effect.
     seed: [0, 0],
     share: () => Promise.resolve([serving.share()]),
     retire: ([channel]) =>
@@ -194,9 +194,8 @@ function handoverOf(serving: Serving, identity: StackIdentity): Handover {
 }
 
 /**
- * Reports what {@link startService} would refuse, without opening a link, a port or a capture file: the
- * plugins run on a stack whose link discards everything. What the host would refuse is not looked at here. Warnings of
- * the start are logged.
+ * Reports what {@link startService} would refuse, without opening a link, a port or a capture file: the plugins run
+ * on a stack whose link discards everything. The host is not checked here. Warnings of the start are logged.
  *
  * @throws {UsageError} A setting cannot be used.
  */

@@ -1,5 +1,5 @@
 /**
- * A stack with plugins and published ports, and changing them while they serve.
+ * A stack with plugins and published ports, which can change while they serve.
  *
  * @module
  */
@@ -32,13 +32,15 @@ import { GenerationMoves } from "./upgrade/generation_moves.ts";
 import type { ShardInheritance, SharedShard } from "./upgrade/inheritance.ts";
 import type { Settings } from "./settings/settings.ts";
 
-/** A new configuration that can be used: loaded, with its ports open. One of the methods is called. */
+/**
+ * A new configuration that is ready for use: its plugins are loaded and its ports are open. The caller calls one of
+ * the methods.
+ */
 export interface PreparedChanges {
   /**
    * Applies the differences at once; resolves when connections have moved to the plugins that have replaced theirs.
    *
-   * @throws {Error} A listen address cannot be bound; nothing has changed then, and what was prepared
-   * is released.
+   * @throws {Error} A listen address cannot be bound; nothing has changed, and what was prepared is released.
    */
   apply(): Promise<Changes>;
   /** Releases what was prepared. */
@@ -59,10 +61,10 @@ export class Serving {
   readonly #graceTimes = new GraceTimes();
   readonly #handlerMoves: HandlerMoves;
   #hasStarted = false;
-  /** Another process serves. */
+  /** Whether another process serves. */
   #isRetired = false;
   #moves: ServiceMoves | undefined;
-  /** Moves between the processes of an upgrade; absent: they do not share a device. */
+  /** Moves between the processes of an upgrade; `undefined` if they do not share a device. */
   readonly #generationMoves: GenerationMoves | undefined;
 
   private constructor(network: Network, settings: Settings, log: Logger) {
@@ -82,13 +84,13 @@ export class Serving {
       () => network.peers?.hasJoined() ?? true,
     );
     setReadiness(network.stack, this.#readiness);
-    // Without its link nothing more can be accepted.
+    // Without its link the service can accept nothing more.
     network.stack.finished.finally(() => this.#readiness.skipLameDuck()).catch(() => {});
     setServed(network.stack, this);
   }
 
   /**
-   * Puts plugins on a network and publishes ports. If a step fails, everything is removed. After another
+   * Puts plugins on a network and publishes ports. If a step fails, everything is removed. If it follows another
    * process, clients of published ports are accepted from {@link resume} on.
    *
    * @throws {Error} A port is not available.
@@ -140,22 +142,22 @@ export class Serving {
     return this.#connections.rows();
   }
 
-  /** Some of them, in an order. */
+  /** A page of connections, filtered and sorted. */
   select(selection: Selection): Promise<ConnectionPage> {
     return this.#connections.select(selection);
   }
 
-  /** One of them; `undefined` if there is none with this ID. */
+  /** A connection; `undefined` if there is none with this ID. */
   connection(id: string): ConnectionRow | undefined {
     return this.#connections.row(id);
   }
 
-  /** Resets a connection; false if there is none with this ID. */
+  /** Resets a connection; returns false if there is none with this ID. */
   reset(id: string): boolean {
     return this.#connections.reset(id);
   }
 
-  /** Opens a stream; `undefined` if it is not there. */
+  /** Opens a stream; `undefined` if its source does not exist. */
   open(source: StreamSource): OpenedStream | undefined {
     switch (source.type) {
       case "capture":
@@ -167,7 +169,7 @@ export class Serving {
     }
   }
 
-  /** Ends a capture; false if there is none with this ID. */
+  /** Ends a capture; returns false if there is none with this ID. */
   stopCapture(id: string): boolean {
     return this.#captures?.stop(id) ?? false;
   }
@@ -175,7 +177,7 @@ export class Serving {
   /**
    * The impairments of the link, after changing them to `replacement` if there is one.
    *
-   * @throws {RangeError} They are not valid.
+   * @throws {RangeError} The impairments are not valid.
    */
   impair(replacement: LinkImpairments | undefined): LinkImpairments {
     const impaired = this.#network.controls?.impaired;
@@ -188,9 +190,7 @@ export class Serving {
     return this.#readiness.state;
   }
 
-  /**
-   * Stops being ready, and accepts no new connections after `lameDuckMs`; running ones continue until they end.
-   */
+  /** Stops being ready, and after `lameDuckMs` stops accepting connections; open ones continue until they end. */
   drain(): void {
     void this.#readiness.withdraw(this.#settings.lameDuckMs);
   }
@@ -260,7 +260,7 @@ export class Serving {
     };
   }
 
-  /** Leaves the device's packets and the clients of published ports to another process. */
+  /** Stops receiving packets of the device and accepting clients of published ports, so that another process can. */
   pause(): void {
     this.#network.shared?.pause();
     this.#network.peers?.pause();
@@ -269,7 +269,7 @@ export class Serving {
   }
 
   /**
-   * Hands over to the process at the other end of `channel`; absent: there is no device.
+   * Hands over to the process at the other end of `channel`, which is `undefined` without a device.
    *
    * @throws {Error} The descriptor cannot be used.
    */
@@ -289,7 +289,7 @@ export class Serving {
     this.#ports.drop(listeners);
   }
 
-  /** Resumes everything that was left to another process. */
+  /** Resumes everything that {@link pause} has stopped. */
   resume(): void {
     this.#isRetired = false;
     this.#network.shared?.resume();
@@ -307,7 +307,7 @@ export class Serving {
     });
   }
 
-  /** Whether no connection or flow is left here or on its way to another process. */
+  /** Whether this process has no connection or flow left, and none is moving to another process. */
   get isIdle(): boolean {
     const { flows = 0, halfOpen = 0 } = this.stats();
     return flows === 0 && halfOpen === 0 && this.#network.stack.connections().length === 0 &&
@@ -403,15 +403,13 @@ export class Serving {
     };
   }
 
-  /** Ends at once because the start has failed. */
+  /** Closes everything at once, because the start has failed. */
   abandon(): Promise<void> {
     this.#readiness.skipLameDuck();
     return this.stop();
   }
 
-  /**
-   * Accepts no new connections after the time as a lame duck, and ends; see `CloseOptions` for `whenDrained`.
-   */
+  /** Stops accepting connections after `lameDuckMs`, and closes everything; see `CloseOptions` for `whenDrained`. */
   async stop(whenDrained?: () => Promise<void>): Promise<void> {
     this.#generationMoves?.stop();
     await this.#readiness.withdraw(this.#settings.lameDuckMs);

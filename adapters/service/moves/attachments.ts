@@ -1,5 +1,5 @@
 /**
- * Sockets of the host that move with connections to another process: descriptors in messages.
+ * Passes sockets of the host, as descriptors in messages, along with connections that move to another process.
  *
  * @module
  */
@@ -17,12 +17,12 @@ import {
   SOL_SOCKET,
 } from "../../runtime/libc/linux.ts";
 
-/** Whether another process can get an attachment: it is a socket that is open. */
+/** Whether an attachment can be passed to another process, because it is an open socket. */
 export function isSocket(attachment: Attachment): attachment is NativeConnection {
   return attachment instanceof NativeConnection && attachment.descriptor !== undefined;
 }
 
-/** The descriptors of attachments that are all sockets; `undefined`: one is not, or is closed. */
+/** The descriptors of attachments; `undefined` if one of them is not a socket, or is closed. */
 export function descriptorsOf(attachments: readonly Attachment[]): number[] | undefined {
   const sockets = attachments.filter(isSocket);
   return sockets.length < attachments.length
@@ -31,10 +31,10 @@ export function descriptorsOf(attachments: readonly Attachment[]): number[] | un
 }
 
 /**
- * The connections of descriptors that another process has passed. They are held until the plugin that gets
- * them uses them.
+ * Makes connections from descriptors that another process has passed. They read and write nothing until the plugin
+ * that gets them uses them.
  *
- * @throws {Error} One is not a connected socket; all are closed then.
+ * @throws {Error} One is not a connected socket; all are closed.
  */
 export function attachmentsOf(
   sockets: NativeSockets,
@@ -52,7 +52,10 @@ export function closeAll({ host }: NativeSockets, descriptors: readonly number[]
   for (const each of descriptors) host.libc.close(each);
 }
 
-/** Also makes it non-blocking: a call that blocks would stop the whole thread. */
+/**
+ * Whether a descriptor is a connected socket for a byte stream. Also makes it non-blocking, because a blocking call
+ * would stop the whole thread.
+ */
 function isConnection(sockets: NativeSockets, descriptor: number): boolean {
   const isStream = optionOf(sockets, descriptor, SO_TYPE) === SOCK_STREAM &&
     optionOf(sockets, descriptor, SO_ACCEPTCONN) === 0;

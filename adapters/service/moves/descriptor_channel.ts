@@ -1,6 +1,7 @@
 /**
- * Passes the sockets of connections that move between two services of one machine, beside the sealed channel,
- * which carries bytes only. The name of its socket and a token are sent over the sealed channel.
+ * Passes the sockets of connections that move between two services on one machine. The sealed channel carries only
+ * bytes, so descriptors have a channel of their own; the name of its socket and a token are sent over the sealed
+ * channel.
  *
  * @module
  */
@@ -22,7 +23,7 @@ export const MAX_WAITING_DESCRIPTORS = 64;
 export interface DescriptorPlace {
   /** A name in the abstract namespace, which every process of the network namespace can find. */
   readonly name: string;
-  /** Shows that a sender has learnt it over the sealed channel. */
+  /** A sender has to present it, which shows that it knows the sealed channel's secret. */
   readonly token: Uint8Array;
 }
 
@@ -32,7 +33,7 @@ export class DescriptorReceiver {
   readonly #sockets: NativeSockets;
   readonly #listener: MessageListener;
   #socket: MessageSocket | undefined;
-  /** By the number of the connection. */
+  /** The descriptors that wait for their records, by the number of the connection. */
   readonly #waiting = new Map<number, readonly number[]>();
 
   private constructor(sockets: NativeSockets) {
@@ -41,7 +42,7 @@ export class DescriptorReceiver {
     this.#listener = MessageListener.open(sockets, this.place.name, (fd) => this.#accept(fd));
   }
 
-  /** @throws {Error} There is no descriptor for it. */
+  /** @throws {Error} No file descriptor is left. */
   static open(sockets: NativeSockets): DescriptorReceiver {
     return new DescriptorReceiver(sockets);
   }
@@ -52,7 +53,7 @@ export class DescriptorReceiver {
    * @throws {Error} One is not a connected socket.
    */
   take(id: number): readonly Attachment[] {
-    // The sender has sent them before the record; their arrival may not have been noticed yet.
+    // The sender sends the descriptors before the record. They may have arrived without having been read.
     if (!this.#waiting.has(id)) this.#listener.onReady();
     if (!this.#waiting.has(id)) this.#socket?.onReady(0);
     const descriptors = this.#waiting.get(id) ?? [];
@@ -87,7 +88,7 @@ export class DescriptorReceiver {
     }
     closeAll(this.#sockets, descriptors);
     if (isKnown) return;
-    // A stranger must not keep the sender out.
+    // A process without the token must not keep the sender from connecting.
     socket.close();
     this.#forget(socket);
   }
@@ -112,7 +113,7 @@ export class DescriptorSender {
     this.#token = token;
   }
 
-  /** Passes the sockets of a connection; false: they cannot be passed now. */
+  /** Passes the sockets of a connection; returns false if that is not possible now. */
   send(id: number, attachments: readonly Attachment[]): boolean {
     const descriptors = descriptorsOf(attachments);
     if (descriptors === undefined) return false;

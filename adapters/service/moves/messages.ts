@@ -7,15 +7,15 @@
 
 /** A message. */
 export type MoveMessage =
-  /** Does the receiver answer? Nothing is frozen meanwhile; the number is that of the question. */
+  /** Asks whether the receiver answers, before a connection is frozen. The number identifies the question. */
   | { readonly type: "ask"; readonly id: number }
-  /** It does. */
+  /** The answer to `ask`. */
   | { readonly type: "ready"; readonly id: number }
-  /** The connection is the receiver's. */
+  /** Gives the connection to the receiver. */
   | { readonly type: "commit"; readonly id: number; readonly record: Uint8Array }
-  /** The receiver has not thawed it: the sender keeps it. */
+  /** The receiver has not thawed the connection, so the sender keeps it. */
   | { readonly type: "refuse"; readonly id: number; readonly reason: string }
-  /** The receiver has thawed it. */
+  /** The receiver has thawed the connection. */
   | { readonly type: "done"; readonly id: number }
   /** A packet that has arrived for the connection at the sender. */
   | {
@@ -24,7 +24,7 @@ export type MoveMessage =
     readonly segmentSize: number;
     readonly packet: Uint8Array;
   }
-  /** Where the sender can pass sockets of the host: both are on one machine. The number is 0. */
+  /** Where the sender can pass sockets of the host, if both are on one machine. The number is 0. */
   | {
     readonly type: "descriptors";
     readonly id: number;
@@ -73,7 +73,7 @@ function restOf(message: MoveMessage): Uint8Array {
   return rest;
 }
 
-/** The message of a frame; `undefined` if it is not one. */
+/** The message of a frame; `undefined` if the frame is not a message. */
 export function decodeMessage(frame: Uint8Array): MoveMessage | undefined {
   if (frame.length < HEAD_LENGTH) return undefined;
   const view = new DataView(frame.buffer, frame.byteOffset, frame.byteLength);

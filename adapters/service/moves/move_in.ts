@@ -15,7 +15,7 @@ const MAX_LOGGED = 16;
 /** The part of a stack that receives connections. */
 export type ReceivingStack = Pick<Stack, "thaw" | "receive">;
 
-/** Takes the connections of one session, each at its `commit`. */
+/** Takes over the connections of one session, each when its `commit` arrives. */
 export class MoveIn {
   readonly #stack: ReceivingStack;
   readonly #send: (message: MoveMessage) => unknown;
@@ -32,8 +32,8 @@ export class MoveIn {
   }
 
   /**
-   * Handles a message; returns false if it is not one for a receiver. `attachments` makes those that came with
-   * a connection, or throws.
+   * Handles a message; returns false if it is not one for a receiver. `attachments` returns what came with a
+   * connection, or throws.
    */
   receive(message: MoveMessage, attachments: () => readonly Attachment[] = () => []): boolean {
     if (message.type === "ask") this.#send({ type: "ready", id: message.id });
@@ -44,14 +44,14 @@ export class MoveIn {
     return true;
   }
 
-  /** The sender may try again, many times. */
+  /** Logs each reason once, because the sender may try again many times. */
   #logRefusal(reason: string): void {
     if (this.#refusals.has(reason) || this.#refusals.size >= MAX_LOGGED) return;
     this.#refusals.add(reason);
     this.#log.warn("a connection was not taken over", { reason });
   }
 
-  /** The session has ended. */
+  /** Called when the session has ended. */
   end(): void {
     if (this.#taken > 0) this.#log.info("connections received", { count: this.#taken });
     this.#taken = 0;

@@ -11,39 +11,40 @@ import { messageLine } from "../errors.ts";
 import type { MoveMessage } from "./messages.ts";
 
 /**
- * Maximum number of connections frozen at the same time. Each waits for the others of its batch, and a round trip of
- * the channel is shared by them.
+ * Maximum number of connections that are frozen at the same time. They share a round trip of the channel, but each
+ * waits for the others of its batch.
  */
 const BATCH = 8;
 /**
- * How long failed moves are tried again after the last connection that has moved, and at which interval, in
- * milliseconds.
+ * How long failed moves are tried again after the last connection has moved, and at which interval, in milliseconds.
  */
 const RETRY_MS = 1000;
 const PAUSE_MS = 50;
-/** Longest time that a receiver may take to answer, in milliseconds; for a slower one no connection is frozen. */
+/** Maximum time that a receiver may take to answer, in milliseconds. No connection is frozen for a slower receiver. */
 const ANSWER_MS = 2000;
-/** Time after an answer within which the receiver is not asked again before the next batch, in milliseconds. */
+/** How long an answer counts, in milliseconds: within this time the receiver is not asked again before a batch. */
 const FRESH_MS = 20;
-/** How long the receiver is asked until it answers in time, in milliseconds. */
+/** How long the receiver may fail to answer in time before the move is given up, in milliseconds. */
 const ASK_MS = 10_000;
-/** How long it may take to thaw a batch, in milliseconds, before its connections count as lost. */
+/** Time limit for thawing a batch, in milliseconds; after it the connections count as lost. */
 const COMMIT_MS = 15_000;
 
 /** The part of a stack whose connections move. */
 export type SendingStack = Pick<Stack, "connections" | "freeze">;
 
-/** What became of the connections. */
+/** The result of a move. */
 export interface MoveReport {
-  /** The other stack has them. */
+  /** Number of connections that the other stack has. */
   readonly moved: number;
-  /** They continue here. */
+  /** Number of connections that continue here. */
   readonly stayed: number;
-  /** Why those that were tried last could not move, or were refused, with their numbers. */
+  /**
+   * Why connections could not move or were refused in the last round, with the number of connections for each reason.
+   */
   readonly reasons: Readonly<Record<string, number>>;
-  /** How long those that have moved were frozen, in milliseconds. */
+  /** How long the connections that have moved were frozen, in milliseconds. */
   readonly pauseMs: { readonly p50: number; readonly p99: number; readonly max: number };
-  /** They were committed when the channel broke: it is unknown which side has them. */
+  /** Number of connections that were committed when the channel broke, so that it is unknown which side has them. */
   readonly lost: number;
 }
 
@@ -54,19 +55,19 @@ export type SendMove = (message: MoveMessage, attachments: readonly Attachment[]
 export interface MoveOutOptions {
   /** See {@link FreezeOptions.carries}. */
   readonly carries?: ((attachment: Attachment) => boolean) | undefined;
-  /** Packets find the receiver without a redirect once it has the connection. Default `false`. */
+  /** Whether packets reach the receiver without a redirect once it has the connection. Default `false`. */
   readonly isReachable?: boolean | undefined;
 }
 
-/** A connection on its way. */
+/** A connection that is being moved. */
 interface Moving {
   readonly frozen: FrozenConnection;
   readonly frozenAt: number;
 }
 
 /**
- * Moves connections in one session, in two steps: the receiver is asked whether it answers; then connections are
- * frozen and committed, and belong to the receiver unless it refuses them.
+ * Moves connections in one session, in two steps: first it asks whether the receiver answers in time, then it freezes
+ * and commits connections, which belong to the receiver unless it refuses them.
  */
 export class MoveOut {
   readonly #stack: SendingStack;
@@ -75,16 +76,16 @@ export class MoveOut {
   readonly #clock: Clock;
   /** Connections without a final answer. */
   readonly #moving = new Map<number, Moving>();
-  /** Connections that count as lost unless the receiver still answers: it may have thawed them. */
+  /** Connections that the receiver may have thawed without an answer. They count as lost until it answers. */
   readonly #overdue = new Map<number, Moving>();
-  /** Connections of the receiver whose packets are passed on. */
+  /** Connections that the receiver has, and whose packets are passed on to it. */
   readonly #redirected = new Set<FrozenConnection>();
   readonly #reasons = new Map<string, number>();
   /** Number of the question that waits for an answer. */
   #question: number | undefined;
   /** When the receiver last answered in time. */
   #answeredAt = -Infinity;
-  /** The receiver has not answered in time for too long. */
+  /** Whether the receiver has failed to answer in time for too long. */
   #isSilent = false;
   #nextId = 1;
   #moved = 0;
@@ -92,7 +93,7 @@ export class MoveOut {
   /** How long each connection was frozen. */
   readonly #pauses: number[] = [];
   #hasEnded = false;
-  /** Called when a connection has an answer. */
+  /** Ends the wait for an answer. */
   #wake = () => {};
 
   constructor(stack: SendingStack, send: SendMove, clock: Clock, options: MoveOutOptions = {}) {
@@ -127,8 +128,8 @@ export class MoveOut {
   }
 
   /**
-   * Packets reach the receiver directly: forgets the connections that have moved, or those of them for which `isKnown`
-   * returns true. Returns how many remain.
+   * Called when packets reach the receiver directly. Forgets the connections that have moved, or those of them for
+   * which `isKnown` returns true, and returns how many remain.
    */
   release(isKnown: (frozen: FrozenConnection) => boolean = () => true): number {
     for (const frozen of this.#redirected) {
@@ -139,12 +140,12 @@ export class MoveOut {
     return this.#redirected.size;
   }
 
-  /** Whether connections are on their way. */
+  /** Whether connections are being moved. */
   get isMoving(): boolean {
     return this.#moving.size > 0;
   }
 
-  /** Whether more cannot be moved. */
+  /** Whether no further connection can be moved. */
   get #isOver(): boolean {
     return this.#hasEnded || this.#isSilent;
   }
@@ -153,7 +154,7 @@ export class MoveOut {
   async #moveRound(limit: number): Promise<void> {
     this.#reasons.clear();
     const all = this.#stack.connections();
-    // Those of connect() and accept() belong to somebody in this process.
+    // Code in this process holds the connections of connect() and accept().
     const connections = all.filter(({ plugin }) => plugin !== undefined);
     if (connections.length < all.length) {
       this.#stay("no plugin serves it", all.length - connections.length);
@@ -181,14 +182,14 @@ export class MoveOut {
     return true;
   }
 
-  /** The session has ended: what was committed may be the receiver's. */
+  /** Called when the session has ended. The receiver may have the connections that were committed. */
   end(): void {
     this.#hasEnded = true;
     for (const [id, moving] of this.#moving) this.#lose(id, moving);
     this.#wake();
   }
 
-  /** Asks the receiver until it answers in time, unless it has just done so. */
+  /** Asks the receiver until it answers in time, unless it has just answered. */
   async #answersInTime(): Promise<boolean> {
     const clock = this.#clock;
     const deadline = clock.now() + ASK_MS;
@@ -252,7 +253,7 @@ export class MoveOut {
     }
   }
 
-  /** The receiver has thawed the connection. */
+  /** Called when the receiver has thawed the connection. */
   #finish(id: number, moving: Moving): void {
     this.#moving.delete(id);
     this.#count(moving);
@@ -260,7 +261,7 @@ export class MoveOut {
     if (this.#options.isReachable) this.#release(moving.frozen);
   }
 
-  /** The receiver has not answered: it may be about to thaw the connection, or may have stopped for good. */
+  /** Keeps a connection without an answer as overdue: the receiver may still thaw it, or may have failed. */
   #waitOn(id: number, moving: Moving): void {
     this.#moving.delete(id);
     this.#overdue.set(id, moving);
@@ -292,9 +293,9 @@ export class MoveOut {
     this.#pauses.push(this.#clock.now() - frozenAt);
   }
 
-  /** Passes on the packets that have arrived here, and those that follow. */
+  /** Passes on the packets that have arrived for the connection, and those that follow. */
   #redirect(id: number, frozen: FrozenConnection): void {
-    // Once the channel has ended, they are dropped: a RST would end a connection that the receiver may
+    // Once the channel has ended, the packets are dropped, because a RST would end a connection that the receiver may
     // still have.
     this.#redirected.add(frozen);
     frozen.redirect((packet, segmentSize) => {
@@ -302,20 +303,20 @@ export class MoveOut {
     });
   }
 
-  /** The receiver does not have the connection. */
+  /** Continues a connection here that the receiver does not have. */
   #takeBack(id: number, moving: Moving, reason: string): void {
     this.#moving.delete(id);
     try {
       moving.frozen.resume();
       this.#stay(reason);
     } catch {
-      // Its plugin or its address was removed meanwhile.
+      // Its plugin or its address was removed in the meantime.
       moving.frozen.release();
       this.#lost++;
     }
   }
 
-  /** The receiver may have the connection: a second owner would corrupt the stream. */
+  /** Gives up a connection that the receiver may have, because a second owner would corrupt the stream. */
   #lose(id: number, moving: Moving): void {
     this.#moving.delete(id);
     moving.frozen.release();

@@ -1,5 +1,5 @@
 /**
- * Why connections stay, for the log.
+ * Formats the reasons why connections have not moved, for the log.
  *
  * @module
  */

@@ -1,7 +1,7 @@
 /**
- * An encrypted and authenticated channel for frames on a TCP or Unix socket of the host. Both sides
- * know a secret. Each session has keys of its own, from random numbers of both sides, and each frame
- * the next number: what was recorded cannot be replayed, in this session or another.
+ * An encrypted and authenticated channel for frames on a TCP or Unix socket of the host. Both sides know a secret.
+ * Each session derives its own keys from random numbers of both sides, and each frame has the next number, so that
+ * frames cannot be replayed, neither in the same session nor in another.
  *
  * @module
  */
@@ -27,11 +27,11 @@ const HANDSHAKE_MS = 5000;
 
 const CLOSED = "the other side has ended the channel";
 
-/** What a channel calls. */
+/** Callbacks of a channel. */
 export interface ChannelEvents {
-  /** A frame has arrived. */
+  /** Called for each frame that has arrived. */
   frame(bytes: Uint8Array): void;
-  /** The channel has ended; no frame follows. `reason` says why if it was not closed by this side. */
+  /** Called when the channel has ended. `reason` says why, unless this side has closed it. */
   ended(reason: string | undefined): void;
 }
 
@@ -73,7 +73,7 @@ export class SealedChannel {
     const channel = new SealedChannel(socket, events);
     socket.on("error", (error) => channel.#end(messageLine(error)));
     socket.on("close", () => channel.#end(CLOSED));
-    // Not a timeout of the socket, which begins again with each byte.
+    // The socket's own timeout would begin again with each byte.
     const timer = setTimeout(() => channel.#end("the other side does not answer"), handshakeMs);
     try {
       await channel.#shakeHands(role, secret);
@@ -96,7 +96,7 @@ export class SealedChannel {
     return true;
   }
 
-  /** Bytes that the host has not taken yet. */
+  /** Number of bytes that the host's kernel has not accepted yet. */
   get waitingBytes(): number {
     return this.#socket.writableLength;
   }
@@ -137,7 +137,7 @@ export class SealedChannel {
     if (proof === undefined) throw new Error("the other side has another secret");
   }
 
-  /** The next bytes of the handshake. */
+  /** Waits for the next `count` bytes of the handshake. */
   async #take(count: number): Promise<Uint8Array> {
     while (this.#bufferedBytes < count) {
       if (this.#hasEnded) throw new Error(this.#reason ?? CLOSED);
@@ -209,7 +209,7 @@ export class SealedChannel {
     return this.#buffered[0]!.subarray(0, count);
   }
 
-  /** Removes received bytes, in a new array. */
+  /** Removes received bytes, and returns them in a new array. */
   #shift(count: number): Uint8Array {
     const taken = new Uint8Array(count);
     let at = 0;

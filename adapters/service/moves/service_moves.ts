@@ -1,6 +1,5 @@
 /**
- * Moves of connections between this service and others: listens for those of others, and moves its
- * own to them.
+ * Moves connections between this service and others: receives those of other services, and moves its own to them.
  *
  * @module
  */
@@ -29,14 +28,16 @@ import { reasonsText } from "./reasons_text.ts";
 import { SealedChannel } from "./sealed_channel.ts";
 import { IncomingSession, OutgoingSession, type Send, type Session } from "./sessions.ts";
 
-/** Maximum number of other services that are connected, with and without the secret. */
+/** Maximum number of incoming channels, with and without the secret. */
 const MAX_SESSIONS = 16;
 /** Packets are dropped while this many bytes wait for the channel. */
 const MAX_WAITING_BYTES: number = 16 * 1024 * 1024;
-/** Interval at which connections are forgotten whose packets reach the new owner through the peers, in milliseconds. */
+/**
+ * Interval in milliseconds at which connections are forgotten if their packets reach the new owner through the peers.
+ */
 const RELEASE_MS = 10_000;
 
-/** Log lines about those without the secret: one a minute, after five at once. */
+/** Rate of log lines about clients without the secret: one a minute, after a burst of five. */
 const STRANGERS = { perSecond: 1 / 60, burst: 5 };
 
 /** The moves of one service. */
@@ -45,7 +46,7 @@ export class ServiceMoves {
   readonly #place: MoveAddress | undefined;
   readonly #secret: string;
   readonly #log: Logger;
-  /** For lines that anyone who reaches the port can cause. */
+  /** The log for lines that anyone who reaches the port can cause. */
   readonly #strangersLog: Logger;
   readonly #channels = new Set<SealedChannel>();
   readonly #sockets = new Set<Socket>();
@@ -56,7 +57,7 @@ export class ServiceMoves {
   readonly #releasing: ReturnType<typeof setInterval> | undefined;
 
   /**
-   * `peers`: other instances that may have announced that they have a connection.
+   * `peers` are the other instances, which announce the connections that they have received.
    *
    * @throws {UsageError} The secret cannot be used. */
   constructor(
@@ -76,7 +77,7 @@ export class ServiceMoves {
   }
 
   /**
-   * Receives connections of other services where the setting says, unless it does so already.
+   * Starts to receive connections of other services at the address of the setting, unless it does so already.
    *
    * @throws {UsageError} Another service listens there, or the path is that of another file.
    * @throws {Error} The address is not available.
@@ -105,9 +106,9 @@ export class ServiceMoves {
   }
 
   /**
-   * Moves up to `limit` connections that can move to another service, and passes on the packets that still
-   * arrive for them, until {@link endRedirects} or until the others hand them to that service themselves. `joined` is
-   * called once the other service has answered.
+   * Moves up to `limit` connections that can move to another service, and passes on the packets that still arrive for
+   * them, until {@link endRedirects}, or until the peers send them to that service themselves. `joined` is called
+   * once the other service has answered.
    *
    * @throws {UsageError} `text` is not an address.
    * @throws {Error} The other service cannot be reached, or has another secret or version.
@@ -135,7 +136,7 @@ export class ServiceMoves {
     return report;
   }
 
-  /** Packets of the connections that have moved now reach the other services directly. */
+  /** Called when packets of the connections that have moved reach the other services directly. */
   endRedirects(): void {
     for (const [channel, out] of this.#outgoing) {
       out.release();
@@ -160,14 +161,14 @@ export class ServiceMoves {
     }
   }
 
-  /** Other services can no longer connect. */
+  /** Stops listening for other services. */
   stopListening(): void {
     this.#server?.close();
     if (this.#path !== undefined) rmSync(this.#path, { force: true });
     this.#server = this.#path = undefined;
   }
 
-  /** Ends all sessions, and with them the passing on of packets. */
+  /** Ends all sessions, so that packets are no longer passed on. */
   close(): void {
     this.stopListening();
     clearInterval(this.#releasing);
@@ -220,7 +221,7 @@ export class ServiceMoves {
     const take = (frame: Uint8Array) => {
       const message = decodeMessage(frame);
       if (message !== undefined && handler.receive(message)) return;
-      // A side that has the secret sends an invalid message only if it is faulty.
+      // The other side has the secret, so an invalid message means that it is faulty.
       this.#log.warn("a channel for moves was closed", { reason: "unknown message" });
       opened.channel?.close();
     };
@@ -239,7 +240,7 @@ export class ServiceMoves {
   }
 }
 
-/** Sockets of the host are passed within one machine. */
+/** The sockets of the host, if they can be passed because both sides are on one machine. */
 function socketsFor(place: MoveAddress): NativeSockets | undefined {
   return "path" in place ? nativeSockets() : undefined;
 }

@@ -1,6 +1,6 @@
 /**
- * Sessions with another service: what each side does with the messages of the channel, and with the sockets that
- * are passed beside it if both are on one machine.
+ * Both sides of a session with another service: how they handle the messages of the channel, and the sockets that are
+ * passed over a second channel if both are on one machine.
  *
  * @module
  */
@@ -19,17 +19,20 @@ export type Send = (message: MoveMessage) => boolean;
 
 /** One side of a session. */
 export interface Session {
-  /** Returns false if the message is not for this side. */
+  /** Handles a message; returns false if it is not for this side. */
   receive(message: MoveMessage): boolean;
-  /** The channel has ended. */
+  /** Called when the channel has ended. */
   end(): void;
 }
 
-/** What a session needs. */
+/** Options of a session. */
 export interface SessionOptions {
   readonly send: Send;
   readonly log: Logger;
-  /** Passes sockets to a service on the same machine; absent: it is on another one, or they cannot be passed. */
+  /**
+   * Passes sockets to a service on the same machine; `undefined` if it is on another one, or sockets cannot be
+   * passed.
+   */
   readonly sockets: NativeSockets | undefined;
   readonly clock?: Clock;
 }
@@ -82,7 +85,7 @@ export class IncomingSession implements Session {
     this.#incoming = new MoveIn(stack, options.send, options.log);
   }
 
-  /** The channel is open: tells the other side where to pass sockets. */
+  /** Called when the channel is open. Tells the other side where to pass sockets. */
   begin(): void {
     const { log, send, sockets } = this.#options;
     if (sockets === undefined) return;

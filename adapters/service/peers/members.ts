@@ -12,7 +12,7 @@ import type { PeersSetting } from "../settings/peers_setting.ts";
 /** IP addresses and ports by the number of the instance. */
 export type Members = ReadonlyMap<number, HostPort>;
 
-/** Queries of DNS. */
+/** DNS queries. */
 export interface NameSource {
   /** An IP address of a host. */
   address(hostname: string): Promise<string>;
@@ -33,9 +33,9 @@ export function usesDns(members: PeersSetting["members"]): boolean {
 }
 
 /**
- * Finds the addresses. The number of an instance from an SRV record is that at the end of the first label of its
- * target, as in `berth-3.service.example`; targets without one are left out, and so are further ones with the same
- * number, in the order of their names.
+ * Finds the addresses. In an SRV record, the number of an instance is at the end of the first label of its target, as
+ * in `berth-3.service.example`. Targets without a number are left out. If several targets have the same number, the
+ * first one in the order of names is used.
  *
  * A name that cannot be resolved keeps the address that it had `before`.
  *
@@ -62,7 +62,7 @@ export async function findMembers(
 
 async function listTargets(name: string, names: NameSource): Promise<[string, HostPort][]> {
   const targets = [...await names.targets(name)].sort((a, b) => a.name < b.name ? -1 : 1);
-  // Whatever the answer has, at most this many names are looked up.
+  // However many targets the answer has, at most MAX_INSTANCES names are looked up.
   const found = new Map<string, HostPort>();
   for (const { name: hostname, port } of targets) {
     const [, number] = /^[^.]*?(\d+)(?:\.|$)/.exec(hostname) ?? [];

@@ -1,5 +1,5 @@
 /**
- * Opens what an instance needs to exchange messages with the others.
+ * Opens the socket and finds the members, so that an instance can exchange messages with the others.
  *
  * @module
  */
@@ -23,9 +23,9 @@ export interface Peers extends PeerTransport {
   update(setting: PeersSetting): void;
   /** Whether the other instances list this one as a member. */
   hasJoined(): boolean;
-  /** New connections are handed to other instances from now on. */
+  /** Marks this instance as not serving, so that new connections are passed to other instances. */
   refuseNew(): void;
-  /** Leaves messages to another process of this instance. */
+  /** Stops sending and receiving messages, so that another process of this instance can. */
   pause(): void;
   /** Sends and receives messages again. */
   resume(): void;
@@ -41,7 +41,7 @@ export interface OpenPeersOptions {
   readonly descriptor?: number | undefined;
   /** Messages that another thread receives and passes on; this one sends from a port of its own. */
   readonly relayed?: RelayedMessages | undefined;
-  /** Takes whether this thread has learnt that the others list this instance; returns whether all threads have. */
+  /** Called with whether this thread knows that the others list this instance; returns whether all threads know it. */
   readonly joined?: (own: boolean) => boolean;
 }
 
@@ -96,7 +96,7 @@ class OpenPeers implements Peers {
   readonly #timer: ReturnType<typeof setInterval>;
   #setting: PeersSetting;
   #members: Members = new Map();
-  /** Addresses of members that were removed: their connections may still be running. */
+  /** Addresses of members that were removed, whose connections may still be open. */
   #former: Members = new Map();
 
   constructor(
@@ -157,7 +157,7 @@ class OpenPeers implements Peers {
     const { members } = this.#setting;
     try {
       const found = await findMembers(members, this.#members, this.#names);
-      // Another configuration may have been set during the query.
+      // The configuration may have changed during the query.
       if (members !== this.#setting.members) return;
       this.#use(found);
     } catch (error) {
@@ -186,7 +186,7 @@ class OpenPeers implements Peers {
   }
 
   #tick(): void {
-    // The clock of the stack does not follow corrections of the wall clock.
+    // The stack's clock is monotonic: it does not follow corrections of the wall clock.
     this.group.wallOffset = Date.now() - this.#clock.now();
     if (usesDns(this.#setting.members)) void this.refresh();
   }

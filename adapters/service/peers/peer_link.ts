@@ -11,13 +11,14 @@ import { NO_PROCESS_ASKED } from "../../../core/stack/sharding/generations.ts";
 import { type BoundDatagrams, datagramBatch } from "../../host/bound_datagrams.ts";
 
 /**
- * Messages received at a time. A flood of them leaves room for packets, and a system call is shared: forged messages,
- * which cost little else, are dropped faster than they arrive, so that those of other instances are not lost.
+ * Maximum number of messages received at a time. A small number leaves time for packets during a flood. A large one
+ * shares the system call among forged messages, which are then dropped faster than they arrive, so that messages of
+ * other instances are not lost.
  */
 const MAX_MESSAGES = 32;
 /**
- * While most messages are dropped, those that arrive within this many milliseconds are received together: each wait
- * costs more than many of them.
+ * While most messages are dropped, the messages of this many milliseconds are received together, because each wait
+ * costs more than many messages.
  */
 const HOLD_MS = 2;
 
@@ -33,7 +34,7 @@ export interface PeerTransport {
   close(): void;
 }
 
-/** Another link and the messages of the other instances as one. */
+/** Combines a link and the messages of other instances into one link. */
 export class PeerLink implements Link {
   readonly name: string;
   readonly features: LinkFeatures;
@@ -42,7 +43,7 @@ export class PeerLink implements Link {
   readonly #link: Link;
   readonly #transport: PeerTransport;
   readonly #messages = datagramBatch(MAX_MESSAGES, MAX_MESSAGE);
-  /** Messages received, and those that the stack has dropped, before the last wait. */
+  /** Number of messages received since the last wait, and number of messages that the stack had dropped by then. */
   #received = 0;
   #refused = 0;
   #hold: ReturnType<typeof setTimeout> | undefined;
@@ -51,7 +52,7 @@ export class PeerLink implements Link {
   #undelivered = 0;
   #waiter: { resolve(isOpen: boolean): void; reject(error: unknown): void } | undefined;
 
-  /** Owns `link` and `transport`: they are closed with it. */
+  /** Owns `link` and `transport`, which are closed with it. */
   constructor(link: Link, transport: PeerTransport) {
     this.name = link.name;
     this.features = { ...link.features, peers: transport.group };
@@ -66,7 +67,7 @@ export class PeerLink implements Link {
   receive(batch: PacketBatch): number {
     this.#messagesFirst = !this.#messagesFirst;
     if (this.#messagesFirst) return this.#receiveMessages(batch) || this.#receivePackets(batch);
-    // The link may find out that there are messages.
+    // Receiving packets may show that messages have arrived, so messages come second.
     return this.#receivePackets(batch) || this.#receiveMessages(batch);
   }
 
@@ -125,7 +126,10 @@ export class PeerLink implements Link {
     return count;
   }
 
-  /** Messages wait in the host for a moment if at least half of the last ones were dropped. */
+  /**
+   * Stops receiving messages for {@link HOLD_MS} if at least half of the last ones were dropped; the host's kernel
+   * queues them.
+   */
   #holdIfFlooded(): void {
     const { group, socket } = this.#transport;
     const refused = group.refused - this.#refused;
@@ -136,13 +140,13 @@ export class PeerLink implements Link {
     socket.pause();
     this.#hold = setTimeout(() => {
       this.#hold = undefined;
-      // Another process of the instance may have the socket by now.
+      // Another process of the instance may have taken over the socket by now.
       if (group.isActive) socket.resume();
       this.#waiter?.resolve(true);
     }, HOLD_MS);
   }
 
-  /** At most one wait at a time; it may outlast the `ready()` that started it. */
+  /** Waits for the link, at most once at a time. The wait may outlast the `ready()` that started it. */
   #waitForLink(): void {
     if (this.#isWaiting) return;
     this.#isWaiting = true;

@@ -1,5 +1,6 @@
 /**
- * The messages of other instances in a worker: the first worker receives them all and passes them on; each sends its own.
+ * The messages of other instances in a worker. The first worker receives all of them and passes them on; each worker
+ * sends its own.
  *
  * @module
  */

@@ -22,7 +22,7 @@ export interface PeerKeys {
 }
 
 /**
- * Reads the secret and derives the keys (RFC 5869). White space around it does not count.
+ * Reads the secret and derives the keys (RFC 5869). White space around it is ignored.
  *
  * @throws {UsageError} There is no such file, or the secret is too short.
  */
@@ -34,7 +34,7 @@ export function readPeerKeys(file: string, log: Logger): PeerKeys {
 }
 
 /**
- * Reads a secret. White space around it does not count. `key` is the setting with the file's path.
+ * Reads a secret. White space around it is ignored. `key` is the setting with the file's path.
  *
  * @throws {UsageError} There is no such file, or the secret is too short.
  */

@@ -11,16 +11,19 @@ import { IpAddress, Subnet } from "../../../core/wire/address.ts";
 import type { ListenSetting } from "../settings/listen_setting.ts";
 import type { Settings } from "../settings/settings.ts";
 
-/** The destination of a client in the stack, and its source; absent: the host's address. */
+/**
+ * The destination of a client in the stack, and its source address; without `from`, the source is the host's address.
+ */
 export interface ClientPlace {
   readonly to: HostPort;
   readonly from?: HostPort | undefined;
 }
 
 /**
- * A client keeps its address and port. If the target is of the other address family, the client is
- * connected to the stack's address of its own family, provided the same entry of `listen` serves that
- * address. Otherwise, and if the client's address belongs to the stack, it comes from the host's address.
+ * Returns a function that chooses addresses for a client. A client keeps its address and port as the source. If the
+ * target is of the other address family, the client is connected to the stack's address of its own family, provided
+ * the same entry of `listen` serves that address. In all other cases, such as if the client's address is one of the
+ * stack's, the source is the host's address.
  */
 export function clientPlaces(
   { listen }: Pick<Settings, "listen">,

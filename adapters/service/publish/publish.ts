@@ -25,9 +25,9 @@ export const MAX_CONNECTIONS = 4096;
 export interface PublishLimits {
   /** Maximum number of concurrent connections; default {@link MAX_CONNECTIONS}. */
   readonly maxConnections?: number | undefined;
-  /** Milliseconds of silence after which a client is probed; default two hours. */
+  /** Idle time before a client is probed, in milliseconds; default two hours. */
   readonly keepAliveMs?: number | undefined;
-  /** The socket of the port, from the process that opened it. */
+  /** The descriptor of the port's socket, if another process has opened it. */
   readonly descriptor?: number | undefined;
 }
 
@@ -47,23 +47,23 @@ export interface PublishedPort {
   readonly address: HostPort;
   /** The address that it leads to. */
   readonly to: HostPort;
-  /** `"udp"`; absent: TCP. */
+  /** `"udp"`; absent for TCP. */
   readonly transport?: "udp" | undefined;
 }
 
 /** A published port that can be closed. */
 export interface Publication extends PublishedPort {
-  /** Connects new clients to another address; running connections keep theirs. */
+  /** Connects new clients to another address; open connections keep theirs. */
   redirect(to: HostPort): void;
-  /** The socket of the port; `undefined`: it cannot be passed to another process. */
+  /** The descriptor of the port's socket; `undefined` if it cannot be passed to another process. */
   readonly descriptor: number | undefined;
-  /** Number of clients. */
+  /** Number of current clients. */
   readonly running: number;
-  /** Leaves new clients to another process with the same socket, or to {@link resume}. */
+  /** Stops accepting clients until {@link resume}, so that another process with the same socket accepts them. */
   pause(): void;
   /** Accepts clients again. */
   resume(): void;
-  /** Accepts no new connections. */
+  /** Stops accepting connections. */
   stopListening(): void;
   /** Waits for open connections, for at most `graceMs`, which may be `Infinity`, and aborts the rest. */
   finish(graceMs: number): Promise<void>;
@@ -139,7 +139,7 @@ export async function publish(
   };
 }
 
-/** The two connections of a client; `inner` is absent while it is being opened. */
+/** The two connections of a client; `inner` is absent until it is open. */
 interface Carried {
   readonly client: Duplex;
   inner?: Duplex;

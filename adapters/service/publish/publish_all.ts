@@ -15,9 +15,9 @@ const FIRST_FREE_PORT = 1024;
 const PRIVILEGED_OFFSET = 8000;
 
 /**
- * Every listen address with a single TCP port, on 127.0.0.1.
+ * Publishes every listen address that has a single TCP port, on 127.0.0.1.
  *
- * @throws {UsageError} There is none: the service could not be reached.
+ * @throws {UsageError} There is no such listen address, so nobody could reach the service.
  */
 export function publishAll(
   listen: readonly ListenSetting[],

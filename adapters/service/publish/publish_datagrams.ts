@@ -39,7 +39,7 @@ export interface PublishDatagramsOptions {
   readonly maxFlows?: number;
   /** Milliseconds without a datagram after which a client is forgotten. Default 60 000. */
   readonly idleTimeoutMs?: number;
-  /** The socket of the port, from the process that opened it. */
+  /** The descriptor of the port's socket, if another process has opened it. */
   readonly descriptor?: number | undefined;
 }
 
@@ -87,7 +87,7 @@ export async function publishDatagrams(
     },
     pause: () => port.handOver(),
     resume: () => socket.resume(),
-    // Datagram flows do not end by themselves: there is nothing to wait for.
+    // Flows have no end that could be waited for, so the port closes at once.
     stopListening() {
       forget();
       port.close();
@@ -130,8 +130,9 @@ class PublishedUdpPort {
   }
 
   /**
-   * Leaves new clients to another process with the same socket, and gives each present client a socket of its own. Until
-   * that socket is connected, it may receive a datagram of a new client, whose flow is then added during the loop.
+   * Stops receiving from new clients, so that another process with the same socket receives from them, and opens a
+   * socket for each current client. Until such a socket is connected, it may receive a datagram from a new client,
+   * whose flow is then added during the loop.
    */
   handOver(): void {
     for (const { client } of this.#flows.values()) client.separate();
@@ -151,7 +152,7 @@ class PublishedUdpPort {
     await Promise.all([...this.#flows.values()].map(({ served }) => served));
   }
 
-  /** A datagram of a client. */
+  /** Handles a datagram of a client. */
   take(datagram: Uint8Array, from: DatagramClient): void {
     const name = formatHostPort(from);
     let flow = this.#flows.get(name);
@@ -161,7 +162,7 @@ class PublishedUdpPort {
         client.close();
         this.#flows.delete(name);
       };
-      // Always succeeds: at least another flow of the same address can be evicted.
+      // This always succeeds, because at least another flow of the same address can be evicted.
       const slot = this.#limit.enter(from.hostname, evict, { givesWay: true })!;
       flow = { client, served: this.#serve(client, slot, name, from) };
       this.#flows.set(name, flow);
@@ -176,7 +177,8 @@ class PublishedUdpPort {
       slot.touch();
     };
     try {
-      // A synchronous throw becomes a rejection, so that `finally` runs after the flow is registered.
+      // `Promise.try` turns a synchronous throw into a rejection, so that `finally` runs after the flow is
+      // registered.
       const dialled = Promise.try(() => this.#dial(this.to, this.#closing.signal, from));
       await relayDatagrams(client, await dialled);
     } catch (error) {
@@ -214,12 +216,12 @@ class HostClient implements DatagramChannel {
     return this.#socket.send(datagram, this.#address);
   }
 
-  /** Receives at a socket of its own, if that is possible. */
+  /** Gives the client a socket of its own, if that is possible. */
   separate(): void {
     this.#own ??= this.#socket.separate?.(this.#address);
   }
 
-  /** Closes its own socket. */
+  /** Closes the client's own socket. */
   release(): void {
     this.#own?.close();
   }

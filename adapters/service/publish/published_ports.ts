@@ -1,5 +1,5 @@
 /**
- * The published ports of a service, and changing them while it serves.
+ * The published ports of a service, which can change while it serves.
  *
  * @module
  */
@@ -23,12 +23,12 @@ export interface Published {
   readonly publication: Publication;
 }
 
-/** The published ports, and closed ones with connections that continue. */
+/** The published ports, and closed ports whose connections continue. */
 export class PublishedPorts {
   readonly #network: Pick<Network, "connect" | "dialDatagrams">;
   readonly #log: Logger;
   #open: readonly Published[] = [];
-  /** Closed publications with connections that continue. */
+  /** Closed publications whose connections continue. */
   readonly #closing = new Set<Publication>();
 
   constructor(network: Pick<Network, "connect" | "dialDatagrams">, log: Logger) {
@@ -54,9 +54,9 @@ export class PublishedPorts {
   }
 
   /**
-   * Opens the ports of a new service; those in `listeners` are open already.
+   * Opens the ports of a new service; the ports in `listeners` are already open.
    *
-   * @throws {Error} A port is not available; none is open then.
+   * @throws {Error} A port is not available; all are closed again.
    */
   async start(settings: Settings, listeners: ReadonlyMap<string, number>): Promise<void> {
     this.#open = await this.#openAll(settings.publish, settings, listeners);
@@ -65,15 +65,15 @@ export class PublishedPorts {
   /**
    * Opens the ports of another configuration that are not open yet, for {@link change}.
    *
-   * @throws {Error} A port is not available; no other is open then.
+   * @throws {Error} A port is not available; the others are closed again.
    */
   openNew(next: Settings): Promise<Published[]> {
     return this.#openAll(next.publish.filter((one) => !find(this.#open, one)), next);
   }
 
   /**
-   * Changes to other ports, those in `opened` included. `limit` is called for each closed port with
-   * clients that continue.
+   * Changes to the ports of another configuration, those in `opened` included. `limit` is called for each closed port
+   * whose clients continue.
    */
   change(
     next: readonly PublishSetting[],
@@ -103,7 +103,7 @@ export class PublishedPorts {
     return { added: names(opened), removed: names(closed), changed };
   }
 
-  /** Leaves new clients to another process. */
+  /** Stops accepting clients, so that another process accepts them. */
   pause(): void {
     for (const { publication } of this.#open) publication.pause();
   }
@@ -123,7 +123,7 @@ export class PublishedPorts {
     this.#open = this.#open.filter((one) => !isDropped(one));
   }
 
-  /** Accepts no new clients. */
+  /** Stops accepting clients. */
   stopListening(): void {
     for (const publication of this.#all()) publication.stopListening();
   }
@@ -137,7 +137,7 @@ export class PublishedPorts {
     return [...this.#open.map(({ publication }) => publication), ...this.#closing];
   }
 
-  /** Opens all ports or none; those in `listeners` are open already. */
+  /** Opens all ports or none; the ports in `listeners` are already open. */
   async #openAll(
     list: readonly PublishSetting[],
     settings: Settings,
@@ -174,12 +174,15 @@ export function closePorts(opened: readonly Published[]): void {
   for (const { publication } of opened) publication.stopListening();
 }
 
-/** The publication of the same port of the host. */
+/** Finds the publication of the same port of the host. */
 function find(among: readonly Published[], setting: PublishSetting): Published | undefined {
   return among.find((one) => keyOf(one.setting) === keyOf(setting));
 }
 
-/** Port 0 stands for any free port, and identifies none. */
+/**
+ * A key that is equal for the same port of the host. Port 0 stands for any free port, so its key has the destination
+ * too.
+ */
 function keyOf(setting: PublishSetting): string {
   return setting.port === 0 ? `${nameOf(setting)}=${formatHostPort(setting.to)}` : nameOf(setting);
 }
@@ -189,7 +192,7 @@ function nameOf(setting: PublishSetting): string {
   return setting.transport === "udp" ? `udp/${port}` : port;
 }
 
-/** Warns about published ports without a listener. Not an error, since a plugin may open ports itself. */
+/** Warns about published ports without a listener. This is no error, because a plugin may open ports itself. */
 export function warnIfUnserved(
   { transport, to }: PublishSetting,
   settings: Settings,

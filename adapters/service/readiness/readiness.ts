@@ -7,8 +7,8 @@ import { type Clock, sleepUntil } from "../../../core/api/environment.ts";
 import type { Stack } from "../../../core/api/types.ts";
 
 /**
- * `serving`; `joining`: the other instances do not list this one as a member yet; `lame duck`: no longer ready, but
- * SYNs are still accepted; `draining`: SYNs are refused, running connections continue.
+ * `joining` until the other instances list this one as a member, then `serving`. A `lame duck` is no longer ready,
+ * but still accepts SYNs. A `draining` service refuses SYNs, and open connections continue.
  */
 export type ServingState = "joining" | "serving" | "lame duck" | "draining";
 
@@ -22,8 +22,8 @@ export class Readiness {
   readonly #skip = new AbortController();
 
   /**
-   * `onChange` is called with `lame duck` and `draining`. While `hasJoined` returns false, the service is not ready
-   * either.
+   * `onChange` is called when the state becomes `lame duck` or `draining`. The state is `joining` until `hasJoined`
+   * returns true.
    */
   constructor(
     clock: Clock,
@@ -41,8 +41,8 @@ export class Readiness {
   }
 
   /**
-   * Becomes `lame duck` at once and `draining` after `ms` milliseconds, when it resolves. Later calls wait for
-   * the first one.
+   * Becomes `lame duck` at once, and `draining` after `ms` milliseconds, when the promise resolves. Later calls wait
+   * for the first one.
    */
   withdraw(ms: number): Promise<void> {
     return this.#lameDuck ??= this.#withdraw(ms);

@@ -14,9 +14,9 @@ import { readinessOf } from "./readiness.ts";
 export type ReadyzOptions = Record<string, never>;
 
 /**
- * Answers HTTP requests for any path with 200 while the service is ready and 503 while it is a lame duck. Since
- * the answer takes the path of every other connection, a health check that gets none learns that the data path
- * is interrupted, too. After the time as a lame duck the port refuses, as all others do.
+ * Answers HTTP requests for any path with 200 while the service is ready and 503 while it is a lame duck. The request
+ * takes the same path as all other connections, so a health check also notices when that path is interrupted. After
+ * `lameDuckMs` the port refuses connections, like all other ports.
  */
 export const readyz: PluginFactory<ReadyzOptions> = definePlugin({
   name: "readyz",

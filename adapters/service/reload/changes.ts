@@ -12,17 +12,17 @@ import { COMMON_SETTINGS } from "../upgrade/inheritance.ts";
 
 /** The changes of a reload. They can be sent to another thread. */
 export interface Changes {
-  /** Listen addresses that are new, whose plugins have changed, or that are gone. */
+  /** Listen addresses that were added, removed, or got other plugins. */
   readonly listen: Difference & { readonly changed: readonly string[] };
-  /** Ports of the host that were opened, lead elsewhere, or were closed. */
+  /** Ports of the host that were opened, closed, or lead to another address. */
   readonly publish: Difference & { readonly changed: readonly string[] };
   /** Addresses of the stack. */
   readonly addresses: Difference;
   /** Other settings that have changed. */
   readonly settings: readonly string[];
-  /** Connections and flows that continue with handlers that were replaced or removed. */
+  /** Number of connections and flows that continue with handlers that were replaced or removed. */
   readonly running: number;
-  /** Milliseconds after which these are asked to end, or `"never"`; the setting of this name. */
+  /** Milliseconds after which these connections are asked to end, or `"never"`; the setting of the same name. */
   readonly reloadGraceMs: Settings["reloadGraceMs"];
 }
 
@@ -51,10 +51,10 @@ const CHANGEABLE: ReadonlySet<SettingKey> = new Set<SettingKey>([
   "peers",
 ]);
 
-/** Settings that can be changed by a restart only, not by an upgrade either. */
+/** Settings that only a restart can change; an upgrade cannot change them either. */
 const FIXED: ReadonlySet<string> = new Set([...COMMON_SETTINGS, "capture"]);
 
-/** Changeable settings that concern no listen address, port or address. */
+/** Changeable settings other than listen addresses, ports and addresses. */
 const OTHER_SETTINGS = [
   "allProcessors",
   "metrics",
@@ -72,7 +72,7 @@ const OTHER_SETTINGS = [
 /**
  * Checks that a reload can change one configuration to another.
  *
- * @throws {UsageError} A setting differs that a running service cannot change; a line for each.
+ * @throws {UsageError} A running service cannot change one of the settings; the message has a line for each.
  */
 export function requireChangeable(now: Settings, next: Settings): void {
   const keys = new Set([...Object.keys(now), ...Object.keys(next)] as SettingKey[]);
@@ -94,7 +94,7 @@ function cannotChange(key: SettingKey, now: unknown, next: unknown): string {
   return `${change} in a reload: ${FIXED.has(key) ? "restart" : "upgrade or restart"} the service`;
 }
 
-/** The members may change, the identity of this instance may not. */
+/** Checks `peers`: the members may change, but not the identity of this instance. */
 function peersFault(now: Settings["peers"], next: Settings["peers"]): string | undefined {
   if ((now === undefined) !== (next === undefined)) return cannotChange("peers", now, next);
   const { members: _, ...before } = now ?? {};
@@ -103,7 +103,7 @@ function peersFault(now: Settings["peers"], next: Settings["peers"]): string | u
   return "peers: only members can change in a reload: restart the service";
 }
 
-/** On the memory link there is no host whose routes would have to change. */
+/** Checks the addresses. Without a device or link there is no host whose routes would have to change. */
 function addressFault(now: Settings, next: Settings): string | undefined {
   const { added, removed } = differenceOf(now.addresses, next.addresses);
   const isAll = [...added, ...removed].some((text) => Subnet.parse(text)?.prefixLength === 0);
@@ -134,7 +134,7 @@ export function differenceOf(now: readonly string[], next: readonly string[]): D
   };
 }
 
-/** The names of other settings that differ. */
+/** The names of {@link OTHER_SETTINGS} that differ. */
 export function otherChanges(now: Settings, next: Settings): string[] {
   return OTHER_SETTINGS.filter((key) => !isDeepStrictEqual(now[key], next[key]));
 }
@@ -163,7 +163,7 @@ export function changeFields(
   };
 }
 
-/** What happens to the connections that continue with earlier handlers; `undefined`: there are none. */
+/** What happens to the connections that continue with earlier handlers; `undefined` if there are none. */
 export function fateOf({ running, reloadGraceMs }: Changes): string | undefined {
   if (running === 0) return undefined;
   return reloadGraceMs === "never" ? "continue until they end" : `have ${reloadGraceMs} ms`;

@@ -11,10 +11,7 @@ import type { Settings } from "../settings/settings.ts";
 export class GraceTimes {
   readonly #cancels = new Set<() => void>();
 
-  /**
-   * Calls `end` after `reloadGraceMs`, unless `finished` has resolved before; never where the setting
-   * says so.
-   */
+  /** Calls `end` after `reloadGraceMs`, unless that is `"never"` or `finished` has resolved by then. */
   limit(
     { reloadGraceMs, graceMs }: Settings,
     end: (options: EndOptions) => Promise<void>,
@@ -32,7 +29,7 @@ export class GraceTimes {
     });
   }
 
-  /** Ends nothing more. */
+  /** Cancels all pending calls. */
   cancel(): void {
     for (const cancel of this.#cancels) cancel();
   }

@@ -1,12 +1,12 @@
 /**
- * After a reload, connections of plugins that were replaced continue with the plugins that have replaced them.
+ * After a reload, moves connections of replaced plugins to the plugins that have replaced them.
  *
  * @module
  */
 import { type Clock, type Logger, sleepUntil, systemClock } from "../../../core/api/environment.ts";
 import type { RetiredHandlers } from "../../../core/api/types.ts";
 
-/** Milliseconds after which connections that could not move are tried again; doubles up to the limit. */
+/** Time in milliseconds before connections that could not move are tried again; it doubles up to a limit. */
 const AGAIN_MS = 1000;
 const MAX_AGAIN_MS = 30_000;
 
@@ -21,7 +21,10 @@ export class HandlerMoves {
     this.#clock = clock;
   }
 
-  /** Moves what can move now, and the rest as soon as it can; resolves with the number that has moved now. */
+  /**
+   * Moves the connections that can move now, and the others as soon as they can. Resolves with the number of
+   * connections that have moved now.
+   */
   async follow(retired: RetiredHandlers): Promise<number> {
     const { moved, stayed } = await retired.move();
     if (moved + stayed > 0) {
@@ -31,7 +34,7 @@ export class HandlerMoves {
     return moved;
   }
 
-  /** Moves no more. */
+  /** Stops moving connections. */
   stop(): void {
     this.#stopped.abort();
   }

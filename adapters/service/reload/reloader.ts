@@ -18,14 +18,15 @@ export interface ReloaderOptions {
   /** Checks settings before the service gets them. */
   check?(settings: Settings): Promise<void>;
   /**
-   * Writes what a later start needs, before the service gets the settings: a disk that is full refuses the reload.
+   * Writes the configuration for a later start before the service gets the settings. If it throws, for example
+   * because the disk is full, the reload is refused.
    */
   stage?(): StagedConfig | undefined;
   /** Called when a reload begins. */
   onStart?(): void;
-  /** Called after each reload that the service could use. */
+  /** Called after each reload that has succeeded. */
   onChange?(settings: Settings): void;
-  /** Called when a reload has ended, whether it could be used or not. */
+  /** Called when a reload has ended, whether it has succeeded or not. */
   onEnd?(): void;
 }
 

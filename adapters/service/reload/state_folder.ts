@@ -29,7 +29,7 @@ const schema = z.strictObject({ path: z.string(), text: z.string() });
 /** The name of the file in the folder. */
 const NAME = "last-good.json";
 
-/** A configuration that is on the disk, beside the saved one. One of the methods is called. */
+/** A configuration on the disk that has not replaced the saved one yet. The caller calls one of the methods. */
 export interface StagedConfig {
   /**
    * Replaces the saved configuration.
@@ -37,29 +37,30 @@ export interface StagedConfig {
    * @throws {Error} The folder cannot be written.
    */
   commit(): void;
-  /** Removes it. */
+  /** Removes this configuration. */
   discard(): void;
 }
 
 /**
- * Writes a configuration, which only its owner can read, beside the saved one, so that nothing but a rename is left to
- * do once it is in use. After a crash in between, the old one remains.
+ * Writes a configuration, readable only by its owner, to a file next to the saved one, so that only a rename is
+ * needed once it is in use. After a crash in between, the old configuration is still there.
  *
  * @throws {Error} The folder cannot be written.
  */
 export function stageConfig(folder: string, config: SavedConfig): StagedConfig {
   mkdirSync(folder, { recursive: true, mode: 0o700 });
   const path = join(folder, NAME);
-  // A file that is there may have another owner or mode.
+  // Remove an existing file, which may have another owner or mode.
   const discard = () => rmSync(`${path}.new`, { force: true });
   discard();
   const file = openSync(`${path}.new`, "wx", 0o600);
   try {
-    // Writes all of it: a disk that is nearly full takes a part without an error.
+    // `writeFileSync` writes everything or throws, whereas a single write to a disk that is nearly full may write
+    // only a part.
     writeFileSync(file, JSON.stringify(config));
     fsyncSync(file);
   } catch (error) {
-    // The part that was written would keep the disk full.
+    // Remove the part that was written, which would keep the disk full.
     discard();
     throw error;
   } finally {
@@ -68,7 +69,7 @@ export function stageConfig(folder: string, config: SavedConfig): StagedConfig {
   return { commit: () => renameSync(`${path}.new`, path), discard };
 }
 
-/** The saved configuration; a message if there is none that can be read. */
+/** The saved configuration, or a message if there is none or it cannot be read. */
 export function readSavedConfig(folder: string): SavedConfig | string {
   const path = join(folder, NAME);
   try {

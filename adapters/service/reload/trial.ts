@@ -19,12 +19,15 @@ import { connectMailboxes } from "../workers/mailboxes.ts";
 import { waitingLines } from "../workers/worker_log.ts";
 import { WORKER_MODULE, WorkerHandle } from "../workers/worker_handle.ts";
 
-/** Remembers the code and the options of the plugins in use. */
+/** Loads new code, and remembers the code and the options of the plugins in use. */
 export class Trial {
   readonly #limitMs: number;
   #known: ReadonlySet<string>;
 
-  /** `settings`: those in use, whose plugins are loaded. `limitMs`: the time in which all new code has to load. */
+  /**
+   * `settings` are the settings in use, whose plugins are loaded already. `limitMs` is the time limit for loading all
+   * new code.
+   */
   constructor(settings: Settings, limitMs: number = LOADING_MS) {
     this.#known = new Set(settings.listen.map(versionOf));
     this.#limitMs = limitMs;
@@ -33,7 +36,7 @@ export class Trial {
   /**
    * Loads the plugins from modules whose code or options are not in use, and ends the thread.
    *
-   * @throws {UsageError} They cannot be loaded, or not within the limit.
+   * @throws {UsageError} A plugin cannot be loaded, or not within the time limit.
    */
   async load(settings: Settings): Promise<void> {
     const listen = settings.listen.filter((each) =>
@@ -45,7 +48,7 @@ export class Trial {
     }
   }
 
-  /** Logs it if new code cannot be tried, unless no plugin is from a module. */
+  /** Logs a warning if new code cannot be tried and a plugin is from a module. */
   warnIfImpossible({ listen }: Settings, log: Logger): void {
     if (listen.flatMap(pluginsOf).flatMap(modulesOf).length === 0) return;
     const reason = obstacle();
@@ -58,7 +61,7 @@ export class Trial {
     );
   }
 
-  /** These settings are in use now. */
+  /** Records that these settings are in use now. */
   use(settings: Settings): void {
     this.#known = new Set(settings.listen.map(versionOf));
   }
@@ -93,7 +96,7 @@ export class Trial {
 
 const ENDS = "its code, or that of another new plugin, ends the process";
 
-/** A line for each listen address: which of them is at fault is not known. */
+/** An error with a line for each listen address, because it is not known which of them is at fault. */
 function faultOf({ listen }: Settings, what: string): UsageError {
   const lines = listen.map(({ source, plugin }) => `${source}: cannot load ${plugin}: ${what}`);
   return new UsageError(lines.join("\n"));
@@ -118,8 +121,8 @@ function versionOf(setting: ListenSetting): string {
 const PROGRAM_FOLDER = new URL("../../../", import.meta.url);
 
 /**
- * Why no thread can be started; `undefined`: one can. It has the permissions of this process. Its module may be absent
- * from a compiled program.
+ * Why no thread can be started; `undefined` if one can. The thread has the permissions of this process. A compiled
+ * program may lack the thread's module.
  */
 function obstacle(): string | undefined {
   if (WORKER_MODULE.protocol !== "file:") return undefined;

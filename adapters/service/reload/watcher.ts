@@ -17,10 +17,10 @@ export interface WatchOptions {
 }
 
 /**
- * Calls `onChange` when files have changed and then stayed the same for a second, so that an editor or a
- * deployment can finish. `files` is called again each time, since what a module imports may change. The files
- * are compared once a second: watchers of the operating system report a file that is replaced in different
- * ways, and not at all on network file systems. Returns the function that ends it.
+ * Calls `onChange` when files have changed and then stayed the same for a second, so that an editor or a deployment
+ * can finish. `files` is called again each time, since what a module imports may change. The files are compared once
+ * a second: watchers of the operating system report a file that is replaced in different ways, and not at all on
+ * network file systems. Returns a function that stops watching.
  */
 export function watchFiles(
   files: () => readonly string[],

@@ -12,7 +12,7 @@ import type { MetricsMessage } from "../metrics/earlier_metrics.ts";
 import type { StackIdentity } from "./identity.ts";
 import type { CommonSettings, Inheritance, ShardInheritance } from "./inheritance.ts";
 
-/** Increased whenever processes of different versions would not understand each other. */
+/** Version of the messages, increased with each incompatible change. */
 export const PROTOCOL = 2;
 
 /** A process that still has connections. */
@@ -33,7 +33,7 @@ export interface HandedState {
 
 /** A message. */
 export type ControlMessage =
-  /** To the new process. */
+  /** To the new process: everything that it takes over. */
   | {
     readonly type: "state";
     readonly protocol: number;
@@ -45,18 +45,18 @@ export type ControlMessage =
   | { readonly type: "ready" }
   /** The new process cannot start. */
   | { readonly type: "failed"; readonly message: string }
-  /** The new process receives from now on. */
+  /** To the new process: it receives packets and clients from now on. */
   | { readonly type: "take-over"; readonly sessions?: HandedSessions | undefined }
-  /** `dropped`: names of published ports that the new process does not have. */
+  /** From the new process. `dropped` has the names of published ports that it does not have. */
   | { readonly type: "serving"; readonly dropped: readonly string[] }
-  /** The service manager regards the new process as the service. */
+  /** To the new process: the service manager regards it as the main process. */
   | { readonly type: "main" }
   /** From earlier processes, once a second and at their end. */
   | MetricsMessage
   /** To earlier processes: the service is stopping. */
   | { readonly type: "stop" };
 
-/** Sends a message; false if it could not be sent. */
+/** Sends a message; returns false if it could not be sent. */
 export function sendControl(
   socket: MessageSocket,
   message: ControlMessage,
@@ -75,7 +75,7 @@ export function sendDescriptors(socket: MessageSocket, descriptors: readonly num
   return true;
 }
 
-/** The message in `bytes`; `undefined`: it is not one. */
+/** The message in `bytes`; `undefined` if it is not a message. */
 export function readControl(bytes: Uint8Array): ControlMessage | undefined {
   try {
     const message = JSON.parse(new TextDecoder().decode(bytes));
@@ -96,7 +96,7 @@ export function descriptorsOf(shards: readonly ShardInheritance[]): number[] {
   ]);
 }
 
-/** The inheritance, with the descriptors that this process has received; removes those from the list. */
+/** The inheritance, with the received descriptors, which are removed from the list. */
 export function inheritanceFrom(state: HandedState, descriptors: number[]): Inheritance {
   const next = () => descriptors.shift()!;
   const { identity, seed } = state;

@@ -9,13 +9,13 @@ import type { NativeSockets } from "../../host/native/sockets.ts";
 import { EarlierMetrics } from "../metrics/earlier_metrics.ts";
 import { type EarlierProcess, readControl, sendControl } from "./control_messages.ts";
 
-/** Room for messages to one process. */
+/** Maximum number of bytes of messages that wait for one process. */
 export const MAX_CONTROL_BYTES: number = 256 * 1024;
 
-/** Tells the earlier processes when the service stops. */
+/** The earlier processes: collects their metrics, and tells them when the service stops. */
 export class EarlierProcesses {
   readonly #log: Logger;
-  /** What they have counted. */
+  /** Their metrics. */
   readonly metrics: EarlierMetrics = new EarlierMetrics();
   #isRetired = false;
   readonly #running = new Map<number, { readonly pid: number; readonly socket: MessageSocket }>();
@@ -25,7 +25,7 @@ export class EarlierProcesses {
     this.#log = log;
   }
 
-  /** Whether this process has handed over too: another process receives and logs the rest. */
+  /** Whether this process has handed over too, so that another process receives and logs the metrics. */
   get isRetired(): boolean {
     return this.#isRetired;
   }
@@ -38,7 +38,7 @@ export class EarlierProcesses {
     }
   }
 
-  /** Those that still run, the oldest first. */
+  /** The processes that still run, the oldest first. */
   get running(): readonly (EarlierProcess & { readonly descriptor: number })[] {
     return [...this.#running].map(([number, { pid, socket }]) => ({
       number,
@@ -47,7 +47,7 @@ export class EarlierProcesses {
     }));
   }
 
-  /** Adds one that this process has a channel to. */
+  /** Adds a process that this process has a channel to. */
   add(sockets: NativeSockets, { number, pid }: EarlierProcess, descriptor: number): void {
     const socket = MessageSocket.open(sockets, descriptor, {
       maxWaiting: MAX_CONTROL_BYTES,
@@ -60,22 +60,22 @@ export class EarlierProcesses {
     this.adopt({ number, pid }, socket);
   }
 
-  /** Adds one that is connected. */
+  /** Adds a process that is already connected. */
   adopt({ number, pid }: EarlierProcess, socket: MessageSocket): void {
     this.#running.set(number, { pid, socket });
   }
 
-  /** One of those that were adopted has ended. */
+  /** Called when a process added by {@link adopt} has ended. */
   end(number: number): void {
     this.#end(number);
   }
 
-  /** Asks all to end within their grace time. */
+  /** Asks all processes to end within their grace time. */
   stop(): void {
     for (const { socket } of this.#running.values()) sendControl(socket, { type: "stop" });
   }
 
-  /** Resolves when none of them is left, or after `limitMs`. */
+  /** Resolves when no process is left, or after `limitMs`. */
   ended(limitMs: number): Promise<void> {
     return new Promise((resolve) => {
       const cancel = systemClock.schedule(systemClock.now() + limitMs, resolve);

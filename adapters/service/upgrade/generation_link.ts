@@ -29,7 +29,7 @@ import {
 
 import { MAX_MOVE_BYTES, MovePartReader, partsOf, type WholeMessage } from "./move_parts.ts";
 
-/** Maximum number of bytes of packets that wait for another process, or arrived from others. */
+/** Maximum number of bytes of packets that wait for another process, and of packets from other processes. */
 export const MAX_WAITING_BYTES: number = 4 * 1024 * 1024;
 /** Room for the list of all endpoints, and for a connection that moves, besides packets. */
 const MAX_MESSAGE_BYTES = MAX_WAITING_BYTES + 48 * MAX_EARLIER_ENDPOINTS + MAX_MOVE_BYTES;
@@ -41,7 +41,7 @@ export interface EarlierChannel {
   readonly descriptor: number;
 }
 
-/** What happened to packets between processes. */
+/** Counters of packets between processes. */
 type Counter =
   | "toEarlier"
   | "toNewer"
@@ -51,11 +51,11 @@ type Counter =
   | "drop.generation-gone" // the other process has ended
   | "drop.generation-invalid"; // not a message of this version
 
-/** What the other processes say about connections that move. */
+/** Handles messages of other processes about connections that move. */
 export interface MoveHandler {
   /** A message has arrived from an earlier process, or from {@link NEWEST}. The callee owns the descriptors. */
   onMessage(from: number, message: WholeMessage): void;
-  /** Nothing more arrives from it. */
+  /** Called when no further message can arrive from a process. */
   onGone(from: number): void;
 }
 
@@ -80,7 +80,7 @@ export class GenerationLink implements Link {
   /** Parts of messages, by the number of the process. */
   readonly #parts = new Map<number, MovePartReader>();
 
-  /** Owns the device. `number`: that of this process, counted from 1; `seed`: 32 random bits. */
+  /** Owns the device. `number` is the number of this process, counted from 1; `seed` has 32 random bits. */
   constructor(device: TunLink, number: number, seed: number, sockets: NativeSockets) {
     this.name = device.name;
     this.#device = device;
@@ -109,12 +109,12 @@ export class GenerationLink implements Link {
     return this.#device.device;
   }
 
-  /** The channels that the process that takes over has to have. */
+  /** The channels to earlier processes, for the process that takes over. */
   get earlier(): readonly EarlierChannel[] {
     return [...this.#earlier].map(([number, { descriptor }]) => ({ number, descriptor }));
   }
 
-  /** Leaves the device's packets, and those of earlier processes, to another process. */
+  /** Stops receiving packets of the device and of earlier processes, so that another process receives them. */
   pause(): void {
     this.#device.pause();
     for (const socket of this.#earlier.values()) socket.pause();
@@ -124,7 +124,7 @@ export class GenerationLink implements Link {
   /**
    * Hands over to the process at the other end of `descriptor`.
    *
-   * @throws {Error} The descriptor cannot be used. Nothing has changed then.
+   * @throws {Error} The descriptor cannot be used; nothing has changed.
    */
   retire(descriptor: number): void {
     const newer = MessageSocket.open(this.#sockets, descriptor, {
@@ -142,7 +142,7 @@ export class GenerationLink implements Link {
     newer.send(new Uint8Array([KIND.TAKE_OVER]));
   }
 
-  /** Receives the device's packets again: the process that took over has ended. */
+  /** Receives the device's packets again, because the process that took over has ended. */
   resume(): void {
     this.#newer?.close();
     this.#newer = undefined;
@@ -155,7 +155,7 @@ export class GenerationLink implements Link {
 
   receive(batch: PacketBatch): number {
     if (this.#arrived.count === 0) {
-      // Packets of other processes may arrive during this call.
+      // This call may receive packets of other processes too.
       const count = this.#device.receive(batch);
       this.#generations.asked = NO_PROCESS_ASKED;
       if (count > 0 || this.#arrived.count === 0) return count;
@@ -188,8 +188,8 @@ export class GenerationLink implements Link {
   }
 
   /**
-   * Sends a message about the connection `id` to an earlier process, or to {@link NEWEST}; false: it has not
-   * been sent, because too much waits, there is no room for descriptors, or the process has ended.
+   * Sends a message about the connection `id` to an earlier process, or to {@link NEWEST}. Returns false if it was
+   * not sent because too many bytes wait, there is no room for descriptors, or the process has ended.
    */
   sendMove(to: number, id: number, message: Uint8Array, descriptors: readonly number[]): boolean {
     const socket = to === NEWEST ? this.#newer : this.#earlier.get(to);
@@ -197,7 +197,7 @@ export class GenerationLink implements Link {
     let isFirst = true;
     for (const part of partsOf(id, message)) {
       if (!socket.send(part, isFirst ? descriptors : [])) {
-        // There is room for the other parts, unless the process has ended.
+        // The later parts always have room, unless the process has ended.
         return false;
       }
       isFirst = false;
@@ -295,7 +295,7 @@ export class GenerationLink implements Link {
     this.#waiter?.resolve(true);
   }
 
-  /** All packets of a batch have the same `asked`. */
+  /** Receives packets that other processes have passed on. All packets of a batch have the same `asked`. */
   #receiveForwarded(batch: PacketBatch): number {
     let count = 0;
     while (count < batch.capacity) {
@@ -314,7 +314,7 @@ export class GenerationLink implements Link {
     return count;
   }
 
-  /** At most one wait at a time; it may outlast the `ready()` that started it. */
+  /** Waits for the device, at most once at a time. The wait may outlast the `ready()` that started it. */
   #waitForDevice(): void {
     if (this.#isWaiting) return;
     this.#isWaiting = true;

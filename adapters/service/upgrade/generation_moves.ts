@@ -1,6 +1,6 @@
 /**
- * Moves of connections between the processes of a service: those that have handed over move what can move
- * to the newest one, over the channel in which it passes packets to them.
+ * Moves connections between the processes of a service. Processes that have handed over move their connections to the
+ * newest one, over the channel in which they get packets from it.
  *
  * @module
  */
@@ -16,7 +16,7 @@ import { reasonsText } from "../moves/reasons_text.ts";
 import type { GenerationLink, MoveHandler } from "./generation_link.ts";
 import type { WholeMessage } from "./move_parts.ts";
 
-/** Milliseconds after which connections that could not move are tried again; doubles up to the limit. */
+/** Time in milliseconds before connections that could not move are tried again; it doubles up to a limit. */
 const AGAIN_MS = 1000;
 const MAX_AGAIN_MS = 30_000;
 
@@ -30,7 +30,7 @@ export class GenerationMoves implements MoveHandler {
   readonly #sockets: NativeSockets;
   readonly #log: Logger;
   readonly #clock: Clock;
-  /** By the number of the earlier process. */
+  /** The receiving sides, by the number of the earlier process. */
   readonly #incoming = new Map<number, MoveIn>();
   #outgoing: MoveOut | undefined;
   #stopped = new AbortController();
@@ -51,8 +51,8 @@ export class GenerationMoves implements MoveHandler {
   }
 
   /**
-   * Moves the connections of this process to the newest one, those that cannot move yet later, until
-   * {@link stop}.
+   * Moves the connections of this process to the newest one until {@link stop}; those that cannot move yet are tried
+   * again later.
    */
   start(): void {
     if (this.#outgoing !== undefined) return;
@@ -64,7 +64,7 @@ export class GenerationMoves implements MoveHandler {
     void this.#run(this.#outgoing, this.#stopped.signal);
   }
 
-  /** Moves no more connections: the process that had taken over has ended, or this one ends. */
+  /** Stops moving connections, because the process that had taken over has ended, or this one ends. */
   stop(): void {
     this.#stopped.abort();
     const outgoing = this.#outgoing;
@@ -73,7 +73,7 @@ export class GenerationMoves implements MoveHandler {
     outgoing?.release();
   }
 
-  /** Whether connections are on their way: this process has to hear what becomes of them. */
+  /** Whether connections are being moved, so that this process has to wait for the answers. */
   get isMoving(): boolean {
     return this.#outgoing?.isMoving === true;
   }

@@ -30,7 +30,7 @@ export function newIdentity(): StackIdentity {
 
 /** The clock and the random source for `createStack()`. */
 export function environmentOf({ secret, origin }: StackIdentity): { clock: Clock; random: Random } {
-  // Sequence numbers, timestamps and cookies go on where those of the earlier process end.
+  // The clock continues that of the earlier process, and with it sequence numbers, timestamps and cookies.
   const offset = Math.max(0, performance.timeOrigin - origin);
   const clock: Clock = offset === 0 ? systemClock : {
     now: () => systemClock.now() + offset,

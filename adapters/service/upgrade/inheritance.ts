@@ -1,5 +1,5 @@
 /**
- * What a process gets from the one that it replaces.
+ * What a process takes over from the one that it replaces.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import type { StackIdentity } from "./identity.ts";
 
 /** What another process needs for one shard. Descriptors are numbers in this process. */
 export interface SharedShard {
-  /** The queue of the device; absent: there is no device. */
+  /** The queue of the device; absent without a device. */
   readonly queue?: Device | undefined;
   /** The socket for messages of other instances. */
   readonly peers?: number | undefined;
@@ -21,15 +21,15 @@ export interface SharedShard {
   readonly listeners: readonly (readonly [name: string, descriptor: number])[];
 }
 
-/** What a shard gets. It can be sent to a worker. */
+/** What a shard takes over. It can be sent to a worker. */
 export interface ShardInheritance extends SharedShard {
   /** The number of the process that hands over. */
   readonly predecessor: number;
-  /** A channel to it; `undefined`: there is no device. */
+  /** A channel to that process; `undefined` without a device. */
   readonly channel: number | undefined;
 }
 
-/** What a process gets. */
+/** What a process takes over. */
 export interface Inheritance {
   readonly identity: StackIdentity;
   /** The seed of the shards. */
@@ -47,12 +47,12 @@ export interface Handover {
   /**
    * Hands over to the process at the other end of `channels`, one per shard with a device.
    *
-   * @throws {Error} It cannot. Call {@link resume} then.
+   * @throws {Error} It cannot hand over; call {@link resume}.
    */
   retire(channels: readonly number[]): Promise<void>;
   /** Closes published ports, by name, that the process that took over does not have. */
   drop(listeners: readonly string[]): Promise<void>;
-  /** Resumes everything: the process that took over has ended. */
+  /** Resumes everything, because the process that took over has ended. */
   resume(): Promise<void>;
   /** Moves connections to the process that has taken over, from now on. */
   startMoving(): Promise<void>;
@@ -73,7 +73,7 @@ export const COMMON_SETTINGS = [
   "peers",
 ] as const;
 
-/** The value of each such setting, as text. */
+/** The value of each of {@link COMMON_SETTINGS}, as text. */
 export type CommonSettings = Readonly<Record<typeof COMMON_SETTINGS[number], string>>;
 
 /** The settings of a process, for {@link upgradeFault}. */
@@ -88,7 +88,7 @@ export function commonSettings(settings: Settings): CommonSettings {
   ) as CommonSettings;
 }
 
-/** Why a process with other settings cannot take over; `undefined`: it can. */
+/** Why a process with other settings cannot take over; `undefined` if it can. */
 export function upgradeFault(
   now: Partial<CommonSettings>,
   next: CommonSettings,
@@ -97,7 +97,7 @@ export function upgradeFault(
   const differs = (key: typeof COMMON_SETTINGS[number]) =>
     now[key] !== undefined && now[key] !== next[key];
   const faults = COMMON_SETTINGS.filter(differs).map((key) => {
-    // Objects may have secrets.
+    // Objects may have secrets, so they are not shown.
     const isPlain = [now[key], next[key]].every((text) => !/^[{[]/.test(text!));
     const change = isPlain
       ? `${key}: ${now[key]} cannot become ${next[key]}`
@@ -107,7 +107,7 @@ export function upgradeFault(
   return faults.length === 0 ? undefined : faults.join("\n");
 }
 
-/** Why no other process can take over a service; `undefined`: one can. */
+/** Why no other process can take over a service; `undefined` if one can. */
 export function unshareableReason({ link, capture }: Settings): string | undefined {
   if (capture !== undefined) {
     return "capture: two processes cannot write one recording: restart the service without it";

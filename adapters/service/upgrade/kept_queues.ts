@@ -7,7 +7,7 @@ import { storedDescriptors, storedNameOf } from "../cli/stored_descriptors.ts";
 import { UsageError } from "../errors.ts";
 
 /**
- * The queues of a device; none: it has to be opened.
+ * The queues of a device, or an empty list if the device has to be opened.
  *
  * @throws {UsageError} The device has another number of queues.
  */

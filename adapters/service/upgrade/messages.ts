@@ -24,11 +24,11 @@ export const KIND = {
 const PACKET_HEADER = 8;
 /** Two addresses, two ports, the number of the process, the protocol. */
 const ENDPOINT_SIZE = 44;
-/** Endpoints in a message. */
+/** Maximum number of endpoints in a message. */
 const ENDPOINTS_PER_MESSAGE = 1000;
 const ENDPOINTS_HEADER = 4;
 
-/** A packet as it is sent. */
+/** A packet that is passed to another process. */
 export interface PacketMessage {
   readonly asked: number;
   readonly segmentSize: number;
@@ -46,7 +46,7 @@ export function packetMessage({ asked, segmentSize, packet }: PacketMessage): By
   return bytes;
 }
 
-/** The packet of a message, in memory of its own; `undefined`: it is too short. */
+/** A copy of the packet in a message; `undefined` if the message is too short. */
 export function readPacket(bytes: Bytes): PacketMessage | undefined {
   if (bytes.length <= PACKET_HEADER) return undefined;
   const view = new DataView(bytes.buffer, bytes.byteOffset);

@@ -1,6 +1,6 @@
 /**
- * Messages about moves between the processes of a service: in parts, since a record may be larger than a message
- * of the socket. Descriptors come with the first part.
+ * Messages about moves between the processes of a service. They are sent in parts, because a record may be larger
+ * than a message of the socket. Descriptors come with the first part.
  *
  * @module
  */
@@ -11,7 +11,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Kind, flags, two bytes of padding, the number of the connection. */
 const HEADER = 8;
-/** Bytes of the message in a part. A redirected packet is never divided. */
+/** Maximum number of bytes of the message in a part. A redirected packet always fits into one part. */
 const PART_BYTES = 96 * 1024;
 /** Maximum size of a message. */
 export const MAX_MOVE_BYTES: number = MAX_FRAME_BYTES;
@@ -34,9 +34,9 @@ export function* partsOf(id: number, message: Uint8Array): Generator<Bytes> {
 /** A message whose parts have all arrived. */
 export interface WholeMessage {
   readonly id: number;
-  /** `undefined`: another process has read some of its parts. */
+  /** The message; `undefined` if another process has read some of its parts. */
   readonly bytes: Uint8Array | undefined;
-  /** They belong to the caller. */
+  /** The descriptors, which belong to the caller. */
   readonly descriptors: readonly number[];
 }
 
@@ -47,7 +47,7 @@ export class MovePartReader {
   #size = 0;
   #descriptors: readonly number[] = [];
 
-  /** `close` closes descriptors that nobody gets. */
+  /** `close` closes descriptors of messages that are dropped. */
   constructor(close: (descriptors: readonly number[]) => void) {
     this.#close = close;
   }
@@ -77,7 +77,7 @@ export class MovePartReader {
     return message;
   }
 
-  /** Forgets the parts that have arrived: the rest will not, or another process reads it. */
+  /** Drops the parts that have arrived, because the rest will not arrive, or another process reads it. */
   drop(): void {
     this.#close(this.#descriptors);
     this.#descriptors = [];
@@ -85,7 +85,7 @@ export class MovePartReader {
     this.#size = 0;
   }
 
-  /** Returns false if the message cannot become whole. */
+  /** Adds a part; returns false if the message cannot become complete. */
   #add(piece: Bytes): boolean {
     this.#size += piece.length;
     if (this.#size > MAX_MOVE_BYTES) this.drop();

@@ -1,5 +1,5 @@
 /**
- * Starts this program again, as this process was started.
+ * Starts this program again, in the same way as this process was started.
  *
  * @module
  */
@@ -12,7 +12,7 @@ import { cString, O_CLOEXEC } from "../../runtime/libc/linux.ts";
 /** The argument of a process that is to take over, followed by the name of a socket. */
 export const UPGRADE_ARGUMENT = "--upgrade-from";
 
-/** A program that is replaced while it runs counts as deleted. */
+/** The path of the program. If its file was replaced while it runs, Linux adds "(deleted)". */
 export const PROGRAM: string = process.execPath.replace(/ \(deleted\)$/, "");
 const COMMAND_LINE = "/proc/self/cmdline";
 const MAX_COMMAND_LINE = 256 * 1024;
@@ -41,7 +41,7 @@ export interface NewProcess {
   readonly pid: number;
   /** Resolves when it has ended, with the cause: `exit code 1`. */
   readonly ended: Promise<string>;
-  /** Ends it at once. */
+  /** Kills it. */
   kill(): void;
 }
 
@@ -65,7 +65,7 @@ export async function startAgain(host: LibcHost, name: string): Promise<NewProce
   return runtimeName() === "deno" ? startOnDeno(args) : await startOnBun(args);
 }
 
-/** `node:child_process` would need the permission to read every variable. */
+/** Deno's own API, because `node:child_process` would need the permission to read all environment variables. */
 function startOnDeno(args: readonly string[]): NewProcess {
   const streams = { stdin: "inherit", stdout: "inherit", stderr: "inherit" };
   const child = new Deno.Command(PROGRAM, { args, ...streams }).spawn();
@@ -92,7 +92,7 @@ function startOnBun(args: readonly string[]): Promise<NewProcess> {
   });
 }
 
-/** Reads the command line without Deno's permission, which covers nothing in `/proc`. */
+/** Reads the command line through the C library, because Deno's permissions for single paths do not cover `/proc`. */
 function commandLineOf({ libc, errno }: LibcHost): string[] {
   const fd = libc.open(cString(COMMAND_LINE), O_CLOEXEC);
   if (fd < 0) throw new Error(`cannot read ${COMMAND_LINE}: Linux error ${errno()}`);

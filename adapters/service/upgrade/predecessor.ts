@@ -27,7 +27,7 @@ export class Predecessor {
   readonly #state: HandedState;
   /** What it hands over. */
   readonly inheritance: Inheritance;
-  /** Its own predecessors, and itself once it has handed over. */
+  /** The processes before the predecessor, and the predecessor itself once it has handed over. */
   readonly earlier: EarlierProcesses;
   #hasEnded = false;
   #onMessage: (message: ControlMessage | undefined) => void = () => {};
@@ -47,7 +47,7 @@ export class Predecessor {
   /**
    * Connects to the process that has started this one.
    *
-   * @throws {Error} It has ended, or is of another version.
+   * @throws {Error} The process has ended, or is of another version.
    */
   static async connect(name: string, log: Logger): Promise<Predecessor> {
     const sockets = nativeSockets();
@@ -90,16 +90,18 @@ export class Predecessor {
     if (fault !== undefined) throw new UsageError(fault);
   }
 
-  /** Reports to it why this process cannot start. */
+  /** Reports to the predecessor why this process cannot start. */
   reportFailure(error: unknown): void {
     const message = error instanceof UsageError ? error.message : messageLine(error);
     sendControl(this.#socket, { type: "failed", message });
   }
 
-  /** The sessions of its dashboard, as they were when this process connected; updated when it hands over. */
+  /**
+   * The sessions of the predecessor's dashboard at the time when this process connected; updated when it hands over.
+   */
   sessions: HandedSessions | undefined;
 
-  /** Resolves when it has handed over, or with `"ended"` when it has ended before. */
+  /** Waits until the predecessor has handed over; resolves with `"ended"` if it has ended before. */
   async takeOver(): Promise<"handed over" | "ended"> {
     sendControl(this.#socket, { type: "ready" });
     const message = await this.#next("take-over");
@@ -108,8 +110,8 @@ export class Predecessor {
   }
 
   /**
-   * Tells it that this process serves, with the published ports `listeners`; resolves when the service manager
-   * knows that too.
+   * Tells the predecessor that this process serves, with the published ports `listeners`. Resolves when the service
+   * manager has been told too.
    */
   async serving(listeners: readonly string[]): Promise<void> {
     const dropped = this.#closeOthers(listeners);
@@ -121,7 +123,7 @@ export class Predecessor {
     await this.#next("main");
   }
 
-  /** Closes the sockets of ports that this process does not publish; otherwise clients would wait at them. */
+  /** Closes the sockets of ports that this process does not publish, because clients would otherwise wait there. */
   #closeOthers(listeners: readonly string[]): string[] {
     const others = this.inheritance.shards.flatMap((shard) => shard.listeners)
       .filter(([name]) => !listeners.includes(name));

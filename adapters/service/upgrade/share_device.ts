@@ -1,5 +1,5 @@
 /**
- * Makes a device one that several processes can use.
+ * Makes a device shareable by several processes.
  *
  * @module
  */
@@ -13,8 +13,8 @@ import type { StackIdentity } from "./identity.ts";
 import type { ShardInheritance } from "./inheritance.ts";
 
 /**
- * The shared form of a link; `undefined`: it is not a TUN device, or the host's sockets are not available.
- * After another process, it receives nothing until that has handed over.
+ * The shareable form of a link; `undefined` if the link is not a TUN device, or the host's sockets are not available.
+ * If this process follows another one, the link receives nothing until that one has handed over.
  *
  * @throws {Error} A descriptor cannot be used.
  */

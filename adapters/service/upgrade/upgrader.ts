@@ -1,5 +1,5 @@
 /**
- * Replaces this process by a new one that runs the same program, while connections go on.
+ * Replaces this process with a new one that runs the same program, while connections continue.
  *
  * @module
  */
@@ -31,13 +31,13 @@ import { type NewProcess, PROGRAM, startAgain } from "./new_process.ts";
 
 /** Default time limit for the start of a new process, in milliseconds. */
 export const START_LIMIT_MS = 60_000;
-/** Time limit for the steps after that, which need no more than a few milliseconds. */
+/** Time limit for the steps after the start, in milliseconds; they normally take a few milliseconds. */
 const SWITCH_LIMIT_MS = 10_000;
-/** How long the last message of a process that has ended may take, in milliseconds. */
+/** How long to wait for the last message of a process that has ended, in milliseconds. */
 const MESSAGE_MS = 100;
 /**
- * How long a process stays, and keeps its connections, in milliseconds: if the new one fails in its first moments,
- * it serves again.
+ * How long this process keeps its connections after it has handed over, in milliseconds, so that it can serve again
+ * if the new one fails during this time.
  */
 const STANDBY_MS = 3000;
 /** Interval of the checks for remaining connections, in milliseconds. */
@@ -60,17 +60,17 @@ export interface UpgraderOptions {
   readonly earlier: EarlierProcesses;
   readonly log: Logger;
   readonly clock?: Clock;
-  /** What this process has counted; the new one adds it to its own. */
+  /** The metrics of this process, which the new one adds to its own. */
   metrics(): Promise<readonly Metric[]>;
-  /** The sessions of the dashboard; `undefined`: it has none. */
+  /** The sessions of the dashboard; `undefined` if there are none. */
   sessions(): HandedSessions | undefined;
   /** Whether a reload is in progress. */
   readonly isReloading: () => boolean;
-  /** Starts the new process; default: as this one was started. */
+  /** Starts the new process; default: {@link startAgain}. */
   readonly start?: (host: LibcHost, name: string) => Promise<NewProcess>;
-  /** The process `pid` serves from now on. */
+  /** Called when the process `pid` serves. */
   onRetired(pid: number): void | Promise<void>;
-  /** It has ended: this process serves again. */
+  /** Called when the new process has ended and this process serves again. */
   onResumed(): void | Promise<void>;
 }
 
@@ -101,7 +101,7 @@ export class Upgrader {
   /**
    * Starts a new process and hands over to it, within `limitMs`.
    *
-   * @throws {UsageError} It is not possible at present.
+   * @throws {UsageError} No upgrade is possible at the moment.
    * @throws {Error} The new process did not start; this one continues.
    */
   async upgrade(limitMs: number = START_LIMIT_MS): Promise<Upgraded> {
@@ -129,7 +129,7 @@ export class Upgrader {
     }
   }
 
-  /** @throws {UsageError} It is not possible at present. */
+  /** @throws {UsageError} No upgrade is possible at the moment. */
   #requirePossible(): NativeSockets {
     const { service, earlier } = this.#options;
     if (this.#state === "upgrading") throw new UsageError("an upgrade is in progress");
@@ -252,8 +252,8 @@ export class Upgrader {
   }
 
   /**
-   * The process that took over has ended, and so have those that it has handed over to. Each process has the
-   * channels of all earlier ones, so that only the newest one left notices it.
+   * Serves again, because the process that took over has ended, and all later processes too. Each process has
+   * channels to all earlier ones, so only the newest of the remaining processes notices the end.
    */
   async #resume(pid: number): Promise<void> {
     const { service, earlier, log, onResumed } = this.#options;
@@ -297,7 +297,7 @@ export class Upgrader {
   }
 }
 
-/** The new process. */
+/** The new process, seen from this one. */
 class Successor {
   /** This process's ends of the channels of the shards, and the other process's. */
   readonly channels: number[] = [];
@@ -317,7 +317,7 @@ class Successor {
     this.#exited.promise.catch(() => {});
     void child.ended.then((how) => {
       const reject = () => this.#exited.reject(new Error(`it ended with ${how}; ${SEE_LOG}`));
-      // A message with the reason may be on its way.
+      // A message with the reason may still arrive.
       clock.schedule(clock.now() + MESSAGE_MS, reject);
     });
   }
@@ -340,7 +340,7 @@ class Successor {
     }
   }
 
-  /** The process has connected. */
+  /** Called when the process has connected. */
   connect(descriptor: number): void {
     this.#socket = MessageSocket.open(this.#sockets, descriptor, {
       maxWaiting: MAX_CONTROL_BYTES,

@@ -8,22 +8,22 @@ import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
 import { PacketRing, ringMemory, type RingPacket } from "./packet_ring.ts";
 
 /**
- * Maximum number of bytes of packets that wait for one shard, each with a header of 8 bytes; packets beyond it are
- * dropped, as on a full link. Messages have a ring of their own with the same maximum.
+ * Maximum number of bytes of packets that wait for one shard, including a header of 8 bytes for each packet; further
+ * packets are dropped, as on a full link. Messages have their own ring with the same maximum.
  */
 export const MAX_WAITING_BYTES = 4 * 1024 * 1024;
 
-/** What the mailboxes of one shard consist of; the ports have to be transferred to its thread. */
+/** The ports and memory of the mailboxes of one shard; the ports have to be transferred to its thread. */
 export interface MailboxEnds {
   /** Ports to the other shards, which wake them up; `undefined` for the shard itself. */
   readonly ports: readonly (MessagePort | undefined)[];
-  /** By shard: the packets that wait for it. */
+  /** The packets that wait for each shard. */
   readonly packets: readonly SharedArrayBuffer[];
-  /** By shard: the messages of other instances that wait for it. */
+  /** The messages of other instances that wait for each shard. */
   readonly messages: readonly SharedArrayBuffer[];
-  /** For each shard a word that is 1 while a wake-up is on its way. */
+  /** A word for each shard, which is 1 while a wake-up is pending. */
   readonly notified: SharedArrayBuffer;
-  /** For each shard, whether the other instances list this one as far as it knows. */
+  /** A word for each shard: whether it knows that the other instances list this one. */
   readonly joined: SharedArrayBuffer;
 }
 
@@ -74,13 +74,13 @@ export class Mailboxes {
     for (const port of ends.ports) port?.on("message", () => this.#onWakeUp());
   }
 
-  /** Sends a packet to its shard; false if too much waits there and it was dropped. */
+  /** Sends a packet to its shard; returns false if it was dropped because too many bytes wait there. */
   send({ shard, isMessage, packet, segmentSize }: ShardPacket): boolean {
     const port = this.#ports[shard];
     if (port === undefined) return false;
     const rings = isMessage ? this.#messages : this.#packets;
     if (!rings[shard]!.put(packet, segmentSize)) return false;
-    // One wake-up is enough for all that arrives until it is handled.
+    // One wake-up is enough for everything that arrives before it is handled.
     if (Atomics.exchange(this.#notified, shard, 1) === 0) port.postMessage(0);
     return true;
   }
@@ -110,7 +110,7 @@ export class Mailboxes {
     for (const port of this.#ports) port?.close();
   }
 
-  /** The flag is cleared first, so what arrives from then on causes another wake-up. */
+  /** Clears the flag first, so that anything that arrives afterwards causes another wake-up. */
   #onWakeUp(): void {
     Atomics.store(this.#notified, this.#own, 0);
     if (this.hasMessage) this.onMessage();

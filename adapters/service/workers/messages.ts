@@ -23,7 +23,7 @@ export type Counters = Readonly<Record<string, number>>;
 
 /** The data that a worker starts with. It loads the plugins and sends `"loaded"`. */
 export interface WorkerData {
-  /** The same for every worker, except `publish`. */
+  /** The settings, which are the same for every worker except for `publish`. */
   readonly settings: Settings;
   /** The number of the shard. */
   readonly index: number;
@@ -31,7 +31,7 @@ export interface WorkerData {
   readonly ends: MailboxEnds;
   /** The least severe level that is logged. */
   readonly logLevel: LogLevel;
-  /** Lines of the worker that have not been written. */
+  /** The number of lines of the worker that have not been written. */
   readonly waitingLines: WaitingLines;
 }
 
@@ -54,7 +54,7 @@ export type WorkerRequest =
   | { readonly type: "retire"; readonly channel: number }
   /** Close published ports; answered with `"unpublished"`. */
   | { readonly type: "unpublish"; readonly listeners: readonly string[] }
-  /** Take everything back; answered with `"resumed"`. */
+  /** Resume everything that was handed over; answered with `"resumed"`. */
   | { readonly type: "resume" }
   /** Move connections to the process that has taken over; answered with `"moving"`. */
   | { readonly type: "move" }
@@ -64,7 +64,7 @@ export type WorkerRequest =
   | { readonly type: "idle" }
   /** Load another configuration; answered with `"prepared"`. */
   | { readonly type: "prepare"; readonly settings: Settings }
-  /** Use or discard it; answered with `"changed"`. */
+  /** Use or discard the loaded configuration; answered with `"changed"`. */
   | { readonly type: "change"; readonly apply: boolean }
   /** Answered with `"connections"`. */
   | { readonly type: "list" }
@@ -80,7 +80,7 @@ export type WorkerRequest =
   | { readonly type: "stop-capture"; readonly id: string }
   /** Change the impairments of the link; answered with `"impaired"`. */
   | { readonly type: "impair"; readonly replacement: LinkImpairments | undefined }
-  /** Accept no new connections and go on with the others; answered with `"refusing"`. */
+  /** Stop accepting connections and continue with the open ones; answered with `"refusing"`. */
   | { readonly type: "refuse" }
   /** Answered with `"metrics"`. */
   | { readonly type: "measure" }
@@ -88,7 +88,7 @@ export type WorkerRequest =
   | { readonly type: "count" }
   /** Change the least severe level that is logged; not answered. */
   | { readonly type: "log"; readonly level: LogLevel }
-  /** Accept no new connections; answered with `"drained"` when the others have ended or timed out. */
+  /** Stop accepting connections; answered with `"drained"` when the open ones have ended or timed out. */
   | { readonly type: "drain" }
   /** End; answered with `"closed"`. */
   | { readonly type: "close" };
@@ -98,7 +98,7 @@ export type WorkerEvent =
   | { readonly type: "line"; readonly line: WorkerLine }
   | { readonly type: "loaded" }
   | { readonly type: "serving"; readonly published: readonly PublishedPort[] }
-  /** `refused`: why the configuration cannot be used. */
+  /** `refused` says why the configuration cannot be used. */
   | { readonly type: "prepared"; readonly refused?: Refused | undefined }
   | {
     readonly type: "changed";
@@ -131,6 +131,6 @@ export type WorkerEvent =
 /** An error for another thread. */
 export interface Refused {
   readonly message: string;
-  /** It is a `UsageError`. */
+  /** Whether it is a `UsageError`. */
   readonly isUsage: boolean;
 }

@@ -1,22 +1,28 @@
 /**
- * A queue of packets in shared memory, which several threads fill and one empties. A message between threads costs Deno
- * some 200 µs as soon as it has an object in it.
+ * A queue of packets in shared memory, which several threads fill and one empties. It is used because on Deno a
+ * message between threads takes about 200 µs if it contains an object.
  *
  * @module
  */
 
-/** Words before the packets: the positions of the reader and of the end of the space taken, in words; both wrap. */
+/**
+ * Indexes of the control words: the position of the reader, and the end of the reserved space. Both count in words
+ * and wrap.
+ */
 const HEAD = 0;
 const TAIL = 1;
 const CONTROL_WORDS = 2;
-/** Words before each packet: its state, and its segment size. */
+/** Number of words before each packet: its state, and its segment size. */
 const HEADER_WORDS = 2;
-/** State of the space at the end of the memory, if it is too small for the next packet. State 0: not yet written. */
+/**
+ * State of the space at the end of the memory if it is too small for the next packet. State 0 means "not yet
+ * written".
+ */
 const SKIPPED = -1;
 
 /** A packet with the size of its segments. */
 export interface RingPacket {
-  /** In memory of its own. */
+  /** A copy of the packet. */
   readonly packet: Uint8Array<ArrayBuffer>;
   readonly segmentSize: number;
 }
@@ -26,7 +32,7 @@ export function ringMemory(bytes: number): SharedArrayBuffer {
   return new SharedArrayBuffer(4 * CONTROL_WORDS + bytes);
 }
 
-/** One thread's view of a ring. Space that is free is zero. */
+/** One thread's view of a ring. Free space is filled with zeros. */
 export class PacketRing {
   readonly #control: Int32Array<SharedArrayBuffer>;
   readonly #words: Int32Array<SharedArrayBuffer>;
@@ -40,14 +46,14 @@ export class PacketRing {
     this.#size = this.#words.length;
   }
 
-  /** Adds a copy of a packet; false: there is no room. Any thread may call it. */
+  /** Adds a copy of a packet; returns false if there is no room. Any thread may call it. */
   put(packet: Uint8Array, segmentSize: number): boolean {
     const needed = HEADER_WORDS + ((packet.length + 3) >>> 2);
     const at = this.#reserve(needed);
     if (at < 0) return false;
     this.#bytes.set(packet, 4 * (at + HEADER_WORDS));
     this.#words[at + 1] = segmentSize;
-    // The reader takes it from now on.
+    // From now on the reader can take the packet.
     Atomics.store(this.#words, at, packet.length + 1);
     return true;
   }
@@ -82,10 +88,10 @@ export class PacketRing {
     return Atomics.load(this.#control, which) & (this.#size - 1);
   }
 
-  /** Takes space of `needed` words in one piece; returns where it begins, or -1. */
+  /** Reserves `needed` contiguous words; returns the index of the first one, or -1. */
   #reserve(needed: number): number {
     for (;;) {
-      // In this order, so that the tail is not behind the head.
+      // Load the head first, so that the tail is never behind it.
       const head = Atomics.load(this.#control, HEAD);
       const tail = Atomics.load(this.#control, TAIL);
       const at = tail & (this.#size - 1);
@@ -99,7 +105,7 @@ export class PacketRing {
     }
   }
 
-  /** Clears `written` words, so that the state of the next packet here is 0, and frees `words`. */
+  /** Clears `written` words, so that the next packet here starts with state 0, and frees `words` words. */
   #free(at: number, written: number, words: number): void {
     this.#words.fill(0, at, at + written);
     const head = Atomics.load(this.#control, HEAD);

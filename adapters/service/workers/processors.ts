@@ -1,5 +1,5 @@
 /**
- * The processors that this process may use, and whether the workers fit onto them.
+ * Checks that this process may use as many processors as there are workers.
  *
  * @module
  */
@@ -11,23 +11,23 @@ import type { Settings } from "../settings/settings.ts";
 
 /** Information about the machine. */
 export interface ProcessorInfo {
-  /** Reads a file; `undefined`: there is none, or it may not be read. On Deno only `--allow-all` includes `/proc`. */
+  /** Reads a file; `undefined` if there is none, or it may not be read. On Deno, only `--allow-all` permits `/proc`. */
   read(path: string): string | undefined;
-  /** What the runtime says. */
+  /** The number of processors according to the runtime. */
   parallelism(): number;
 }
 
-/** A limit of the processors that this process uses at a time. */
+/** A limit on the number of processors that this process may use at the same time. */
 interface ProcessorLimit {
-  /** May be a fraction. */
+  /** The number, which may be a fraction. */
   readonly processors: number;
   readonly reason: string;
 }
 
 /**
  * Refuses several workers unless each has a whole processor, and one more is left to the kernel and the clients: with
- * fewer, workers take turns, with each other or with what sends them packets, and pay for the switches. `allProcessors`
- * allows as many workers as processors.
+ * fewer, workers take turns with each other or with the senders of their packets, at the cost of context switches.
+ * `allProcessors` allows as many workers as processors.
  *
  * @throws {UsageError} There are too few processors.
  */
@@ -40,7 +40,7 @@ export function requireProcessors(
   const { processors, reason } = limits.reduce((one, other) =>
     other.processors < one.processors ? other : one
   );
-  // With `allProcessors`, the last worker may use the part of a processor that a quota allows.
+  // With `allProcessors`, the last worker may use the fraction of a processor that a quota allows.
   const most = Math.ceil(processors);
   const allowed = allProcessors ? most : Math.floor(processors) - 1;
   if (workers <= allowed) return;
@@ -89,7 +89,7 @@ function quotasOf({ read }: ProcessorInfo): ProcessorLimit[] {
         : `${read(`${root}${folder}/cpu.cfs_quota_us`)} ${
           read(`${root}${folder}/cpu.cfs_period_us`)
         }`;
-      // Without a quota it is "max", or -1.
+      // Without a quota the value is "max", or -1.
       const [, quota, period] = /^(\d+)\s+(\d+)\s*$/.exec(text ?? "") ?? [];
       if (quota === undefined || period === undefined) return [];
       const processors = Number(quota) / Number(period);

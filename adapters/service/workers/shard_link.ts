@@ -13,12 +13,12 @@ export class ShardLink implements Link {
   readonly name: string;
   readonly features: LinkFeatures;
   readonly #queue: Link;
-  /** They also have the messages of other instances that the first shard has received. */
+  /** Packets from other shards, and messages of other instances that the first shard has received. */
   readonly mailboxes: Mailboxes;
   #isWaiting = false;
   #waiter: { resolve(isOpen: boolean): void; reject(error: unknown): void } | undefined;
 
-  /** Owns `queue` and `ends`: they are closed with the link. */
+  /** Owns `queue` and `ends`, which are closed with the link. */
   constructor(queue: Link, shard: Shard, ends: MailboxEnds) {
     this.name = queue.name;
     this.features = { ...queue.features, shard };
@@ -72,7 +72,7 @@ export class ShardLink implements Link {
     return batch.capacity;
   }
 
-  /** At most one wait at a time; it may outlast the `ready()` that started it. */
+  /** Waits for the queue, at most once at a time. The wait may outlast the `ready()` that started it. */
   #waitForQueue(): void {
     if (this.#isWaiting) return;
     this.#isWaiting = true;

@@ -1,12 +1,12 @@
 /**
- * Streams from a worker to the main thread. The main thread asks for each chunk, so that a reader which
- * stops costs only what the source itself holds, and that is bounded.
+ * Streams from a worker to the main thread. The main thread requests each chunk, so that a reader that stops costs
+ * only what the source itself holds, which is bounded.
  *
  * @module
  */
 import type { OpenedStream, StreamSource } from "../inspection/stream_source.ts";
 
-/** A request of the main thread about a stream, which it has given a number. */
+/** A request of the main thread about a stream, which the main thread has numbered. */
 export type StreamRequest =
   /** Answered with `"opened"`. */
   | { readonly type: "open"; readonly stream: number; readonly source: StreamSource }
@@ -18,7 +18,7 @@ export type StreamRequest =
 /** A message of a worker about a stream. */
 export type StreamEvent =
   | { readonly type: "opened"; readonly stream: number; readonly found: boolean }
-  /** Without bytes: the stream has ended. */
+  /** A chunk; without bytes, the stream has ended. */
   | {
     readonly type: "chunk";
     readonly stream: number;
@@ -57,7 +57,7 @@ export class RemoteStreams {
     this.#waiting.delete(event.stream);
   }
 
-  /** The worker has ended. */
+  /** Ends all streams, because the worker has ended. */
   end(): void {
     this.#hasEnded = true;
     for (const stream of this.#waiting.keys()) this.take({ type: "chunk", stream });

@@ -70,9 +70,9 @@ export async function startWorkers(
     const started = { identity, seed, shards: inheritance?.shards };
     const { place, published } = await serveQueues(workers, settings, log, started);
     const current = { settings, published };
-    // An answer does not say which request it is for.
+    // Requests are sent one at a time, because an answer does not say which request it is for.
     const requests = new SerialQueue();
-    // Each worker has the same state: it gets the same requests.
+    // All workers have the same state, because they get the same requests.
     const readiness = new Readiness(
       systemClock,
       () => {},
@@ -125,7 +125,7 @@ export async function startWorkers(
           return answers.some(({ found }) => found);
         }),
       async open(source) {
-        // The workers do not refuse anything.
+        // Check the filter here, because workers cannot report an invalid one.
         if (source.type === "capture" && source.filter !== undefined) compileFilter(source.filter);
         const opened = await Promise.all(workers.map(({ streams }) => streams.open(source)));
         const found = opened.filter((stream) => stream !== undefined);
@@ -186,9 +186,9 @@ export async function startWorkers(
 }
 
 /**
- * A worker is started from a file, which a remote module and a compiled binary do not have.
+ * Checks that the module of a worker exists: a compiled program may lack it.
  *
- * @throws {UsageError} There is no such file.
+ * @throws {UsageError} The file does not exist.
  */
 export function requireWorkerModule(): void {
   if (WORKER_MODULE.protocol !== "file:" || existsSync(WORKER_MODULE)) return;
@@ -198,7 +198,7 @@ export function requireWorkerModule(): void {
   );
 }
 
-/** Passes each worker the descriptor of a queue; if a step fails, they are closed with the process. */
+/** Passes each worker the descriptor of a queue. If a step fails, the descriptors are closed when the process ends. */
 async function serveQueues(
   workers: readonly WorkerHandle[],
   settings: Settings,
@@ -232,14 +232,18 @@ async function openQueues(
     seed,
     keptQueues(name!, count),
   );
-  const how = steered
-    ? { by: "own program" }
-    : { by: "kernel's hash, the rest is forwarded", hint: "with CAP_BPF nothing is forwarded" };
+  const how = steered ? { by: "own program" } : {
+    by: "the kernel's hash; other packets are forwarded",
+    hint: "with CAP_BPF no packets are forwarded",
+  };
   log.info("steering", { ...how, workers: count });
   return queues;
 }
 
-/** All workers leave the device before the first one hands over, since each forwards packets to the others. */
+/**
+ * Hands over all workers. All of them stop receiving before the first one hands over, because each forwards packets
+ * to the others.
+ */
 function handoverOf(
   workers: readonly WorkerHandle[],
   identity: StackIdentity,
@@ -267,7 +271,7 @@ function handoverOf(
   };
 }
 
-/** The first worker publishes ports of the host. */
+/** The settings of one worker. Only the first worker publishes ports of the host. */
 function settingsOf(settings: Settings, index: number): Settings {
   return index === 0 ? settings : { ...settings, publish: [] };
 }
@@ -308,8 +312,8 @@ async function countersOf(workers: readonly WorkerHandle[], log: Logger): Promis
 }
 
 /**
- * All shards keep running until each has drained: while the device exists, the kernel steers segments to
- * all of them, and new connections have to be refused.
+ * All shards keep running until each has drained, because the kernel steers segments to all of them while the device
+ * exists, and each has to refuse new connections.
  */
 async function drainAndClose(
   workers: readonly WorkerHandle[],

@@ -133,7 +133,7 @@ async function serveQueue(
   serving = await Serving.start(plugins, network, settings, log, inheritance);
   serving.finished.catch(fail);
   report({ type: "serving", published: published() });
-  // Asking sets the flag of this thread, for which the other threads wait.
+  // `hasJoined()` also sets the flag of this thread, for which the other threads wait.
   while (peers?.hasJoined() === false) await sleepUntil(clock, clock.now() + JOIN_POLL_MS);
 }
 
@@ -142,7 +142,7 @@ function published(): PublishedPort[] {
   return serving!.published.map(({ address, to, transport }) => ({ address, to, transport }));
 }
 
-/** A configuration that cannot be used is not a failure of the worker. */
+/** Prepares a configuration. One that cannot be used is not a failure of the worker. */
 async function prepare(next: Settings): Promise<void> {
   try {
     prepared = await serving!.prepare(next);
@@ -165,7 +165,7 @@ async function drain(): Promise<void> {
     report({ type: "drained" });
     return new Promise((resolve) => close = resolve);
   });
-  log.debug("refuses new connections", { worker: data.index });
+  log.debug("refusing new connections", { worker: data.index });
   await stopped;
   report({ type: "closed", counters: counters() });
 }

@@ -26,12 +26,15 @@ export const WORKER_MODULE: URL = new URL(
 );
 
 /**
- * Never called. With a remote program, Deno also fetches the modules that its `import()` expressions name; without this
- * one, starting the first thread would need the network.
+ * Never called. If the program is remote, Deno fetches the modules of all `import()` expressions at the start;
+ * without this expression, starting the first thread would need the network.
  */
 export const fetchWorkerModule = (): Promise<unknown> => import("./worker.ts");
 
-/** Deno starts threads from files and `data:` URLs only, which may import a remote module. */
+/**
+ * The URL of the thread's module. Deno starts threads only from files and `data:` URLs; a `data:` URL may import a
+ * remote module.
+ */
 function threadModule(): URL {
   return WORKER_MODULE.protocol === "file:"
     ? WORKER_MODULE
@@ -70,7 +73,7 @@ export class WorkerHandle {
   }
 
   /**
-   * Sends a request and waits for the answer; concurrent requests for one answer are sent once.
+   * Sends a request and waits for the answer. Concurrent requests with the same kind of answer are sent once.
    *
    * @throws {Error} The worker failed.
    */
@@ -81,7 +84,7 @@ export class WorkerHandle {
     return answer;
   }
 
-  /** Sends a request that is not answered. */
+  /** Sends a request that has no answer. */
   tell(order: WorkerRequest & { type: "log" }): void {
     this.#worker.postMessage(order);
   }

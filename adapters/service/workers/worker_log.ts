@@ -1,5 +1,5 @@
 /**
- * The log of a worker: its lines are written by the main thread, so that there is one log.
+ * The log of a worker, whose lines the main thread writes, so that there is only one log.
  *
  * @module
  */
@@ -42,7 +42,7 @@ export function workerLogger(
   const at = (level: WorkerLine["level"]): Logger["info"] => {
     const severity = LOG_LEVELS.indexOf(level);
     return (message, fields = {}) => {
-      // Lines of an access log may go to a file of their own, whatever the level.
+      // Lines of an access log are posted whatever the level, because they may go to a file of their own.
       if (severity < least && message !== ACCESS_MESSAGE) return;
       if (Atomics.load(count, 0) >= MAX_WAITING_LINES) return void dropped++;
       Atomics.add(count, 0, 1);
@@ -77,7 +77,7 @@ export function writeWorkerLine(
   log[level](message, { ...fields, worker });
 }
 
-/** A message to another thread cannot carry every value. */
+/** The fields with values that a message to another thread can carry. */
 function plainFields(fields: Readonly<Record<string, unknown>>): Record<string, unknown> {
   return Object.fromEntries(
     Object.entries(fields).filter(([, value]) => value !== undefined).map((
