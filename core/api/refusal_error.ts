@@ -19,13 +19,13 @@ type Own = Pick<OwnAddresses, "subnets" | "overlaps">;
 export function bindError(
   code: BindRefusal,
   transport: ListenAddress["transport"],
-  place: Binding,
+  binding: Binding,
   own: Own,
 ): TcpError {
-  const text = formatListenAddress({ transport, ...place });
-  const what = place.subnet === undefined && transport === "tcp" ? `Port ${text}` : text;
+  const text = formatListenAddress({ transport, ...binding });
+  const what = binding.subnet === undefined && transport === "tcp" ? `Port ${text}` : text;
   if (code === "ADDRESS_IN_USE") return new TcpError(code, `${what} is in use`);
-  const isOwn = place.subnet === undefined || own.overlaps(place.subnet);
+  const isOwn = binding.subnet === undefined || own.overlaps(binding.subnet);
   return isOwn ? new TcpError(code, `${what}: no port is free`) : notOwn(what, own);
 }
 

@@ -229,7 +229,7 @@ class HostStack implements Stack {
   listen(options: ListenOptions): TcpListener {
     this.#assertOpen();
     const { onSyn } = options;
-    const place = bindingOf(options.port, options.hostname);
+    const binding = bindingOf(options.port, options.hostname);
     const hooks: AcceptorHooks = { ready: () => listener.ready() };
     if (onSyn !== undefined) {
       hooks.decide = async ({ syn }) => {
@@ -243,10 +243,10 @@ class HostStack implements Stack {
     }
     const acceptor = openAcceptor(
       this.#driver,
-      { place, backlog: options.tcpBacklog ?? DEFAULT_BACKLOG, decides: onSyn !== undefined },
+      { binding, backlog: options.tcpBacklog ?? DEFAULT_BACKLOG, decides: onSyn !== undefined },
       hooks,
     );
-    const shown = place.subnet?.network ?? IpAddress.ANY_V4;
+    const shown = binding.subnet?.network ?? IpAddress.ANY_V4;
     const close = () => listener.close();
     const listener = new StackListener(netAddr(shown, acceptor.listener.firstPort), () => {
       this.#listeners.delete(listener);

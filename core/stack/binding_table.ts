@@ -25,20 +25,20 @@ export class BindingTable<Bound> {
   #ranges: Entry<Bound>[] = [];
 
   /** Binds a value; returns false if there is an identical binding. */
-  add(place: Binding, bound: Bound): boolean {
-    const { firstPort, lastPort } = place;
-    const others = this.#of(place);
-    if (others.some((other) => isSame(other, place))) return false;
-    const bits = place.subnet?.bits ?? ANY_ADDRESS_BITS;
-    const entries = [...others, { subnet: place.subnet, firstPort, lastPort, bits, bound }];
+  add(binding: Binding, bound: Bound): boolean {
+    const { firstPort, lastPort } = binding;
+    const others = this.#of(binding);
+    if (others.some((other) => isSame(other, binding))) return false;
+    const bits = binding.subnet?.bits ?? ANY_ADDRESS_BITS;
+    const entries = [...others, { subnet: binding.subnet, firstPort, lastPort, bits, bound }];
     entries.sort((a, b) => b.bits - a.bits || widthOf(a) - widthOf(b));
-    this.#keep(place, entries);
+    this.#keep(binding, entries);
     return true;
   }
 
   /** Removes a binding, if there is one. */
-  remove(place: Binding): void {
-    this.#keep(place, this.#of(place).filter((entry) => !isSame(entry, place)));
+  remove(binding: Binding): void {
+    this.#keep(binding, this.#of(binding).filter((entry) => !isSame(entry, binding)));
   }
 
   /** The value bound to an address, given as words (see `IpAddress`), and a port. */

@@ -127,17 +127,17 @@ export class UdpEpisode {
     const { udp } = this.#core;
     const port = dice.of(PORTS);
     const subnet = dice.of([undefined, Subnet.parse("10.0.0.2"), Subnet.parse("fd00::/64")]);
-    const place = { subnet, firstPort: port, lastPort: dice.chance(0.2) ? port + 50 : port };
+    const binding = { subnet, firstPort: port, lastPort: dice.chance(0.2) ? port + 50 : port };
     if (dice.chance(0.4)) {
       const gone = dice.of([...this.#sockets, ...this.#ports, undefined]);
       if (gone !== undefined) udp.unbind(gone);
       if (gone instanceof UdpSocket) this.#sockets.delete(gone);
       if (gone instanceof FlowPort) this.#ports.delete(gone);
     } else if (dice.chance(0.5)) {
-      const bound = udp.bindSocket(place);
+      const bound = udp.bindSocket(binding);
       if (typeof bound !== "string") this.#sockets.add(bound.socket);
     } else {
-      const bound = udp.bindFlows(place);
+      const bound = udp.bindFlows(binding);
       if (typeof bound !== "string") this.#ports.add(bound);
     }
   }

@@ -14,15 +14,15 @@ import { FragmentHost } from "./fragments.ts";
 /** The stack at 10.0.0.2 and fd00::2 of a {@link FragmentHost}. */
 export class UdpHost extends FragmentHost {
   /** Binds a socket, for example to `udpBinding(53)`. */
-  socket(place: Binding): UdpSocket {
-    const bound = this.stack.udp.bindSocket(place);
+  socket(binding: Binding): UdpSocket {
+    const bound = this.stack.udp.bindSocket(binding);
     if (typeof bound === "string") throw new Error(bound);
     return bound.socket;
   }
 
   /** Binds a flow port. */
-  flowPort(place: Binding): FlowPort {
-    const bound = this.stack.udp.bindFlows(place);
+  flowPort(binding: Binding): FlowPort {
+    const bound = this.stack.udp.bindFlows(binding);
     if (typeof bound === "string") throw new Error(bound);
     return bound;
   }

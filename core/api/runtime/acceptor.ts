@@ -36,7 +36,7 @@ export interface AcceptorHooks {
 
 /** A listener to open. */
 export interface AcceptorOptions {
-  readonly place: Binding;
+  readonly binding: Binding;
   readonly backlog: number;
   /** Whether a SYN is answered only after a decision. */
   readonly decides: boolean;
@@ -50,7 +50,7 @@ export interface AcceptorOptions {
  */
 export function openAcceptor(
   driver: Driver,
-  { place, backlog, decides }: AcceptorOptions,
+  { binding, backlog, decides }: AcceptorOptions,
   hooks: AcceptorHooks,
 ): Acceptor {
   if (!(Number.isInteger(backlog) && backlog >= 1 && backlog <= MAX_COUNT)) {
@@ -58,9 +58,9 @@ export function openAcceptor(
       `tcpBacklog: ${backlog} is not a backlog; use a whole number from 1 to ${MAX_COUNT}`,
     );
   }
-  const listener = driver.core.tcp.listen({ ...place, backlog, decides });
+  const listener = driver.core.tcp.listen({ ...binding, backlog, decides });
   if (typeof listener === "string") {
-    throw bindError(listener, "tcp", place, driver.core.own);
+    throw bindError(listener, "tcp", binding, driver.core.own);
   }
   return new Acceptor(listener, driver, hooks);
 }
@@ -79,7 +79,7 @@ export class Acceptor implements Owner {
   }
 
   /** The binding, with the port that was chosen if any free one was requested. */
-  get place(): Binding {
+  get binding(): Binding {
     return this.listener;
   }
 

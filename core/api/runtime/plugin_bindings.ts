@@ -97,13 +97,13 @@ export class PluginBindings {
     const environment = this.#environmentFor(address, generation);
     if (address.transport === "udp") {
       const host = this.#datagrams.serve(address, environment);
-      return new Port(address, host, host.place);
+      return new Port(address, host, host.binding);
     }
     const host = new PortHost(environment);
     const acceptor = openAcceptor(
       this.#driver,
       {
-        place: address,
+        binding: address,
         backlog: BACKLOG,
         decides: generation.handlers.chain!.onSyn !== undefined,
       },
@@ -114,7 +114,7 @@ export class PluginBindings {
       },
     );
     host.attach(acceptor);
-    return new Port(address, host, acceptor.place, acceptor);
+    return new Port(address, host, acceptor.binding, acceptor);
   }
 
   #environmentFor(address: ListenAddress, generation: Generation): HandlerEnvironment {

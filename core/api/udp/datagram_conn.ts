@@ -32,24 +32,24 @@ interface Waiter {
 export class StackDatagramConn implements DatagramConn, Owner {
   readonly addr: NetAddr;
   readonly #socket: UdpSocket;
-  readonly #place: Binding;
+  readonly #binding: Binding;
   readonly #driver: Driver;
   readonly #onError: ListenDatagramOptions["onError"];
   readonly #onClose: () => void;
   readonly #waiters: Waiter[] = [];
 
   constructor(
-    { socket, place }: { socket: UdpSocket; place: Binding },
+    { socket, binding }: { socket: UdpSocket; binding: Binding },
     driver: Driver,
     onError: ListenDatagramOptions["onError"],
     onClose: () => void,
   ) {
     this.#socket = socket;
-    this.#place = place;
+    this.#binding = binding;
     this.#driver = driver;
     this.#onError = onError;
     this.#onClose = onClose;
-    this.addr = netAddr(place.subnet?.network ?? IpAddress.ANY_V4, place.firstPort, "udp");
+    this.addr = netAddr(binding.subnet?.network ?? IpAddress.ANY_V4, binding.firstPort, "udp");
     socket.handle = this;
   }
 
@@ -102,7 +102,7 @@ export class StackDatagramConn implements DatagramConn, Owner {
    * several ports, the caller has to choose one.
    */
   #defaultSource(): { address: IpAddress | undefined; port: number } {
-    const { subnet, firstPort, lastPort } = this.#place;
+    const { subnet, firstPort, lastPort } = this.#binding;
     if (firstPort !== lastPort) {
       throw new TcpError(
         "INVALID_ADDRESS",
@@ -114,7 +114,7 @@ export class StackDatagramConn implements DatagramConn, Owner {
 
   #sourceOf(local: NetAddr): Endpoint {
     const { address, port } = parseEndpoint(local);
-    const { subnet, firstPort, lastPort } = this.#place;
+    const { subnet, firstPort, lastPort } = this.#binding;
     if (port >= firstPort && port <= lastPort && (subnet?.contains(address) ?? true)) {
       return { address, port };
     }

@@ -30,9 +30,9 @@ export class Datagrams {
 
   /** `stack.listenDatagram()`. */
   listen({ port, hostname, signal, onError }: ListenDatagramOptions): DatagramConn {
-    const place = bindingOf(port, hostname);
-    const bound = this.#driver.core.udp.bindSocket(place);
-    if (typeof bound === "string") throw this.#error(bound, place);
+    const binding = bindingOf(port, hostname);
+    const bound = this.#driver.core.udp.bindSocket(binding);
+    if (typeof bound === "string") throw this.#error(bound, binding);
     const close = () => conn.close();
     const conn = new StackDatagramConn(bound, this.#driver, onError, () => {
       this.#conns.delete(conn);
@@ -45,14 +45,14 @@ export class Datagrams {
   }
 
   /** Serves the flows of a binding. */
-  serve(place: Binding, environment: HandlerEnvironment): FlowHost {
-    const port = this.#driver.core.udp.bindFlows(place);
-    if (typeof port === "string") throw this.#error(port, place);
+  serve(binding: Binding, environment: HandlerEnvironment): FlowHost {
+    const port = this.#driver.core.udp.bindFlows(binding);
+    if (typeof port === "string") throw this.#error(port, binding);
     return new FlowHost(port, this.#driver, environment, this.#running);
   }
 
-  #error(code: BindRefusal, place: Binding): TcpError {
-    return bindError(code, "udp", place, this.#driver.core.own);
+  #error(code: BindRefusal, binding: Binding): TcpError {
+    return bindError(code, "udp", binding, this.#driver.core.own);
   }
 
   /** Ends all flows: they receive no more datagrams, but their handlers can still send. */

@@ -84,8 +84,8 @@ export class FlowHost implements Owner {
   }
 
   /** The binding, with the port that was chosen if any free one was requested. */
-  get place(): Binding {
-    return this.#driver.core.udp.placeOf(this.#port)!;
+  get binding(): Binding {
+    return this.#driver.core.udp.bindingOf(this.#port)!;
   }
 
   /** Takes no new flows. */

@@ -63,7 +63,7 @@ export type SendRefusal = Exclude<BindRefusal, "ADDRESS_IN_USE"> | "MESSAGE_TOO_
 /** A bound socket, and its binding with the port that was chosen. */
 export interface BoundSocket {
   readonly socket: UdpSocket;
-  readonly place: Binding;
+  readonly binding: Binding;
 }
 
 /** All sockets and flows of a stack. */
@@ -71,7 +71,7 @@ export class UdpLayer {
   readonly flows: Flows;
   readonly #tables: UdpTables;
   readonly #hash: KeyedHash;
-  readonly #places = new BindingTable<UdpSocket | FlowPort>();
+  readonly #bindings = new BindingTable<UdpSocket | FlowPort>();
   /** Binding of each socket and flow port. */
   readonly #bound = new Map<UdpSocket | FlowPort, Binding>();
   readonly #memory: QueueMemory;
@@ -114,7 +114,7 @@ export class UdpLayer {
     }
     const known = this.flows.table.find(ip, sourcePort, destinationPort);
     if (known !== undefined) return this.#toFlow(known, packet, now);
-    const bound = this.#places.find(ip.d0, ip.d1, ip.d2, ip.d3, destinationPort);
+    const bound = this.#bindings.find(ip.d0, ip.d1, ip.d2, ip.d3, destinationPort);
     const { generations } = sharding;
     if (
       generations !== undefined && !(generations.isRetired && bound instanceof UdpSocket) &&
@@ -197,7 +197,7 @@ export class UdpLayer {
     const { own, sharding } = this.#tables;
     if (!own.has(local) || !sharding.isOurFlow(local, localPort, remote, remotePort)) return false;
     const sender = this.flows.table.get(local, localPort, remote, remotePort) ??
-      this.#places.find(local.w0, local.w1, local.w2, local.w3, localPort);
+      this.#bindings.find(local.w0, local.w1, local.w2, local.w3, localPort);
     if (sender === undefined || sender instanceof FlowPort) return false;
     if (meaning === "packet-too-big") return this.#paths.learn(remote, mtu, now);
     const reason = REASONS[meaning];
@@ -219,18 +219,18 @@ export class UdpLayer {
   // ---------------------------------------------------------------- calls
 
   /** Binds a socket; port 0 chooses a free port. */
-  bindSocket(place: Binding): BoundSocket | BindRefusal {
-    if (!this.#isOurs(place)) return "ADDRESS_NOT_AVAILABLE";
-    const wanted = place.firstPort > 0 ? place : this.#freePlace(place);
+  bindSocket(binding: Binding): BoundSocket | BindRefusal {
+    if (!this.#isOurs(binding)) return "ADDRESS_NOT_AVAILABLE";
+    const wanted = binding.firstPort > 0 ? binding : this.#freeBinding(binding);
     if (wanted === undefined) return "ADDRESS_NOT_AVAILABLE";
     const socket = new UdpSocket(this.#memory);
-    return this.#bind(wanted, socket) ? { socket, place: wanted } : "ADDRESS_IN_USE";
+    return this.#bind(wanted, socket) ? { socket, binding: wanted } : "ADDRESS_IN_USE";
   }
 
   /** Binds a flow port; port 0 chooses a free port. */
-  bindFlows(place: Binding): FlowPort | BindRefusal {
-    if (!this.#isOurs(place)) return "ADDRESS_NOT_AVAILABLE";
-    const wanted = place.firstPort > 0 ? place : this.#freePlace(place);
+  bindFlows(binding: Binding): FlowPort | BindRefusal {
+    if (!this.#isOurs(binding)) return "ADDRESS_NOT_AVAILABLE";
+    const wanted = binding.firstPort > 0 ? binding : this.#freeBinding(binding);
     if (wanted === undefined) return "ADDRESS_NOT_AVAILABLE";
     const port = new FlowPort();
     return this.#bind(wanted, port) ? port : "ADDRESS_IN_USE";
@@ -243,7 +243,7 @@ export class UdpLayer {
   }
 
   /** The binding of a socket or flow port; `undefined` once it is unbound. */
-  placeOf(bound: UdpSocket | FlowPort): Binding | undefined {
+  bindingOf(bound: UdpSocket | FlowPort): Binding | undefined {
     return this.#bound.get(bound);
   }
 
@@ -251,20 +251,20 @@ export class UdpLayer {
     return subnet === undefined || this.#tables.own.overlaps(subnet);
   }
 
-  #bind(place: Binding, value: UdpSocket | FlowPort): boolean {
-    if (!this.#places.add(place, value)) return false;
-    this.#bound.set(value, place);
+  #bind(binding: Binding, value: UdpSocket | FlowPort): boolean {
+    if (!this.#bindings.add(binding, value)) return false;
+    this.#bound.set(value, binding);
     return true;
   }
 
-  #freePlace(place: Binding): Binding | undefined {
+  #freeBinding(binding: Binding): Binding | undefined {
     const offset = this.#hash.connection(IpAddress.ANY_V4, 0, IpAddress.ANY_V4, 0);
     const port = choosePort(
       offset,
       this.#portCounter++,
-      (candidate) => this.#tables.sharding.isOurPort(candidate) && !this.#places.hasPort(candidate),
+      (candidate) => this.#tables.sharding.isOurPort(candidate) && !this.#bindings.hasPort(candidate),
     );
-    return port === undefined ? undefined : { ...place, firstPort: port, lastPort: port };
+    return port === undefined ? undefined : { ...binding, firstPort: port, lastPort: port };
   }
 
   /**
@@ -273,7 +273,7 @@ export class UdpLayer {
   unbind(bound: UdpSocket | FlowPort): void {
     if (bound.closed) return;
     bound.closed = true;
-    this.#places.remove(this.#bound.get(bound)!);
+    this.#bindings.remove(this.#bound.get(bound)!);
     this.#bound.delete(bound);
     if (bound instanceof FlowPort) return;
     this.#tables.stats.drop("udp-unread", bound.queue.clear());

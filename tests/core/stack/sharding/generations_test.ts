@@ -124,8 +124,8 @@ describe("generations of a stack", () => {
     const queued = net.processes.map(({ flows }) => flows.fresh.map(({ queue }) => queue.count));
     expect(queued).toEqual([new Array(10).fill(2), [1]]);
     for (const { stack } of net.processes) {
-      const { socket, place } = stack.udp.bindSocket(bindingOf(0)) as BoundSocket;
-      net.client.udp.send(local, 9, remote, place.firstPort, new Uint8Array(1), net.now);
+      const { socket, binding } = stack.udp.bindSocket(bindingOf(0)) as BoundSocket;
+      net.client.udp.send(local, 9, remote, binding.firstPort, new Uint8Array(1), net.now);
       net.pump();
       expect(socket.queue.count).toBe(1);
     }

@@ -197,9 +197,9 @@ describe("shards of a stack", () => {
     const [remote, local] = [address(client), address(server)];
     for (const { udp } of net.shards) {
       for (let i = 0; i < 10; i++) {
-        const { socket, place } = udp.bindSocket(bindingOf(0)) as BoundSocket;
+        const { socket, binding } = udp.bindSocket(bindingOf(0)) as BoundSocket;
         for (const from of [7, 50_000]) {
-          net.client.udp.send(remote, from, local, place.firstPort, new Uint8Array(1), net.now);
+          net.client.udp.send(remote, from, local, binding.firstPort, new Uint8Array(1), net.now);
         }
         net.pump();
         expect(socket.queue.count).toBe(2);
@@ -212,9 +212,9 @@ describe("shards of a stack", () => {
     const net = new Network(2, () => 0);
     const [remote, local] = [address("10.0.0.1"), address("10.0.0.2")];
     const sockets = net.shards.map(({ udp }) => udp.bindSocket(bindingOf(0)) as BoundSocket);
-    for (const [index, { place }] of sockets.entries()) {
+    for (const [index, { binding }] of sockets.entries()) {
       const { udp } = net.shards[index]!;
-      udp.send(local, place.firstPort, remote, 9, new Uint8Array(8), net.now);
+      udp.send(local, binding.firstPort, remote, 9, new Uint8Array(8), net.now);
     }
     for (const shard of net.shards) {
       const sent = take(shard, 0)!;

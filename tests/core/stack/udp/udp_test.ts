@@ -227,7 +227,7 @@ describe("datagrams out", () => {
     for (let i = 0; i < 50; i++) {
       const bound = host.stack.udp.bindSocket(udpBinding(0));
       if (typeof bound === "string") throw new Error(bound);
-      ports.add(bound.place.firstPort);
+      ports.add(bound.binding.firstPort);
     }
     expect(ports.size).toBe(50);
     expect(Math.min(...ports)).toBeGreaterThanOrEqual(49_152);
