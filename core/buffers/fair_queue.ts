@@ -6,7 +6,7 @@
 import type { IpAddress } from "../wire/address.ts";
 import { Queue } from "./queue.ts";
 
-/** Up to this many items keep their order, whatever their sources; then a push costs no look-up. */
+/** A queue of up to this many items keeps their order, whatever their sources, so a push needs no lookup. */
 const SHORT = 8;
 
 /**

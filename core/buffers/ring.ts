@@ -32,8 +32,8 @@ export class Ring {
   #hint = 0;
   #isLent = false;
   /**
-   * The view lent last, and its block and start. An idle handler still refers to the last view that it was lent. By
-   * reusing it for messages of the same size, many idle connections refer to one object instead of one each.
+   * The last view that was lent, with its block and start. An idle handler still refers to the last view that it was
+   * lent. Views are reused for messages of the same size, so that many idle connections refer to one object.
    */
   #view: Uint8Array<ArrayBuffer> = NO_BLOCK;
   #viewed: Uint8Array<ArrayBuffer> = NO_BLOCK;
@@ -64,7 +64,7 @@ export class Ring {
     if (from + first < to) copyBytes(source, from + first, to, this.block, 0);
   }
 
-  /** The bytes after `reserve` at `offset`, at most `length` and contiguous in memory, to be written to. */
+  /** Up to `length` contiguous bytes at `offset` for the caller to fill, after `reserve`. */
   gap(offset: number, length: number): Uint8Array<ArrayBuffer> {
     const at = (this.start + offset) & (this.block.length - 1);
     return this.block.subarray(at, Math.min(at + length, this.block.length));

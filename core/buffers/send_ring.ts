@@ -35,9 +35,9 @@ export class SendRing extends RingBorrower {
   }
 
   /**
-   * Appends what `fill` writes to the array that it gets, which has at most `max` bytes; returns the number of
-   * bytes, which `fill` returns too. `fill` must not keep the array, nor call into the stack. There may be room
-   * for more: the ring's memory is circular.
+   * Calls `fill` with an array of at most `max` bytes, and appends what it writes there. `fill` returns the number of
+   * bytes, and so does this method. `fill` must not keep the array, nor call into the stack. The ring may have more
+   * room than the array, because its memory is circular.
    */
   fill(max: number, fill: (room: Uint8Array<ArrayBuffer>) => number): number {
     const most = Math.min(max, this.room);

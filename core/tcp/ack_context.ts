@@ -1,6 +1,5 @@
 /**
- * What is learned from one acknowledgement while it is processed, for loss recovery and congestion
- * control.
+ * Facts about one acknowledgement, collected while it is processed, for loss recovery and congestion control.
  *
  * @module
  */
@@ -26,7 +25,7 @@ export class AckContext implements DeliveryVisitor {
   duplicateBytes = 0;
   /** A range that was marked lost arrived without a retransmission. */
   originalArrived = false;
-  /** ECE: the peer saw congestion (RFC 3168 6.1.2). */
+  /** ECE: the peer received a packet with CE (RFC 3168 6.1.2). */
   congestionEcho = false;
   #rttSample = -1;
   #hasRetransmitted = false;

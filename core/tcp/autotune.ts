@@ -17,7 +17,7 @@ const UNKNOWN_RTT_MS = 20;
 const HEADROOM = 4;
 /** On a short path, larger buffers would only overflow the processor's cache. */
 const CACHED_BUFFER = 512 * 1024;
-/** Bytes per millisecond that no connection exceeds: 8 Gbit/s. */
+/** Assumed maximum rate of a connection in bytes per millisecond: 8 Gbit/s. */
 const MAX_RATE = 1024 * 1024;
 
 /** The configured maximum, or less if the round trip is so short that less is enough. */

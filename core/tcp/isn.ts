@@ -10,10 +10,10 @@ import { SipHash, SIPHASH_KEY_LENGTH } from "../wire/siphash.ts";
 
 /** Length of two addresses and two ports in bytes. */
 const MESSAGE_LENGTH = 36;
-/** Length of the words in front of them, if there are any. */
+/** Length of the optional prefix of two words. */
 const PREFIX_LENGTH = 8;
 
-/** More than the largest unscaled window above the sequence numbers of the previous connection. */
+/** Distance to the last sequence number of the previous connection: more than the largest unscaled window. */
 const REOPENED_STEP = 0x10000;
 
 /** SipHash with one key for the lifetime of a stack. */
@@ -27,8 +27,8 @@ export class KeyedHash {
   }
 
   /**
-   * Returns 32 bits of the hash of two 64-bit words for each address and one for the ports, preceded
-   * by the word `low` and `high`, if given.
+   * Returns 32 bits of the hash of a connection's addresses and ports. The prefix of the hashed message is `low` and
+   * `high`, if they are given.
    */
   connection(
     local: IpAddress,

@@ -13,8 +13,7 @@ import { wholeMs } from "./timers/timers.ts";
 const MAX_SHIFT = 14;
 
 /**
- * Processes the options of the peer's SYN or SYN,ACK: an option is in use if both sides have sent
- * it.
+ * Processes the options of the peer's SYN or SYN,ACK: an option is in use if both sides sent it.
  */
 export function takeSynOptions(tcb: Tcb, segment: Segment, now: number): void {
   tcb.takePeerMss(segment.mss);

@@ -27,7 +27,7 @@ const BLACK_HOLE_TIMEOUTS = 3;
 const LIKELY_LOSS_TIMEOUTS = 6;
 /** RFC 8899 5.1.1, PMTU_RAISE_TIMER. */
 const RAISE_MS = 600_000;
-/** Every IPv6 link has this MTU, and nearly every IPv4 tunnel. */
+/** The minimum MTU of IPv6 links (RFC 8200 5); nearly every IPv4 tunnel carries it too. */
 const BLACK_HOLE_MTU = 1280;
 /** RFC 1191 7.1: for routers that do not report an MTU. */
 const PLATEAUS = [32000, 17914, 8166, 4352, 2002, 1492, 1006, MIN_MTU_V4];

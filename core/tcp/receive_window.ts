@@ -112,8 +112,7 @@ export function acknowledgeText(tcb: Tcb, owed: number, now: number): void {
 }
 
 /**
- * Acknowledges the peer's FIN, which counts as received: at once, unless the application expects to
- * answer it with its own.
+ * Acknowledges the peer's FIN: at once, unless the application is expected to answer it with its own FIN.
  */
 export function acknowledgeFin(tcb: Tcb, now: number): void {
   if (tcb.has(DELAYS_ACKS) && tcb.state === "ESTABLISHED") delayAck(tcb, now);

@@ -20,7 +20,7 @@ export class Reordering {
   quickAcks = 0;
 }
 
-/** More than in Linux (16), whose senders elicit more acknowledgements in other ways. */
+/** Linux uses 16, which suffices there because its senders elicit more acknowledgements in other ways. */
 const QUICK_ACKS = 48;
 
 /** The record of connections whose segments arrived in order. */

@@ -9,7 +9,7 @@ import { SACK_PERMITTED } from "./tcb_flags.ts";
 
 const NONE: readonly number[] = [];
 
-/** At most `most` blocks as pairs of sequence numbers: the D-SACK first, then the latest. */
+/** At most `most` blocks as pairs of sequence numbers: the D-SACK block first, then the latest ones. */
 export function sackBlocks(tcb: Tcb, most: number): readonly number[] {
   const startsWithDuplicate = hasDuplicate(tcb);
   if (!tcb.receive.hasHole && !startsWithDuplicate) return NONE;

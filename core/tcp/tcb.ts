@@ -43,7 +43,6 @@ export const TCB_EVENT: {
   readonly WRITABLE: 4;
   /** The connection has ended; `tcb.error` is the reason, if it is an error. */
   readonly ENDED: 8;
-  /** Its event log has events to read. */
 } = { OPENED: 1, READABLE: 2, WRITABLE: 4, ENDED: 8 };
 
 /** Shared by the connections of one stack. */
@@ -149,7 +148,7 @@ export class Tcb {
   windowFullAt: number | undefined = undefined;
   /** For algorithms that use delivery rate samples. */
   readonly rate: RateSampler | undefined;
-  /** Until then, pacing holds back the next segment. */
+  /** Time until which pacing holds back the next segment. */
   pacedUntil = 0;
   /** Written by `forced_segment.ts` alone. */
   readonly forced: ForcedSegment = "none";

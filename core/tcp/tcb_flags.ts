@@ -1,6 +1,6 @@
 /**
  * The flags of a connection: bits of `Tcb.flags`, read with `tcb.has(FIN_SENT)` and written with `set` and
- * `clear`. Constants of their own, because V8 does not fold the properties of an imported object.
+ * `clear`. They are separate constants, because V8 does not fold the properties of an imported object.
  *
  * @module
  */
@@ -47,7 +47,7 @@ export const RESET_AFTER_ACK = 0x40000;
 export const CORKED = 0x80000;
 /** CE was received: every acknowledgement has ECE until the peer's CWR. */
 export const ECHO_CONGESTION = 0x100000;
-/** The next new data has to have CWR. */
+/** The next segment with new data has to carry CWR. */
 export const CWR_QUEUED = 0x200000;
 /** The packet being built is sent as ECN-capable (ECT). */
 export const SEND_ECT = 0x400000;

@@ -13,7 +13,7 @@ export class UserOptions {
   userTimeoutMs: number | undefined = undefined;
 }
 
-/** The record of connections whose application has set no option. */
+/** The record of connections for which the application has set no option. */
 export const DEFAULT_OPTIONS: Readonly<UserOptions> = Object.freeze(new UserOptions());
 
 /** The connection's own record, for writing. */

@@ -28,7 +28,7 @@ export class Flow {
   readonly queue: DatagramQueue;
   /** The source that began the flow, shared with its other flows. */
   readonly source: Source<Flow>;
-  /** The first packet, as far as an ICMP error about the flow quotes it. */
+  /** The part of the first packet that an ICMP error about the flow quotes. */
   opening: Uint8Array = NOTHING;
   /** Idle timeout in milliseconds, restarted by a datagram in either direction. */
   idleMs: number;

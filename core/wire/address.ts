@@ -218,8 +218,8 @@ export class Subnet {
   readonly network: IpAddress;
   readonly #mask: IpAddress;
   /**
-   * An IPv6 prefix that covers `::ffff:0:0/96`; IPv4 addresses match it in mapped form but are not
-   * in it.
+   * Whether this is an IPv6 prefix that covers `::ffff:0:0/96`. It contains no IPv4 address, although their mapped
+   * form matches it.
    */
   readonly #coversMapped: boolean;
 

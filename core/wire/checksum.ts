@@ -6,12 +6,9 @@
 import type { IpAddress } from "./address.ts";
 import { quickSum } from "./summed_memory.ts";
 
-/** Below this many bytes a typed-array view, or WebAssembly, costs more than it saves. */
+/** Below this many bytes, setting up a typed-array view or WebAssembly takes more time than it saves. */
 const VIEW_FROM = 128;
-/**
- * In this many bytes, the 65,536 low and the 65,536 high halves of the words each sum to at most 32
- * bits.
- */
+/** Maximum number of bytes for {@link addAligned}: the sums of 65,536 low halves and 65,536 high halves fit in 32 bits. */
 const MAX_ALIGNED = 256 * 1024;
 const LITTLE_ENDIAN = new Uint8Array(new Uint16Array([1]).buffer)[0] === 1;
 
@@ -51,7 +48,7 @@ export function addBytes(sum: number, bytes: Uint8Array, start: number, end: num
   return sum;
 }
 
-/** At most {@link MAX_ALIGNED} bytes. */
+/** {@link addBytes} for at most {@link MAX_ALIGNED} bytes from an even address on. */
 function addAligned(sum: number, bytes: Uint8Array, start: number, end: number): number {
   let head = start;
   if (((bytes.byteOffset + head) & 3) !== 0) {

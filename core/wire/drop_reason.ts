@@ -32,10 +32,10 @@ export type DropReason =
   | "tcp-offset" // data offset below 5 or beyond the segment
   | "tcp-checksum"
   | "tcp-port" // port 0
-  | "tcp-no-connection" // answered with RST, unless it is one
+  | "tcp-no-connection" // answered with a RST, unless the segment is a RST
   | "tcp-rst-listen" // RFC 9293 3.10.7.2, first
   | "tcp-flags-listen" // neither SYN, ACK nor RST to a listener
-  | "tcp-not-unicast" // for no connection, and the source is not unicast  RFC 9293 3.9.2.3
+  | "tcp-not-unicast" // no connection, and the source address is not unicast  RFC 9293 3.9.2.3
   | "tcp-backlog" // listener's backlog is full
   | "tcp-connections" // the stack's connection limit is reached
   | "tcp-syn-pending" // the SYN is waiting for a decision
@@ -49,13 +49,13 @@ export type DropReason =
   | "tcp-ack-old" // ACK far below SND.UNA  RFC 5961 5
   | "tcp-paws" // old timestamp  RFC 7323 5.3
   | "tcp-no-room" // too many gaps in the received data
-  | "tcp-frozen" // the connection is frozen, and too much is held for it
+  | "tcp-frozen" // the connection is frozen, and the queue of packets held for it is full
   | "tcp-closed-text" // text after the application stopped reading
   // ICMP
   | "icmp-short"
   | "icmp-checksum"
   | "icmp-type" // a type that is neither answered nor used
-  | "icmp-no-connection" // about no connection of ours, or with an invalid SEQ  RFC 5927 4
+  | "icmp-no-connection" // quotes no connection of this stack, or an invalid SEG.SEQ  RFC 5927 4
   | "icmp-rate" // the reply exceeded the rate limit
   | "icmp-ignored" // the policy does not answer echo requests to this address
   // Messages of other instances
@@ -64,8 +64,8 @@ export type DropReason =
   | "peer-address" // not for this instance, or not from another member
   | "peer-hops" // the packet has crossed too many instances
   | "peer-age" // sent too long ago, or in the future
-  | "peer-mac" // not sealed with the shared secret
-  | "peer-replay" // received before, or too old to decide
+  | "peer-mac" // the message authentication code is wrong
+  | "peer-replay" // received before, or too old to tell
   | "peer-rate" // a segment for another instance exceeded the rate limit
   // UDP
   | "udp-short"

@@ -23,9 +23,9 @@ const ISATAP = 0x0000_5efe;
 const U_AND_G = 0x0300_0000;
 
 /**
- * The IPv4 addresses to which a packet to `address` may be carried. Most addresses embed none;
- * Teredo embeds two, the server's and the client's, as do combinations of two forms. A mapped
- * address is an IPv4 address itself (see {@link IpAddress}) and embeds no other.
+ * The IPv4 addresses that a packet to `address` may reach. Most addresses embed none. A Teredo address embeds
+ * two, the server's and the client's, and so does a combination of two forms. A mapped address is an IPv4
+ * address itself (see {@link IpAddress}) and embeds no other.
  *
  * Addresses of NAT64 with a network-specific prefix (RFC 6052 2.2), 6rd (RFC 5969) and MAP (RFC
  * 7597) cannot be recognized.
@@ -45,9 +45,9 @@ export function embeddedV4(address: IpAddress): IpAddress[] {
 }
 
 /**
- * The IPv4 address for each prefix length of 48, 56, 64 and 96 bits: split around the zero octet
- * and followed by a zero suffix (RFC 6052 2.2). With the wrong length the result often starts with
- * a zero octet; such results are left out unless there are no others.
+ * The embedded IPv4 address for each possible prefix length (48, 56, 64 and 96 bits). It is split around the zero
+ * octet and followed by a zero suffix (RFC 6052 2.2). With the wrong length, the result often starts with a zero
+ * octet; such results are left out unless there are no others.
  */
 function localNat64({ w1, w2, w3 }: IpAddress): number[] {
   const found = [w3];

@@ -1,6 +1,6 @@
 /**
- * HalfSipHash, a keyed hash of 32-bit words to 32 bits. Whoever does not know the key cannot choose inputs with the
- * same hash, and a kernel program without 64-bit arithmetic can compute it too.
+ * HalfSipHash, a keyed hash of 32-bit words to 32 bits. Without the key, an attacker cannot choose inputs that have
+ * the same hash. It needs no 64-bit arithmetic, so the BPF program of a TUN device can compute it too.
  *
  * @module
  */
@@ -24,7 +24,7 @@ export function halfSipHash(
   let b = k1 | 0;
   let c = k0 ^ HALF_SIPHASH_INITIAL[0];
   let d = k1 ^ HALF_SIPHASH_INITIAL[1];
-  // The steps: the words, the length, and the finalization.
+  // One step for each word, one for the length, and the finalization.
   for (let i = 0; i <= length + 1; i++) {
     let word = 0;
     let rounds = perWord;
@@ -52,7 +52,7 @@ export function halfSipHash(
   return b ^ d;
 }
 
-/** What v2 and v3 start from, besides the key. */
+/** Initial values of v2 and v3, before the key is mixed in. */
 export const HALF_SIPHASH_INITIAL: readonly [number, number] = [0x6c796765, 0x74656462];
 
 /** The last block of a message of `words` words: its length in bytes in the highest byte. */

@@ -27,8 +27,8 @@ export class IpHeader {
   payloadStart = 0;
   payloadEnd = 0;
   /**
-   * The packet is a fragment: the fields below are valid, and `protocol` is the value from the
-   * fragment.
+   * The packet is a fragment: the fields below are valid, and `protocol` is the IPv4 protocol field or the next-header
+   * field of the fragment header.
    */
   isFragment = false;
   /** Identification: 16 bits, or 32 with IPv6. */

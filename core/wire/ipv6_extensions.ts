@@ -37,8 +37,8 @@ const PADN = 1;
 const UNKNOWN_OPTION = { SKIP: 0, DISCARD: 1, REPORT: 2, REPORT_UNICAST: 3 } as const;
 
 /**
- * Reads the extension headers of `packet[0, end)`, up to the upper-layer header or a fragment
- * header; only in the first fragment do headers follow that.
+ * Reads the extension headers of `packet[0, end)`, up to the upper-layer header or a fragment header. Only the first
+ * fragment has headers after its fragment header.
  */
 export function readExtensionHeaders(
   packet: Uint8Array,
@@ -171,7 +171,7 @@ export interface UpperLayer {
 }
 
 /**
- * Finds the header that follows the extension headers from `start` on, without processing these.
+ * Finds the header that follows the extension headers from `start` on, without processing them.
  * `next` is the type of the first of them. Returns `undefined` if the packet ends before.
  */
 export function findUpperLayer(

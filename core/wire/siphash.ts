@@ -33,7 +33,7 @@ export class SipHash {
     let d = key[2]! ^ 0x79746573;
     let D = key[3]! ^ 0x74656462;
     const blocksEnd = end - (end - start) % 8;
-    // The steps: the blocks, the block with the rest and the length, and the finalization.
+    // One step for each block, one for the block with the rest and the length, and the finalization.
     for (let at = start; at <= blocksEnd + 8; at += 8) {
       let low = 0;
       let high = 0;

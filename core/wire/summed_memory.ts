@@ -54,8 +54,8 @@ export function summedMemory(
 }
 
 /**
- * The sum of the little-endian 16-bit words of `bytes[start, end)`, or `undefined` if they are not
- * in memory of {@link summedMemory}, or more than {@link MAX_SUMMED}.
+ * The sum of the little-endian 16-bit words of `bytes[start, end)`. `undefined` if {@link summedMemory} did not
+ * allocate the memory, or if there are more than {@link MAX_SUMMED} bytes.
  */
 export function quickSum(bytes: Uint8Array, start: number, end: number): number | undefined {
   if (!hasMemories || end - start > MAX_SUMMED) return undefined;
@@ -64,9 +64,8 @@ export function quickSum(bytes: Uint8Array, start: number, end: number): number 
 }
 
 /**
- * `bytes.subarray(start, end)`, for immediate use. In memory of {@link summedMemory}, the last view
- * of each 64 KiB page is cached, so that packets of equal size in the same buffer need no new
- * object.
+ * `bytes.subarray(start, end)`, for immediate use. For memory that {@link summedMemory} allocated, the last view of
+ * each 64 KiB page is cached, so that packets of equal size in the same buffer need no new object.
  */
 export function briefView(bytes: Uint8Array, start: number, end: number): Uint8Array {
   const memory = hasMemories ? memories.get(bytes.buffer) : undefined;

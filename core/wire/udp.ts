@@ -55,8 +55,8 @@ function checksumHolds(ip: IpHeader, packet: Uint8Array, length: number): boolea
 }
 
 /**
- * Writes the header at `at` of a packet that ends at `end`, with a checksum that has only the sum of the
- * pseudo-header, for a link that completes it.
+ * Writes the header at `at` of a packet that ends at `end`. The checksum field holds only the sum of the
+ * pseudo-header; the link completes it.
  */
 export function emitUdpHeader(
   packet: Uint8Array,

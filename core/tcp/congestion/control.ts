@@ -6,7 +6,7 @@
 
 import type { FieldCodec } from "../frozen/field_codec.ts";
 
-/** Delivery rate sample of the newest segment that has arrived. Bytes. */
+/** Delivery rate sample of the newest segment that has arrived. Sizes are in bytes. */
 export interface DeliverySample {
   /** Bytes per millisecond, 0 when there is none. */
   readonly rate: number;
@@ -53,7 +53,7 @@ export interface AckSample {
   readonly growthLimit: number;
 }
 
-/** A segment that has just been marked lost. Bytes. */
+/** A segment that has just been marked lost. Sizes are in bytes. */
 export interface LostSegment {
   readonly start: number;
   readonly end: number;

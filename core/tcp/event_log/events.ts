@@ -50,7 +50,7 @@ export interface TcpEventData {
     readonly start: number;
     /** The sequence number after the range. */
     readonly end: number;
-    /** What has detected the loss. */
+    /** What detected the loss. */
     readonly trigger: LossTrigger;
   };
   /** At least one of the metrics changed; only those that changed are present. */
@@ -231,7 +231,7 @@ export interface ConnectionSnapshot {
   readonly local: LoggedEndpoint;
   /** The peer. */
   readonly remote: LoggedEndpoint;
-  /** Which side has opened the connection. */
+  /** Which side opened the connection. */
   readonly role: "client" | "server";
   /** RFC 9293 figure 5. */
   readonly state: TcpState;

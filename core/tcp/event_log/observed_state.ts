@@ -1,5 +1,5 @@
 /**
- * A copy of what an event log reports of a connection, for finding out what has changed.
+ * A copy of the state that an event log reports, which is compared with a later copy.
  *
  * @module
  */
@@ -117,7 +117,7 @@ export function snapshotOf(tcb: Tcb, observed: ObservedState, now: number): Conn
   };
 }
 
-/** Milliseconds, rounded to microseconds: the rest would be noise of the representation. */
+/** Rounds milliseconds to microseconds: further digits would only be floating-point errors. */
 export function microseconds(ms: number): number {
   return Math.round(ms * 1000) / 1000;
 }

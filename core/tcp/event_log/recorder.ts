@@ -52,7 +52,7 @@ export class EventRecorder {
   #last: ObservedState;
   /** The segment that is being processed. */
   #arriving: SegmentHeader | undefined;
-  /** RTT samples that it may give, by its TSecr and as the answer to a SYN, in milliseconds; -1: none. */
+  /** RTT samples that this segment may give in milliseconds, from its TSecr and as the answer to a SYN; -1: none. */
   #echoed = -1;
   #synRtt = -1;
 
@@ -80,7 +80,7 @@ export class EventRecorder {
     return this.#queues.length === 0;
   }
 
-  /** No more events follow: wakes the readers, which would wait in vain. */
+  /** Wakes the readers, because no more events follow. */
   wakeReaders(): void {
     for (const queue of this.#queues) this.#notify(queue);
   }
@@ -92,7 +92,7 @@ export class EventRecorder {
 
   // ---------------------------------------------------------------- steps of the connection
 
-  /** The SYN that has opened the connection: what it has changed is in the snapshot. */
+  /** Records the SYN that opened the connection. The snapshot includes the changes that it made. */
   openedBy(syn: Segment, now: number): void {
     this.#push(now, "tcp:segment_received", { header: segmentHeader(syn, 0) });
   }
@@ -120,13 +120,13 @@ export class EventRecorder {
     this.observe(now, true);
   }
 
-  /** A segment is about to be built. Returns which one is sent regardless of the congestion window. */
+  /** A segment is about to be built. Returns the forced segment that was requested, for {@link sent}. */
   sends(now: number): ForcedSegment {
     this.observe(now);
     return this.#tcb.forced;
   }
 
-  /** A segment was written to `out`; `forced` is what {@link sends} has returned. */
+  /** A segment was written to `out`; `forced` is what {@link sends} returned. */
   sent(out: OutgoingPacket, forced: ForcedSegment, now: number): void {
     const tcb = this.#tcb;
     const header = headerOf(out, tcb.rcvWndShift);
@@ -151,7 +151,7 @@ export class EventRecorder {
     this.#recordMetrics(before, after, afterSegment, now);
     this.#recordStates(before, after, now);
     this.#recordTimers(before, after, expired, now);
-    // Also after the last step: readers that have missed events learn how it ended.
+    // Also after the last step, so that readers that missed events learn how the connection ended.
     for (const queue of this.#queues) {
       if (queue.canResume) queue.resume(this.#snapshot(now));
     }
@@ -302,7 +302,7 @@ function lossTrigger(tcb: Tcb, expired: readonly boolean[]): LossTrigger {
   return tcb.has(SACK_PERMITTED) ? "rack" : "duplicate_acks";
 }
 
-/** The sample as the estimator takes it: whole microseconds, at least one. */
+/** Rounds a sample as the estimator does: to whole microseconds, at least one. */
 function rounded(ms: number): number {
   return Math.max(Math.round(ms * 1000), 1) / 1000;
 }

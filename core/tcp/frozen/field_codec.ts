@@ -6,8 +6,8 @@
  */
 
 /**
- * Visits fields: each method takes the field's present value and returns the value to keep, which
- * is the same one when writing and another one when reading.
+ * Visits fields. Each method takes the field's present value and returns the value to keep: the same value when
+ * writing, the value from the record when reading.
  */
 export interface FieldCodec {
   /** A signed 32-bit integer: a sequence number, flags, part of an address. */
@@ -20,7 +20,7 @@ export interface FieldCodec {
   limit(name: string, value: number): number;
   /** A time in milliseconds; 0, -1 and the infinities mean that there is none. */
   time(name: string, value: number): number;
-  /** The offset of a clock of 32 bits, which continues where it stopped. */
+  /** The offset of a 32-bit clock. When reading, it is changed so that the clock continues where it stopped. */
   clockOffset(name: string, value: number): number;
   flag(name: string, value: boolean): boolean;
   /** One of `choices`. */

@@ -63,7 +63,7 @@ export class FieldReader implements FieldCodec {
     this.#require(name, value, Number.isFinite(value));
     const { now, elapsedMs } = this.#clock;
     const at = value + now - elapsedMs;
-    // The values that stand for no time; a millisecond does not matter.
+    // 0 and -1 would mean that there is no time; half a millisecond does not matter.
     return at === 0 || at === -1 ? at + 0.5 : at;
   }
 

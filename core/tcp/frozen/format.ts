@@ -10,7 +10,7 @@ import type { FieldClock, FieldCodec } from "./field_codec.ts";
 import { FieldReader } from "./field_reader.ts";
 import { FieldWriter } from "./field_writer.ts";
 
-/** Version of the format; each change of the fields or of their meaning is a new one. */
+/** Version of the format; every change of the fields or of their meaning increases it. */
 export const FORMAT_VERSION = 1;
 
 /** "brth", then the version as a 32-bit number. */
@@ -25,7 +25,7 @@ export interface Endpoints {
   remotePort: number;
 }
 
-/** The endpoints that a reader starts from. */
+/** Unspecified endpoints, for a reader to fill in. */
 export function noEndpoints(): Endpoints {
   return { local: IpAddress.ANY_V4, localPort: 0, remote: IpAddress.ANY_V4, remotePort: 0 };
 }

@@ -73,7 +73,7 @@ const MAX_SHIFT = 14;
 const MAX_WINDOW = 2 ** 30;
 const MAX_U16 = 0xffff;
 
-/** Makes the {@link SendOrders} of a connection, whose lowest position is `span` below the newest. */
+/** Makes the {@link SendOrders} of a connection. Its lowest position is `span` below the newest one. */
 export type MakeSendOrders = (span: number) => SendOrders;
 
 /** Visits the whole record. When reading, `tcb` is new. */
@@ -179,7 +179,7 @@ function visitReceiving(tcb: Tcb, codec: FieldCodec): void {
   codec.part("receive", () => visitReceived(tcb, codec));
 }
 
-/** The unread text, then what arrived out of order, the ranges that changed last at the end. */
+/** The unread text, then the out-of-order ranges, the most recently changed last. */
 function visitReceived({ receive, receiveLimit, rcvWndShift }: Tcb, codec: FieldCodec): void {
   receive.readSeq = codec.int("readSeq", receive.readSeq);
   const most = receiveLimit + (1 << rcvWndShift);

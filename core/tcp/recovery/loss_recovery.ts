@@ -82,7 +82,7 @@ export function recoverFromLoss(tcb: Tcb, context: AckContext, now: number): voi
     reduceWindow(tcb, before, delivered, newlyLost, context.acked > 0);
   } else if (!ends) {
     if (before === "timeout") withdrawRoom(tcb, newlyLost, delivered);
-    if (context.acked > 0 || takesAnyOrder(tcb)) growWindow(tcb, context, before, now);
+    if (context.acked > 0 || duplicatesGrowWindow(tcb)) growWindow(tcb, context, before, now);
   }
   if (!isOfFullWindow(tcb, tcb.sndUna)) tcb.windowFullAt = undefined;
 }
@@ -172,10 +172,10 @@ function isOfFullWindow(tcb: Tcb, seq: number): boolean {
 }
 
 /**
- * RFC 5681 3.2: the first duplicate ACKs do not change the window. On a path that reorders, they do
- * not mean a loss, and the data they report would otherwise never be counted.
+ * Whether duplicate ACKs grow the window. RFC 5681 3.2: the first ones do not change it. But on a path that reorders,
+ * they do not mean a loss, and the data that they report would otherwise never be counted.
  */
-function takesAnyOrder(tcb: Tcb): boolean {
+function duplicatesGrowWindow(tcb: Tcb): boolean {
   return tcb.loss.phase === "open" && tcb.loss.rack?.reorderingSeen === true;
 }
 
@@ -204,7 +204,7 @@ function leaveRecovery(tcb: Tcb, acked: number): void {
   tcb.loss.rack?.recoveryEnded();
 }
 
-/** The first acknowledged segment is the retransmission, each other one had a duplicate ACK. */
+/** One of the acknowledged segments is the retransmission; each of the others caused a duplicate ACK. */
 function duplicatesLeft(tcb: Tcb, acked: number): number {
   return Math.max(0, tcb.loss.duplicateAcks + 1 - Math.ceil(acked / tcb.sendMss));
 }
@@ -312,7 +312,7 @@ function tailProbeAt(tcb: Tcb, now: number): number | undefined {
     return undefined;
   }
   const mayDelay = scoreboard.inFlight <= tcb.sendMss;
-  // At the latest when the retransmission timer expires, which it replaces.
+  // No later than the retransmission timer, which the probe replaces.
   return Math.min(now + probeWait(tcb, mayDelay), timerAt(tcb, TIMER.RETRANSMIT));
 }
 

@@ -65,7 +65,7 @@ export class Bbr implements CongestionControl {
   #recovering = false;
   /** Kept after recovery: a D-SACK may show later that it was spurious. */
   #undo: UndoState | undefined = undefined;
-  /** {@link Bbr.#undo} is the state before the current loss episode. */
+  /** {@link Bbr.#undo} holds the state before the current loss episode. */
   #isSaved = false;
   /** The window before recovery or ProbeRTT reduced it. */
   #priorCwnd = 0;
@@ -360,7 +360,7 @@ export class Bbr implements CongestionControl {
     this.#isSaved = true;
   }
 
-  /** The loss episode ends this state. */
+  /** Records that the loss episode has ended `state`, so that undo can return to it. */
   #noteLeft(state: "startup" | "up"): void {
     if (this.#isSaved) this.#undo!.left = state;
   }

@@ -24,7 +24,7 @@ export const HEADROOM = 0.15;
 /** Minimum window in segments, large enough that delayed ACKs do not stall the sender. */
 export const MIN_PIPE_SEGMENTS = 4;
 
-/** The pipe is full if the delivery rate grew by less than this in this number of rounds. */
+/** The pipe is full if the delivery rate grew by less than this factor in {@link FULL_BANDWIDTH_ROUNDS} rounds. */
 export const FULL_BANDWIDTH_GROWTH = 1.25;
 export const FULL_BANDWIDTH_ROUNDS = 3;
 /** Discontiguous lost ranges in a round that end Startup. */

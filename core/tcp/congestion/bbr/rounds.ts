@@ -18,8 +18,8 @@ export class Rounds {
   }
 
   /**
-   * A sample without a rate starts no round: it is shorter than a round trip, because the original of a
-   * retransmitted segment was acknowledged.
+   * A sample without a rate starts no round. Its interval is shorter than a round trip, because the ACK was for the
+   * original of a retransmitted segment.
    */
   update({ priorDelivered, delivered, rate }: DeliverySample): void {
     this.starts = rate > 0 && priorDelivered >= this.#ends;
