@@ -10,7 +10,7 @@ import type { IpHeader } from "../wire/ip.ts";
 const FIRST_BUCKETS = 256;
 /**
  * Maximum number of entries in a bucket before the hash is replaced. With at most one entry for each bucket on average,
- * chance exceeds this with a probability of 10^-20, so a peer must have chosen the entries.
+ * random entries exceed this with a probability of 10^-20, so a peer must have chosen them.
  */
 const MAX_CHAIN = 20;
 

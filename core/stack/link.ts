@@ -30,8 +30,8 @@ export interface LinkFeatures {
   readonly maxSuperPacket: number;
   /**
    * Largest super-packet of UDP datagrams that `send()` accepts, in bytes including its IP header: up to 64
-   * datagrams between the same ports with `segmentSize` bytes of data each; the last may be shorter. Their
-   * checksum is partial, and that of a single datagram may be. Default 0: single datagrams with checksums.
+   * datagrams between the same ports with `segmentSize` bytes of data each; the last may be shorter. Its checksum is
+   * partial; the checksum of a single datagram may be partial too. Default 0: single datagrams with full checksums.
    */
   readonly maxDatagramSuperPacket?: number;
   /** `send()` accepts packets whose TCP checksum field holds only the pseudo-header sum. */

@@ -14,7 +14,7 @@ export class Stats {
   /** Packets that the link had no room for. */
   linkFull = 0;
   connectionsOpened = 0;
-  /** Those of `connectionsOpened` that this side has opened. */
+  /** Those of `connectionsOpened` that this side opened. */
   activeOpens = 0;
   connectionsAccepted = 0;
   connectionsEnded = 0;

@@ -70,8 +70,8 @@ export class TransmitQueue {
   }
 
   /**
-   * Adds a datagram to those sent before; false if its addresses, ports or length do not match, or if
-   * the link takes single ones only.
+   * Adds a datagram to those sent before; false if its addresses, ports or length do not match, or if the link accepts
+   * only single datagrams.
    */
   appendDatagram(path: DatagramPath, data: Uint8Array): boolean {
     const batch = this.#batch;

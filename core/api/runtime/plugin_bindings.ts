@@ -155,12 +155,12 @@ export class PluginBindings {
       this.#uses.set(plugin, (this.#uses.get(plugin) ?? 0) + 1);
     }
     if (!isTransparent(generation)) return;
-    for (const { address: { subnet } } of ports) this.#icmpPolicy.leaveEcho(subnet);
+    for (const { address: { subnet } } of ports) this.#icmpPolicy.disableEcho(subnet);
   }
 
   #retire(generation: Generation, ports: readonly Port[]): void {
     if (isTransparent(generation)) {
-      for (const { address: { subnet } } of ports) this.#icmpPolicy.takeEcho(subnet);
+      for (const { address: { subnet } } of ports) this.#icmpPolicy.enableEcho(subnet);
     }
     void generation.finished.then(() => this.#leave(generation));
     generation.retire();
@@ -228,7 +228,7 @@ export class PluginBindings {
     return { moved, stayed: sockets.length - moved };
   }
 
-  /** What the plugins have counted. */
+  /** The metrics of the plugins. */
   get pluginMetrics(): readonly Metric[] {
     return this.#pluginMetrics.metrics;
   }

@@ -15,7 +15,7 @@ export interface IcmpRule {
   readonly to: Subnet | undefined;
   /**
    * Whether echo requests are answered. `undefined`: yes, except for addresses whose traffic a
-   * plugin forwards to other hosts; see {@link IcmpPolicy.leaveEcho}.
+   * plugin forwards to other hosts; see {@link IcmpPolicy.disableEcho}.
    */
   readonly answersEcho: boolean | undefined;
   /** Whether errors are sent: port unreachable, protocol unreachable, reassembly timeout. */
@@ -59,12 +59,12 @@ export class IcmpPolicy {
    * Stops answering echo requests by default for a subnet, or for all addresses, since the hosts
    * there may not exist.
    */
-  leaveEcho(subnet: Subnet | undefined): void {
+  disableEcho(subnet: Subnet | undefined): void {
     this.#others.push(subnet);
   }
 
-  /** Undoes one {@link leaveEcho} with the same subnet. */
-  takeEcho(subnet: Subnet | undefined): void {
+  /** Undoes one {@link disableEcho} with the same subnet. */
+  enableEcho(subnet: Subnet | undefined): void {
     const at = this.#others.indexOf(subnet);
     if (at >= 0) this.#others.splice(at, 1);
   }

@@ -6,7 +6,7 @@
  */
 import type { IpAddress } from "../../wire/address.ts";
 
-/** Maximum number of peers remembered; the oldest entry makes room. */
+/** Maximum number of peers remembered; beyond that the oldest entry is evicted. */
 export const MAX_PATHS = 1024;
 /** RFC 8201 4: after this time a larger MTU is tried again. */
 const PATH_MTU_TIMEOUT_MS = 10 * 60_000;

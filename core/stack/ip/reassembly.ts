@@ -138,7 +138,7 @@ export class Reassembly {
 
   /**
    * Evicts the oldest datagram of the source with the most, or the oldest of all if no source has
-   * many. `spared` is never evicted; by itself, it fits into the limit.
+   * many. `spared` is never evicted; alone, it does not exceed the limit.
    */
   #evictOldest(spared?: PartialDatagram): void {
     const candidates = this.#sources.largest()?.items ?? this.#datagrams.values();

@@ -37,13 +37,13 @@ export class AdoptedConnections {
     this.#fresh.set(key, connection);
   }
 
-  /** The connection has ended, or moved on. */
+  /** The connection has ended, or moved to another instance. */
   remove(key: Key): void {
     this.#fresh.delete(key);
     this.#announced.delete(key);
   }
 
-  /** Another instance does not know what was announced before. */
+  /** Announces everything again, because another instance has asked for it; at most once in {@link REPEAT_MS}. */
   repeat(now: number): void {
     if (now - this.#repeatedAt < REPEAT_MS) return;
     this.#repeatedAt = now;

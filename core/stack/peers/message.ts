@@ -29,9 +29,9 @@ export const MESSAGE_HEADER = 40;
 export const MAX_MESSAGE: number = MESSAGE_HEADER + MAX_CARRIED;
 const PACKET_MAC_AT = 24;
 const HEADER_MAC_AT = 32;
-/** The value of an instance number in a message that means: no instance. */
+/** The instance number that stands for no instance in a message. */
 const NONE = 255;
-/** Bits of the state: the sender accepts new connections; it has to learn what others have announced before. */
+/** Bits of the state: the sender accepts new connections; it asks the others to repeat their announcements. */
 const ACCEPTS = 1;
 const ASKS = 2;
 
@@ -40,8 +40,8 @@ export const MAX_HOPS = 3;
 /** Maximum age of a message in milliseconds, and how far in the future it may have been sent; others are dropped. */
 export const MAX_MESSAGE_AGE = 10_000;
 /**
- * The sequence starts at the clock in milliseconds times this: a sender that has restarted is ahead unless it had sent
- * more than this in each millisecond.
+ * The sequence starts at the clock in milliseconds times this number. So the sequence of a sender that has restarted is
+ * higher than before, unless it had sent more messages than this in each millisecond.
  */
 const PER_MS = 1024;
 
@@ -67,7 +67,7 @@ export interface ReceivedMessage extends Envelope {
   readonly from: number;
   /** Whether the sender accepts new connections. */
   readonly isServing: boolean;
-  /** Whether the sender has to learn what this instance has announced before. */
+  /** Whether the sender asks this instance to repeat its announcements. */
   readonly asks: boolean;
   /** Whether the sender counted as dead before. */
   readonly wasDead: boolean;

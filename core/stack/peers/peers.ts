@@ -1,6 +1,7 @@
 /**
- * Instances on several machines that serve the same addresses: a router sends the segments of a connection to any of
- * them, and the one that has no such connection hands them to the one that has it. That one answers the client itself.
+ * Instances on several machines that serve the same addresses. A router sends the segments of a connection to any of
+ * the instances. An instance without the connection hands them to the instance that has it, which answers the client
+ * directly.
  *
  * No instance keeps state about the connections of others, except for those that have moved (`taken_over.ts`). The
  * peer's TSecr identifies the owner (`instance_mark.ts`). A connection without timestamps belongs to the instance that
@@ -90,8 +91,8 @@ export class Peers {
   }
 
   /**
-   * The instance that has sent the echoed timestamp of `segment` if it has died since; its SYN cookies are accepted
-   * here. Otherwise `undefined`.
+   * The instance that sent the timestamp that `segment` echoes, if that instance is dead now; its SYN cookies are
+   * accepted here. Otherwise `undefined`.
    */
   deadSender(ip: IpHeader, segment: Segment, now: number): number | undefined {
     if (!segment.hasTimestamps) return undefined;

@@ -12,7 +12,7 @@ export class ReplayWindow {
   readonly #seen = new Uint32Array(REPLAY_WINDOW / 32);
   #highest = -1;
 
-  /** Whether a number has not been recorded, and is not too old to decide. */
+  /** Whether a number has not been recorded, and is recent enough to tell. */
   isNew(sequence: number): boolean {
     const ahead = sequence - this.#highest;
     if (ahead > 0) return true;
@@ -21,7 +21,7 @@ export class ReplayWindow {
     return (this.#seen[bit >>> 5]! & (1 << (bit & 31))) === 0;
   }
 
-  /** Records a number; false: it was recorded before, or is too old to decide. */
+  /** Records a number; false: it was recorded before, or is too old to tell. */
   take(sequence: number): boolean {
     if (!this.isNew(sequence)) return false;
     const ahead = sequence - this.#highest;

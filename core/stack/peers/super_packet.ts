@@ -16,7 +16,7 @@ const FIRST_ONLY = FLAG.CWR;
 
 /**
  * Divides `packet` into super-packets of at most {@link MAX_CARRIED} bytes. The TCP checksum is not updated: the
- * caller has verified that of the whole. A packet that is small enough, or no super-packet, is returned as it is.
+ * caller has verified that of the whole. A packet that is small enough, or not a super-packet, is returned unchanged.
  */
 export function divideSuperPacket(
   ip: IpHeader,

@@ -19,7 +19,7 @@ import type { Membership } from "./membership.ts";
 import { OwnerTable } from "./owner_table.ts";
 import type { PeerGroup } from "./peer_group.ts";
 
-/** What this instance has taken over, and what others have. */
+/** The connections that this instance has taken over, and those that others have taken over. */
 export class TakenOver {
   readonly #group: PeerGroup;
   readonly #membership: Membership;
@@ -61,7 +61,7 @@ export class TakenOver {
     this.#adopted.add(tcb, { local, localPort, remote, remotePort, mark });
   }
 
-  /** The connection has ended, or moved on. */
+  /** The connection has ended, or moved to another instance. */
   forget(tcb: Tcb): void {
     if (this.#adopted.count > 0) this.#adopted.remove(tcb);
   }
@@ -83,7 +83,7 @@ export class TakenOver {
     return announcements(this.#adopted.take(now));
   }
 
-  /** Another instance asks for what was announced before. */
+  /** Announces everything again, because another instance has asked for it. */
   repeat(now: number): void {
     this.#adopted.repeat(now);
   }
@@ -96,7 +96,10 @@ export class TakenOver {
     for (const connection of announced(list)) this.#owners.learn(connection, from, now);
   }
 
-  /** The reachable instance that has taken over the connection of a segment with this mark, or `NO_MARK`. */
+  /**
+   * The instance that has taken over the connection of a segment whose mark is `mark`, which may be `NO_MARK`.
+   * `undefined`: there is none, or it is unreachable.
+   */
   ownerOf(ip: IpHeader, segment: Segment, mark: number, now: number): number | undefined {
     const entry = this.#owners.find(ip, segment.sourcePort, segment.destinationPort);
     return this.#reachable(entry, mark, now);

@@ -54,12 +54,12 @@ export interface GenerationTables {
   endpoints(): Iterable<Omit<GenerationEndpoint, "generation">>;
 }
 
-/** What belongs to which process; one object per stack, shared with its link. */
+/** Which process has which connections, flows and ports; one object per stack, shared with its link. */
 export class Generations {
   /** The number of this process, counted from 1. */
   readonly number: number;
   /**
-   * The `asked` of the packets that the link has returned last: {@link NO_PROCESS_ASKED} for those of the
+   * `asked` of the packets that the link's last `receive()` returned: {@link NO_PROCESS_ASKED} for packets of the
    * device. The link sets it in each `receive()`.
    */
   asked: number = NO_PROCESS_ASKED;
@@ -82,7 +82,7 @@ export class Generations {
     this.#flows = new EndpointTable(seed);
   }
 
-  /** The stack passes its tables. */
+  /** Sets the tables of the stack. */
   attach(tables: GenerationTables): void {
     this.#tables = tables;
   }
@@ -111,7 +111,7 @@ export class Generations {
     for (const [port, owner] of this.#ports) if (owner === generation) this.#ports.delete(port);
   }
 
-  /** What this process and earlier ones have, for the process that takes over. */
+  /** The endpoints of this process and of earlier ones, for the process that takes over. */
   *endpoints(): Generator<GenerationEndpoint> {
     for (const one of this.#tables?.endpoints() ?? []) {
       const { protocol, local, localPort, remote, remotePort } = one;
@@ -126,7 +126,7 @@ export class Generations {
     }
   }
 
-  /** Records what an earlier process has; beyond {@link MAX_EARLIER_ENDPOINTS} it is found by asking. */
+  /** Records an endpoint of an earlier process. Beyond {@link MAX_EARLIER_ENDPOINTS}, endpoints are found by asking. */
   learn(endpoint: GenerationEndpoint): void {
     if (this.endpointCount >= MAX_EARLIER_ENDPOINTS) return;
     const { protocol, local, localPort, remote, remotePort, generation } = endpoint;
@@ -144,8 +144,8 @@ export class Generations {
   }
 
   /**
-   * Queues a packet of no connection or flow of this process if another process has to decide about it;
-   * returns false if it is this one.
+   * Queues a packet that matches no connection or flow of this process, if another process has to decide about it.
+   * Returns false if this process has to.
    */
   forward(
     ip: IpHeader,
@@ -205,7 +205,7 @@ export class Generations {
     return this.#tables!.own.hasWords(ip.s0, ip.s1, ip.s2, ip.s3);
   }
 
-  /** A packet that its process has returned shows that the connection has ended there. */
+  /** Queues the packet for the process that has `entry`. If that process returned it, the connection has ended there. */
   #pushToOwner(
     table: EndpointTable<EarlierEndpoint>,
     entry: EarlierEndpoint | undefined,

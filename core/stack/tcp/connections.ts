@@ -140,8 +140,8 @@ export class Connections {
   }
 
   /**
-   * Steps to which no time is passed, such as user calls, are recorded by the next step that has one: output
-   * follows in the same turn.
+   * Records a step in the event log. Steps without a time argument, such as user calls, are recorded with the next step
+   * that has one: output follows in the same turn.
    */
   #recordStep(
     step: Step<unknown, unknown, unknown, unknown>,

@@ -11,7 +11,7 @@ import type { Tcb } from "../../tcp/tcb.ts";
 import type { Subnet } from "../../wire/address.ts";
 import type { Segment } from "../../wire/tcp.ts";
 
-/** An event log of a connection: where its events come from, and those of one reader. */
+/** The event log of a connection for one reader: the recorder, and the queue of the reader's events. */
 export interface EventLogSource {
   readonly recorder: EventRecorder;
   readonly queue: EventQueue;
@@ -25,7 +25,7 @@ export class EventLogRequest {
   readonly remote: Subnet | undefined;
   /** Maximum number of unread events. */
   readonly limit: number;
-  /** Who has made it; opaque to the core. */
+  /** The owner's object; opaque to the core. */
   handle: unknown = undefined;
   /** The connection, once there is one. */
   opened: { readonly tcb: Tcb; readonly source: EventLogSource } | undefined = undefined;

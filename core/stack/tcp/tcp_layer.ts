@@ -227,7 +227,7 @@ export class TcpLayer {
     return this.#connections.apply(calls.fillText, tcb, max, fill, now);
   }
 
-  /** The owner is told when there is more room in the send buffer. */
+  /** Notifies the owner when there is more room in the send buffer. */
   awaitRoom(tcb: Tcb): void {
     this.#connections.apply(calls.awaitRoom, tcb);
   }
@@ -297,8 +297,8 @@ export class TcpLayer {
   }
 
   /**
-   * Writes the connection and ends it here, without a segment. Packets that arrive for it are queued
-   * for {@link TcpLayer.pollMoved} until {@link TcpLayer.forgetMoved}.
+   * Writes the record of the connection, and ends the connection here without sending a segment. Packets that arrive
+   * for it are queued for {@link TcpLayer.pollMoved} until {@link TcpLayer.forgetMoved}.
    */
   freeze(tcb: Tcb, codec: FieldCodec): MovedConnection {
     const { local, localPort, remote, remotePort, config } = tcb;
@@ -318,8 +318,8 @@ export class TcpLayer {
   }
 
   /**
-   * Reads a connection, which is not in the tables yet: {@link TcpLayer.enterThawed} follows. Returns
-   * why not if the record cannot be read or the stack cannot have the connection.
+   * Reads a connection from its record. It enters the tables with {@link TcpLayer.enterThawed}. Returns the reason if
+   * the record cannot be read or the stack cannot have the connection.
    */
   thaw(reader: FieldReader): Tcb | ThawRefusal {
     const endpoints = noEndpoints();
@@ -402,7 +402,7 @@ export class TcpLayer {
     return this.#demux.connections.all();
   }
 
-  /** What all connections have counted. */
+  /** The counts of all connections. */
   get counts(): Readonly<TcpCounts> {
     return this.#connections.counts;
   }

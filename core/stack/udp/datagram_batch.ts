@@ -8,7 +8,7 @@ import type { IpAddress } from "../../wire/address.ts";
 import { emitIp, ipHeaderLength, PROTOCOL } from "../../wire/ip.ts";
 import { emitUdpHeader, UDP_HEADER_LENGTH } from "../../wire/udp.ts";
 
-/** The most that Linux splits a packet into (UDP_MAX_SEGMENTS; 128 in newer kernels). */
+/** Maximum number of datagrams into which Linux splits a packet (UDP_MAX_SEGMENTS; 128 in newer kernels). */
 export const MAX_DATAGRAMS = 64;
 
 /** The addresses and ports of a datagram. */
@@ -26,7 +26,7 @@ export interface BatchedPacket {
   readonly ipHeaderLength: number;
   /** Length of the IP packet. */
   readonly end: number;
-  /** Data of each datagram but the last, which may be shorter; 0 for a single datagram. */
+  /** Length of the data of each datagram; the last may be shorter. 0 for a single datagram. */
   readonly segmentSize: number;
   /** Number of datagrams. */
   readonly count: number;
@@ -47,7 +47,7 @@ export class DatagramBatch implements BatchedPacket {
   #dataLength = 0;
   #isFull = false;
 
-  /** `maxSize`: of an IP packet. `hopLimit`: the TTL. */
+  /** `maxSize`: maximum size of the IP packet. `hopLimit`: its TTL or hop limit. */
   constructor(maxSize: number, hopLimit: number) {
     this.#maxSize = maxSize;
     this.#hopLimit = hopLimit;

@@ -95,11 +95,11 @@ describe("the ICMP policy", () => {
     const host = new Host([]);
     const { icmpPolicy } = host.stack;
     const network = Subnet.parse("10.90.7.0/24");
-    icmpPolicy.leaveEcho(network);
-    icmpPolicy.leaveEcho(network);
-    icmpPolicy.takeEcho(network);
+    icmpPolicy.disableEcho(network);
+    icmpPolicy.disableEcho(network);
+    icmpPolicy.enableEcho(network);
     expect([host.ping("10.90.7.1"), host.ping("10.90.8.1")]).toEqual([0, 1]);
-    icmpPolicy.takeEcho(network);
+    icmpPolicy.enableEcho(network);
     expect(host.ping("10.90.7.1")).toBe(1);
   });
 
