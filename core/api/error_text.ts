@@ -1,5 +1,5 @@
 /**
- * Text of thrown values for logs: bounded, and never throwing.
+ * Converts thrown values to text for logs. The text is bounded, and the conversion never throws.
  *
  * @module
  */

@@ -1,6 +1,6 @@
 import type { NetAddr } from "./types.ts";
 
-/** The reason of an error, for programs. */
+/** The reason for an error, for programs. */
 export type TcpErrorCode =
   | "CONNECTION_REFUSED" // RST in SYN-SENT                         RFC 9293 3.10.7.3
   | "CONNECTION_RESET" // acceptable RST in a synchronized state    RFC 9293 3.5.3
@@ -52,7 +52,7 @@ export class TcpError extends TypeError {
   /** The peer's address, if known. */
   readonly remote: NetAddr | undefined;
 
-  /** The message becomes `"SocketError: "` and `message`. */
+  /** The error's message is `"SocketError: "` followed by `message`. */
   constructor(
     code: TcpErrorCode,
     message: string,
@@ -66,9 +66,8 @@ export class TcpError extends TypeError {
 }
 
 /**
- * The peer has violated the protocol above TCP, or closed in the middle of an exchange. The socket fails because of
- * the peer, not because of the code that reads or writes: a handler that throws it has its connection reset,
- * and the log mentions it at level `debug` only.
+ * The peer violated the protocol above TCP, or closed its side in the middle of an exchange. If a handler throws this
+ * error, its connection is reset and the log mentions it at level `debug` only, because the handler is not at fault.
  *
  * @example
  * ```ts
@@ -82,7 +81,7 @@ export class TcpError extends TypeError {
  * ```
  */
 export class PeerFaultError extends TcpError {
-  /** The message says what the peer has done; the code is `CONNECTION_RESET`. */
+  /** The message says what the peer did; the code is `CONNECTION_RESET`. */
   constructor(message: string, options?: ErrorOptions) {
     super("CONNECTION_RESET", message, options);
   }

@@ -76,7 +76,7 @@ const DEFAULT_BACKLOG = 511;
 
 /** Options of {@link createStack}. */
 export interface StackOptions extends StackLimits {
-  /** Carries the packets; closed with the stack. */
+  /** The link that carries the packets; it is closed with the stack. */
   link: Link;
   /**
    * Own addresses in CIDR form: `"10.7.0.2/24"`, `"fd00::2/64"`. A network address stands for every

@@ -11,7 +11,7 @@ const MAX_LENGTH = 40;
 
 /**
  * The candidate that a mistyped name most likely means: at most two letters are wrong, missing,
- * superfluous or swapped with their neighbor, and fewer than half of all.
+ * extra or swapped with their neighbor, and fewer than half of all.
  *
  * @example
  * ```ts ignore

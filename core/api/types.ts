@@ -217,8 +217,8 @@ export interface TcpSocket
   /** A snapshot of the statistics. */
   stats(): TcpStats;
   /**
-   * Starts an event log; a connection may have several. Without one, nothing is recorded. An accepted connection has its
-   * handshake behind it: {@link Stack.nextEventLog} starts before that.
+   * Starts an event log; a connection may have several. Without one, nothing is recorded. The log of an accepted
+   * connection starts after its handshake; {@link Stack.nextEventLog} starts with the SYN.
    *
    * @throws {TypeError} `maxEvents` is not valid.
    */
@@ -384,7 +384,7 @@ export interface Plugin {
   /**
    * Takes part in moves: returns what {@link thaw} continues from, at most 64 KiB as JSON, or
    * nothing if the connection cannot move now. Called while the handler waits, possibly several
-   * times, so it changes nothing. If the connection moves, pending and later reads and writes of
+   * times, so it must not change anything. If the connection moves, pending and later reads and writes of
    * its socket are rejected with `CONNECTION_MOVED`. Bytes that were written move with the
    * connection, those of a pending write included; so do bytes that have not been read.
    *
@@ -417,7 +417,7 @@ export interface Plugin {
    */
   readonly transparent?: boolean;
   /**
-   * What the plugin has counted; each point gets the attributes `listen` and `plugin`. Called when the metrics of the
+   * The metrics of the plugin; each point gets the attributes `listen` and `plugin`. Called when the metrics of the
    * stack are read. A plugin whose counting has a cost starts counting at the first call.
    */
   readonly metrics?: () => readonly Metric[];
@@ -431,8 +431,8 @@ export interface Plugin {
 /** Options of {@link PluginBinding.remove} and {@link RetiredHandlers.end}. */
 export interface EndOptions {
   /**
-   * How long connections and flows may take to finish, in milliseconds; `Infinity`: as long as they
-   * like, without being asked to finish. Default 0.
+   * How long connections and flows may take to finish, in milliseconds; `Infinity`: without limit, and their handlers
+   * are not asked to finish. Default 0.
    */
   graceMs?: number;
 }
@@ -475,8 +475,8 @@ export interface PluginBinding {
   /** {@link Stack.use} of its stack, for chaining: `stack.use(7, echo()).use(13, daytime())`. */
   readonly use: Stack["use"];
   /**
-   * Serves new connections and flows with other handlers, at once and without a moment in which the
-   * port refuses. A connection that is being opened is not reset: it gets the handlers that decided
+   * Serves new connections and flows with other handlers, at once; the port never refuses a connection
+   * meanwhile. A connection that is being opened is not reset: it gets the handlers that decided
    * about its SYN or, if none did, the new ones, which may still refuse it. Running connections and
    * flows continue with the handlers that they have; {@link RetiredHandlers.end} bounds their time.
    *
@@ -513,11 +513,11 @@ export interface RetiredHandlers {
   move(): Promise<MoveCounts>;
 }
 
-/** What became of the connections of handlers that were replaced. */
+/** Result of {@link RetiredHandlers.move}: the connections of handlers that were replaced. */
 export interface MoveCounts {
-  /** Number that other handlers serve now. */
+  /** Number of connections that the new handlers serve now. */
   readonly moved: number;
-  /** Number that continue as they were. */
+  /** Number of connections that keep their handlers. */
   readonly stayed: number;
 }
 
@@ -642,8 +642,9 @@ export interface Stack extends AsyncDisposable {
   /** The open connections that have a socket, in no particular order. */
   connections(): readonly OpenConnection[];
   /**
-   * The event log of the next connection that a peer opens, from its SYN on; resolves when that has arrived, before the
-   * connection is accepted. After a SYN cookie, whose SYN leaves no state, the log begins with the ACK.
+   * The event log of the next connection that a peer opens, from its SYN on. Resolves when the SYN has arrived, before
+   * the connection is accepted. If the SYN was answered with a SYN cookie and left no state, the log begins with the
+   * ACK.
    *
    * @throws {TypeError} An option is not valid.
    * @throws {TcpError} `STACK_CLOSED`: the stack was closed before.

@@ -1,5 +1,5 @@
 /**
- * What is counted for each listen address and its plugins.
+ * Counts for each listen address and its plugins.
  *
  * @module
  */
@@ -16,7 +16,7 @@ const CONNECTIONS: MetricDefinition = {
   name: "berth.binding.connections",
   kind: "counter",
   unit: "{connection}",
-  description: "Connections and flows that the plugins of a listen address have served.",
+  description: "Connections and flows that the plugins of a listen address served.",
 };
 const OPEN: MetricDefinition = {
   name: "berth.binding.open",
@@ -28,26 +28,26 @@ const REFUSED: MetricDefinition = {
   name: "berth.binding.refused",
   kind: "counter",
   unit: "{connection}",
-  description: "Connections that plugins have refused or ignored before the SYN was answered.",
+  description: "Connections that plugins refused or ignored before the SYN was answered.",
 };
 const BYTES: MetricDefinition = {
   name: "berth.binding.io",
   kind: "counter",
   unit: "By",
   description:
-    "Bytes of payload that handlers have read and written; those of a UDP flow are added at its end.",
+    "Bytes of payload that handlers read and wrote; those of a UDP flow are added when it ends.",
 };
 const ERRORS: MetricDefinition = {
   name: "berth.binding.handler.errors",
   kind: "counter",
   unit: "{error}",
-  description: "Handlers that have failed.",
+  description: "Handlers that failed.",
 };
 const DURATION: MetricDefinition = {
   name: "berth.binding.handler.duration",
   kind: "histogram",
   unit: "s",
-  description: "How long handlers have run.",
+  description: "How long handlers ran.",
 };
 const RTT: MetricDefinition = {
   name: "berth.tcp.rtt",

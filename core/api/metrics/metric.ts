@@ -1,5 +1,5 @@
 /**
- * Metrics: what a stack and its plugins have counted, as plain values that can be sent to another thread.
+ * Metrics of a stack and its plugins, as plain values that can be sent to another thread.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What the plugins of a stack have counted.
+ * The metrics of a stack's plugins.
  *
  * @module
  */
@@ -12,8 +12,7 @@ export const UNREADABLE: MetricDefinition = {
   name: "berth.plugin.metrics.errors",
   kind: "gauge",
   unit: "{error}",
-  description:
-    "Plugins that have thrown instead of returning their metrics, or returned invalid ones.",
+  description: "Plugins that threw instead of returning their metrics, or returned invalid ones.",
 };
 
 /** The metrics of plugins in use, and the last ones of those that have been disposed. */

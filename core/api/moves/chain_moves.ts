@@ -9,12 +9,12 @@ import type { Context, Handler, Plugin } from "../types.ts";
 import { type ChainState, MAX_ATTACHMENTS, type PluginState } from "./connection_record.ts";
 import type { Attachment } from "./types.ts";
 
-/** How a chain takes part. */
+/** How a chain takes part in moves. */
 export interface ChainMoves {
   /** The names of the handlers that do not take part; if there are any, no connection moves. */
   readonly others: readonly string[];
   /**
-   * What the plugins keep; or the name of one that cannot give up the connection now.
+   * The state that the plugins keep, or the name of a plugin that cannot give up the connection now.
    *
    * @throws Whatever a plugin's `freeze` throws.
    */
@@ -23,11 +23,11 @@ export interface ChainMoves {
   thaw(state: ChainState): Handler | undefined;
 }
 
-/** A plugin that takes part. */
+/** A plugin that takes part in moves. */
 type MovingPlugin = Plugin & Required<Pick<Plugin, "freeze" | "thaw">>;
 
 /**
- * How the chain of `handlers` takes part.
+ * How the chain of `handlers` takes part in moves.
  *
  * @throws {TypeError} A `stateVersion` is not a version.
  */

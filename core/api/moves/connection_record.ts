@@ -1,6 +1,6 @@
 /**
- * The record of a connection as a stack passes it on: the core's part, the socket's part, and what
- * the plugins keep.
+ * The record of a connection that moves to another stack: the core's part, the socket's part, and the state of the
+ * plugins.
  *
  * @module
  */
@@ -60,14 +60,14 @@ export interface ChainState {
   readonly attachments: readonly Attachment[];
 }
 
-/** What follows the fields of the core. */
+/** The part of a record that follows the fields of the core. */
 export interface ApiRecord {
   readonly socket: SocketState;
   /** `undefined`: no handler serves the connection. */
   readonly plugins: readonly PluginState[] | undefined;
 }
 
-/** The record that a reader starts from. */
+/** An empty record, for a reader to fill in. */
 export const EMPTY_RECORD: ApiRecord = {
   socket: {
     closesWithPeer: false,

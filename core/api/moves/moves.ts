@@ -75,7 +75,7 @@ export class Moves {
   }
 
   /**
-   * What a connection takes along, besides the part of the core.
+   * The parts of a connection's record besides that of the core.
    *
    * @throws {TcpError} `NOT_MOVABLE`: it cannot move now.
    */
@@ -107,7 +107,7 @@ export class Moves {
     return { record: withHeader(writer.take()), moved };
   }
 
-  /** What the plugins keep; `undefined` if no handler serves the connection. */
+  /** The state of the plugins; `undefined` if no handler serves the connection. */
   #stateOf(
     socket: StackSocket,
     carries: (attachment: Attachment) => boolean,
@@ -225,7 +225,7 @@ interface ReadyConnection {
   readonly chain: ChainState | undefined;
 }
 
-/** What reading a record depends on. */
+/** Options for reading a record. */
 interface ReadOptions {
   /** Absent: the record is only being checked. */
   readonly attachments?: readonly Attachment[];
@@ -235,7 +235,7 @@ interface ReadOptions {
 
 const NO_CHAIN: ChainState = { plugins: [], attachments: [] };
 
-/** What a record holds. */
+/** A connection that was read from a record. */
 interface ReadConnection {
   readonly tcb: Tcb;
   readonly state: SocketState;
@@ -269,7 +269,7 @@ function notServed({ localPort }: Tcb, plugins: readonly PluginState[]): string 
     "use() the same plugins first";
 }
 
-/** What is wrong with the number of attachments. */
+/** Why the number of attachments is wrong. */
 function missingAttachments(
   plugins: readonly PluginState[],
   attachments: readonly Attachment[] | undefined,

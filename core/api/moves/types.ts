@@ -20,7 +20,7 @@ export type JsonValue =
  * same process, otherwise one made by the program that moves the connection.
  */
 export interface Attachment {
-  /** The connection is frozen: nothing is read or written here from now on, and no callback is called. */
+  /** The connection is frozen: from now on, the attachment reads and writes nothing, and calls no callback. */
   hold(): void;
   /** The plugin's `thaw` uses it again. */
   resume(): void;
@@ -56,7 +56,7 @@ export interface FrozenConnection {
   readonly isAway: boolean;
   /** The names of the plugins that served it; `undefined` for sockets of `connect()` and `accept()`. */
   readonly plugin: string | undefined;
-  /** What its plugins have attached, for {@link ThawOptions.attachments}. */
+  /** The attachments of its plugins, for {@link ThawOptions.attachments}. */
   readonly attachments: readonly Attachment[];
   /**
    * Another stack has the connection. Passes the packets held, and those that still arrive here, to
@@ -70,8 +70,8 @@ export interface FrozenConnection {
    */
   resume(): TcpSocket;
   /**
-   * Forgets the connection; for use once its packets reach the other stack directly. Any that still arrive here are
-   * answered like those of an unknown connection.
+   * Forgets the connection; for use once its packets reach the other stack directly. If any still arrive here, they are
+   * answered as packets of an unknown connection are.
    */
   release(): void;
 }

@@ -1,6 +1,6 @@
 /**
- * The part that listeners and ports with plugins share: asks for a decision about each SYN, and
- * makes a socket for each connection.
+ * Code that listeners and ports with plugins share: it asks for a decision about each SYN, and makes a socket for each
+ * connection.
  *
  * @module
  */
@@ -118,7 +118,7 @@ export class Acceptor implements Owner {
     } catch {
       // Refused: `decide` has logged why.
     }
-    // Aborts `syn.signal`, so that plugins release what they have prepared for the connection.
+    // Aborts `syn.signal`, so that plugins release what they prepared for the connection.
     if (verdict !== "accept") attempt.abandon();
     this.#driver.core.tcp.decide(tcb, verdict);
     this.#driver.touch();
@@ -183,8 +183,8 @@ export class Attempt extends Cancellation implements Owner, ClosedListener {
   }
 
   /**
-   * The handler runs. The socket keeps the attempt only if something is to be done at its end, since
-   * there may be very many of these.
+   * The handler runs. The socket keeps the attempt only if something has to be done at the end of the connection, since
+   * a stack may have very many connections.
    */
   served(): void {
     this.onAbandoned?.();

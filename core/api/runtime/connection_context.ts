@@ -8,7 +8,7 @@ import type { StackSocket } from "../tcp/tcp_socket.ts";
 import type { Context } from "../types.ts";
 import { type HandlerEnvironment, type OnEnd, SharedContext } from "./handler_context.ts";
 
-/** What the handlers of one connection share. */
+/** The context that the handlers of one connection share. */
 export class ConnectionContext extends SharedContext implements Context {
   readonly socket: StackSocket;
 

@@ -8,14 +8,14 @@ import type { BindingCounts } from "../metrics/binding_counts.ts";
 import type { HandlerContext } from "../types.ts";
 import type { Generation } from "./generation.ts";
 
-/** What all handlers of a stack share. */
+/** The part of the context that all handlers of a stack share. */
 export interface StackEnvironment {
   readonly stack: HandlerContext["stack"];
   readonly clock: Clock;
   readonly log: Logger;
 }
 
-/** What the handlers of one listen address share. */
+/** The part of the context that the handlers of one listen address share. */
 export interface HandlerEnvironment extends StackEnvironment {
   /** Lines carry the plugin's name. */
   readonly log: Logger;

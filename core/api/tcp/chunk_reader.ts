@@ -114,7 +114,7 @@ export class ChunkReader {
     return waiting.promise;
   }
 
-  /** Shares a request that is pending already: `discard` continues one whose reader was closed. */
+  /** Requests the next chunk, unless a request is pending: `discard` continues the request of a closed reader. */
   #pull(): Promise<Bytes | undefined> {
     return this.#pulled ??= this.#pullOne().finally(() => this.#pulled = undefined);
   }

@@ -10,9 +10,9 @@ export interface DirectWriter {
   /** Bytes that {@link tryFill} would accept now. */
   readonly room: number;
   /**
-   * Calls `fill` with room in the send buffer, contiguous and at most `max` bytes, and sends what it has written;
-   * it returns the number of bytes. Returns the same number, or 0 without a call if nothing can be accepted now.
-   * There may be room for more after a call.
+   * Calls `fill` with a contiguous part of the send buffer, at most `max` bytes, and sends what it writes there. `fill`
+   * returns the number of bytes, and so does this method. If nothing can be accepted now, it returns 0 without a call
+   * of `fill`. There may be room for more after a call.
    *
    * `fill` must neither keep the array nor use the stack. If it throws, nothing is sent.
    */

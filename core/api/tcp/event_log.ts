@@ -13,7 +13,7 @@ import type { Driver } from "../runtime/driver.ts";
 import type { Owner } from "../runtime/owner_notifier.ts";
 import type { EventLogOptions, TcpEventLog } from "../types.ts";
 
-/** A snapshot and what follows it need some room. */
+/** Smallest queue: room for a snapshot and some events after it. */
 const MIN_EVENTS = 16;
 const DEFAULT_EVENTS = 10_000;
 

@@ -1,5 +1,5 @@
 /**
- * Event logs as qlog files (draft-ietf-quic-qlog-main-schema): a header, then one event a line.
+ * Event logs as qlog files (draft-ietf-quic-qlog-main-schema): a header, then one event per line.
  *
  * @module
  */

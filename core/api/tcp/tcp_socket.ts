@@ -50,7 +50,7 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Largest chunk that iteration returns. */
 const MAX_CHUNK = 1024 * 1024;
-/** A waiting writer is called once there is this much room, in bytes, or half of the buffer if that is less. */
+/** A waiting writer is notified once there is this much room, in bytes, or half of the buffer if that is less. */
 const MIN_ROOM = 32 * 1024;
 /** Receives discarded bytes. */
 const DISCARDED = new Uint8Array(64 * 1024);
@@ -105,7 +105,7 @@ export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
     this.onEvent();
   }
 
-  /** Takes over from the socket of another stack. */
+  /** Continues from the state of the socket in another stack. */
   #continue({ closesWithPeer, writeClosed, closed, pending }: SocketState): void {
     if (closesWithPeer) this.#flags |= CLOSES_WITH_PEER;
     if (writeClosed) this.#flags |= WRITE_CLOSED;
@@ -114,7 +114,7 @@ export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
     else this.#closeWhenWritten();
   }
 
-  /** What a socket of another stack needs to take over. */
+  /** The state that a socket of another stack continues from. */
   stateToMove(): SocketState {
     const parts = this.#writers.flatMap((writer) => bytesOf(writer)?.subarray(writer.at) ?? []);
     return {
@@ -584,8 +584,8 @@ export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
   }
 
   /**
-   * The reader passes the bytes on, so the answer to them does not come in this turn. Acknowledgements wait
-   * for that answer, but only for a few milliseconds.
+   * The reader relays the bytes, so the answer to them does not come in this turn. Acknowledgements wait for that
+   * answer, but only for a few milliseconds.
    */
   delayAcks(): void {
     this.#driver.core.tcp.delayAcks(this.#tcb);

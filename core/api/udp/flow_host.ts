@@ -94,7 +94,7 @@ export class FlowHost implements Owner {
   }
 }
 
-/** What the handlers of one flow share. */
+/** The context that the handlers of one flow share. */
 class StackFlowContext extends SharedContext implements FlowContext {
   readonly flow: StackFlow;
   protected readonly environment: HandlerEnvironment;
