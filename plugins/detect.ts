@@ -22,8 +22,8 @@ export type { DetectedProtocol } from "./detect/protocols.ts";
 export type DetectHandlers = Handler | Plugin | readonly (Handler | Plugin)[];
 
 /**
- * The plugins for each protocol. A protocol without plugins is served by `other`, and without `other` by
- * the rest of the chain; HTTP/2 without plugins by `http` first.
+ * The plugins for each protocol. `other` serves a protocol without plugins; if there is no `other`, the rest of the
+ * chain does. HTTP/2 without plugins is served by `http`, if there is one.
  */
 export interface DetectRoutes extends Partial<Record<DetectedProtocol, DetectHandlers>> {
   /** For all other protocols, and for clients that wait for the server to send first. */
@@ -94,8 +94,8 @@ export function detect(routes: DetectRoutes, options: DetectOptions = {}): Plugi
   return {
     name: "detect",
     async handle(c, next) {
-      const { protocol, socket } = await look(c, timeoutMs);
-      c.log.debug("detect: looked", { protocol: protocol ?? "unknown" });
+      const { protocol, socket } = await detectProtocol(c, timeoutMs);
+      c.log.debug("detect: protocol detected", { protocol: protocol ?? "unknown" });
       const route = routeOf(protocol);
       if (!route) return await next(socket);
       await runInOrder([(_c, rest) => rest(socket), route])(c, next);
@@ -132,12 +132,12 @@ async function disposeOf(plugin: Plugin): Promise<void> {
 }
 
 /** The protocol, and a socket that starts with the connection's first byte. */
-interface Look {
+interface Detection {
   readonly protocol: DetectedProtocol | undefined;
   readonly socket: TcpSocket;
 }
 
-async function look({ socket, clock }: Context, timeoutMs: number): Promise<Look> {
+async function detectProtocol({ socket, clock }: Context, timeoutMs: number): Promise<Detection> {
   const late = Promise.withResolvers<"late">();
   return await withTimeout(clock, timeoutMs, () => late.resolve("late"), async () => {
     let bytes = new Uint8Array(0);

@@ -25,8 +25,8 @@ export { RequestBodyError } from "./shared/http/refusal.ts";
 const movedHttpSchema = z.strictObject({ upgraded: z.boolean(), input: z.string() });
 
 /**
- * Serves `app` over HTTP/1.1: persistent and pipelined requests, streamed bodies in both
- * directions, limits and timeouts for everything that a client does. Requests that two servers
+ * Serves `app` over HTTP/1.1, with persistent connections, pipelining, streamed bodies in both
+ * directions, and limits and timeouts for everything that a client does. Requests that two servers
  * could interpret differently are refused.
  *
  * A client that closes its side of the connection while its request is being served counts as gone:

@@ -29,14 +29,14 @@ export interface Iperf3Options {
 
 /** Time limit for a connection's cookie, in milliseconds. */
 const COOKIE_MS = 10_000;
-/** After a client was told that the server is busy, its next test has priority for this long. */
+/** How long the client of the last test is refused if another client was told that the server is busy. */
 const TURN_MS = 60_000;
 
 /**
  * Measures TCP throughput with `iperf3 --client`: upload, download (`-R`) or both at once
  * (`--bidir`), with up to 128 connections (`-P`). Control and data connections use the same port.
- * One test runs at a time; other clients are told that the server is busy. A client whose
- * test has made another one wait is then refused for a minute, so that the other can have its turn.
+ * One test runs at a time; other clients are told that the server is busy. If that happened during a
+ * test, the client of that test is refused for a minute, so that the others get their turn.
  *
  * @example
  * ```ts tun

@@ -18,8 +18,8 @@ interface KnownReply {
 }
 
 /**
- * Finds the reply to a query that differs from an earlier one in its ID only. Only for replies that depend
- * on nothing else. A query takes the place of another one with the same hash.
+ * Finds the reply to a query that equals an earlier one except for its ID. Keeps only replies that depend on nothing
+ * but the query. A query replaces another one with the same hash.
  */
 export class KnownReplies {
   readonly #slots: (KnownReply | undefined)[] = new Array(SLOTS).fill(undefined);

@@ -199,7 +199,7 @@ export class Names {
   }
 }
 
-/** There are no zone transfers, and no mailbox (RFC 2606 2). */
+/** Placeholders: there are no zone transfers, and the mailbox is in a reserved domain (RFC 2606 2). */
 const SOA = {
   mname: "localhost",
   rname: "nobody.invalid",

@@ -30,7 +30,7 @@ export async function serveFlow(
   flow.setIdleTimeout(Math.max(FLOW_IDLE_MS, server.upstreamTimeoutMs("udp") + MARGIN_MS));
   const pending = new Set<Promise<void>>();
   const { localAddr: local, remoteAddr: remote } = flow;
-  const asker = { transport: "udp" as const, local, remote, clock, log, signal };
+  const client = { transport: "udp" as const, local, remote, clock, log, signal };
   const send = async (reply: Uint8Array) => {
     try {
       await flow.send(reply);
@@ -39,7 +39,7 @@ export async function serveFlow(
     }
   };
   for await (const message of flow) {
-    const reply = server.answer(message, asker);
+    const reply = server.answer(message, client);
     if (reply === undefined) continue;
     // Sent at once, and without waiting: then the answers of one turn share a packet.
     if (reply instanceof Uint8Array) {
@@ -66,11 +66,11 @@ export async function serveConnection(
   const idleMs = Math.max(CONNECTION_IDLE_MS, server.upstreamTimeoutMs("tcp") + MARGIN_MS);
   const idle = new IdleTimeout(clock, idleMs, () => void socket.close());
   const { localAddr: local, remoteAddr: remote } = socket;
-  const asker = { transport: "tcp" as const, local, remote, clock, log, signal };
+  const client = { transport: "tcp" as const, local, remote, clock, log, signal };
   try {
     for (let next = await reader.next(); next !== undefined; next = await reader.next()) {
       idle.touch();
-      const answered = Promise.resolve(server.answer(next, asker))
+      const answered = Promise.resolve(server.answer(next, client))
         .then((reply) => reply && writes.run(() => socket.write(frame(reply))))
         .then(() => idle.touch(), () => {})
         .finally(() => pending.delete(answered));

@@ -41,7 +41,9 @@ export function redirected(request: OutgoingRequest, head: ResponseHead): Outgoi
     return { method: "GET", url, headers, content: undefined };
   }
   if (request.content instanceof ReadableStream) {
-    throw new TypeError(`the redirect (${status}) requires the body again, which was a stream`);
+    throw new TypeError(
+      `the redirect (${status}) requires the body to be sent again, but it was a stream`,
+    );
   }
   return { method, url, headers, content: request.content };
 }

@@ -15,7 +15,7 @@ import type { SharedLimit } from "../shared/shared_limit.ts";
 import { relayed } from "../shared/upstream.ts";
 import type { Target } from "./target.ts";
 
-/** What another process needs besides the socket. */
+/** The state that another process needs besides the socket. */
 const stateSchema = z.strictObject({
   /** The name of the target. */
   target: z.string(),
@@ -76,7 +76,7 @@ export class ForwardMoves {
       throw new Error("its connection to the target is missing");
     }
     skipUnread(c.socket, sent);
-    // The targets may have changed since; the connection goes on with the one that it has.
+    // The targets may have changed since; the connection keeps the one that it has.
     const target = this.#targets.find((each) => each.name === name);
     target?.limit.enterMoved(c.socket.remoteAddr.hostname, upstream, { also: this.#also });
     target?.connected(upstream);

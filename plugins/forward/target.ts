@@ -40,7 +40,7 @@ const FAILURES: MetricDefinition = {
   name: "berth.upstream.failures",
   kind: "counter",
   unit: "{connection}",
-  description: "Connections to an upstream of forward that have failed, health checks included.",
+  description: "Connections to an upstream of forward that failed, health checks included.",
 };
 const CONNECT_DURATION: MetricDefinition = {
   name: "berth.upstream.connect.duration",
@@ -124,7 +124,7 @@ export class Target {
     upstream.onRtt?.((milliseconds) => this.#rtts.record(milliseconds / 1000));
   }
 
-  /** What has been counted. */
+  /** The metrics of this target. */
   get metrics(): readonly Metric[] {
     this.#isMeasured = true;
     const attributes = { upstream: this.name };

@@ -49,7 +49,7 @@ export interface SharedState {
   readonly observer: RequestObserver;
 }
 
-/** State of the connection; decides what a read timeout means. */
+/** State of the connection; decides how a read timeout is handled. */
 type Phase = "idle" | "head" | "serve" | "linger";
 
 /** A connection for another stack, as a plugin's state. */
@@ -105,7 +105,7 @@ export class HttpConnection {
   /** The status of its response; 0: there is none yet. */
   #status = 0;
 
-  /** The server side of `c.socket`, from the beginning or from where another stack has stopped. */
+  /** The server side of `c.socket`, from the beginning or from the point at which another stack stopped. */
   constructor(
     c: Context,
     app: FetchApp,
@@ -390,7 +390,7 @@ export class HttpConnection {
     return false;
   }
 
-  /** The application does not take the connection over again, and HTTP has ended on it. */
+  /** Aborts a moved connection, because the application did not upgrade it again and HTTP has ended on it. */
   #endRepetition(response: Response): false {
     discardResponse(response);
     this.#c.socket.abort(new Error("the application does not continue a moved connection"));
@@ -475,7 +475,7 @@ export class HttpConnection {
   }
 
   #writeRest(bytes: Uint8Array): Promise<void> {
-    return this.#inWriteTime(this.#c.socket.write(bytes));
+    return this.#withinWriteTimeout(this.#c.socket.write(bytes));
   }
 
   #directWriter(): DirectWriter | undefined {
@@ -485,12 +485,12 @@ export class HttpConnection {
         return direct.room;
       },
       tryFill: (max, fill) => direct.tryFill(max, fill),
-      whenRoom: (bytes) => this.#inWriteTime(direct.whenRoom(bytes)),
+      whenRoom: (bytes) => this.#withinWriteTimeout(direct.whenRoom(bytes)),
     };
   }
 
   /** Waits until the client has made room, but no longer than the write timeout. */
-  async #inWriteTime(written: Promise<unknown>): Promise<void> {
+  async #withinWriteTimeout(written: Promise<unknown>): Promise<void> {
     this.#deadlines.setWrite(this.#options.writeTimeoutMs);
     try {
       await written;
@@ -532,7 +532,7 @@ export class HttpConnection {
     }
   }
 
-  /** The client is silent, so it cannot cause a reset: no lingering. */
+  /** Sends 408 and closes at once: a silent client sends nothing that could cause a reset. */
   #expireHead(): void {
     const refusal = new HttpRefusal(408, "the request did not arrive in time");
     const plan = { headOnly: false, http11: true, keepAlive: false, date: this.#dateNow() };

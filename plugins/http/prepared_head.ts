@@ -1,5 +1,5 @@
 /**
- * Encoded heads of prepared responses, which are the same for a second.
+ * Encoded heads of prepared responses, which stay the same until the Date field changes.
  *
  * @module
  */
@@ -11,7 +11,7 @@ interface EncodedHead {
   readonly bytes: Uint8Array<ArrayBuffer>;
 }
 
-/** One for each list of fields, such as that of a cached file. */
+/** The last head for each list of fields, such as that of a cached file. */
 const heads = new WeakMap<readonly string[], EncodedHead>();
 
 /**

@@ -210,7 +210,7 @@ export class ResponseWriter {
     plan: ResponsePlan,
   ): Reusable {
     if (!plan.headOnly) return this.#sendHead(response, fields, plan, 0);
-    const actual = trueFields(response, fields, NOTHING);
+    const actual = actualFields(response, fields, NOTHING);
     return this.#sendHead(response, actual, plan, actual.contentLength ?? "none");
   }
 
@@ -260,7 +260,7 @@ export class ResponseWriter {
         const isWaiting = fields.contentEncoding !== undefined && content.data.length === 0;
         if (isWaiting) await content.gather(true);
       }
-      const actual = trueFields(response, fields, content.data);
+      const actual = actualFields(response, fields, content.data);
       if (content.ended) return await this.#sendWhole(response, actual, plan, content.data);
       return await this.#sendStream(response, actual, plan, content);
     } finally {
@@ -356,7 +356,7 @@ const NOTHING = new Uint8Array(0);
 const LAST_CHUNK = "0\r\n\r\n";
 
 /** `fields` without a Content-Encoding that does not apply to content that starts with `data`. */
-function trueFields(
+function actualFields(
   response: Response,
   fields: ResponseFields,
   data: Uint8Array,

@@ -36,7 +36,7 @@ export interface SharedState {
 }
 
 /**
- * The state of the connection, which decides what a read timeout means. `"drain"`: the server has ended
+ * The state of the connection, which decides how a read timeout is handled. `"drain"`: the server has ended
  * its side and waits for the client's FIN. `"gone"`: the client has sent its FIN and responses are pending.
  */
 type Phase = "head" | "idle" | "busy" | "drain" | "gone";
@@ -104,7 +104,7 @@ export class Http2Connection {
     const { writeTimeoutMs } = options;
     this.#writer = new SessionWriter(c.socket, this.#session, this.#timeouts, writeTimeoutMs, {
       flushed: () => {
-        if (this.#exchanges.size === 0 && this.#session.output.length === 0) this.#rest();
+        if (this.#exchanges.size === 0 && this.#session.output.length === 0) this.#becomeIdle();
         this.#endIfDone();
       },
       failed: () => this.#lose(),
@@ -291,8 +291,8 @@ export class Http2Connection {
     };
   }
 
-  /** No stream is open. */
-  #rest(): void {
+  /** No stream is open and everything is sent: releases buffers and starts the idle timeout. */
+  #becomeIdle(): void {
     this.#writer.shrink();
     if (this.#phase === "busy") this.#waitFor("idle", this.#options.keepAliveTimeoutMs);
   }

@@ -215,8 +215,8 @@ export class Exchange implements StreamHandler {
 
   #failed(error: unknown): Response {
     // A handler that fails because of the abort is not an error.
-    const isClients = this.#isLost || this.#isGone || this.#body?.refusal !== undefined;
-    if (!isClients) this.#host.logFailure(this.#parsed.head, error);
+    const isCausedByClient = this.#isLost || this.#isGone || this.#body?.refusal !== undefined;
+    if (!isCausedByClient) this.#host.logFailure(this.#parsed.head, error);
     return internalServerError();
   }
 
@@ -275,8 +275,8 @@ export class Exchange implements StreamHandler {
   /** The response failed before or while it was sent. */
   #recover(error: unknown): void {
     if (this.#isLost) return;
-    const isClients = this.#isGone || this.#body?.refusal !== undefined;
-    if (!isClients) this.#host.logFailure(this.#parsed.head, error);
+    const isCausedByClient = this.#isGone || this.#body?.refusal !== undefined;
+    if (!isCausedByClient) this.#host.logFailure(this.#parsed.head, error);
     if (!this.#writer.started && !this.#isGone) {
       const refusal = this.#body?.refusal;
       return this.#sendAll(refusal ? responseOf(refusal) : internalServerError());

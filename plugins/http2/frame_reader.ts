@@ -1,6 +1,6 @@
 /**
- * Reads the frames of a client (RFC 9113 3.4, 4, 6): preface, frame sizes, padding and header blocks. What
- * a frame means for its stream is decided in `session.ts`.
+ * Reads the frames of a client (RFC 9113 3.4, 4, 6): preface, frame sizes, padding and header blocks.
+ * `session.ts` applies them to their streams.
  *
  * @module
  */
@@ -11,7 +11,7 @@ import { MAX_WINDOW } from "./flow_control.ts";
 import { type ErrorCode, FLAG, FRAME, FRAME_HEADER_BYTES, FrameWriter, PREFACE } from "./frames.ts";
 import { DEFAULT_MAX_FRAME_SIZE } from "./settings.ts";
 
-/** Receives frames whose size, padding and place are valid. Bytes are valid during the call only. */
+/** Receives frames whose size, padding and order are valid. Bytes are valid during the call only. */
 export interface FrameHandler {
   /** DATA, or a part of it: `bytes[start..end)`. `length` counts the padding too (RFC 9113 6.9.1). */
   data(

@@ -43,7 +43,7 @@ export class RefusedHead {
   /** The answer. */
   readonly refusal: HttpRefusal;
 
-  /** Notes why a request is not served. */
+  /** A head that is refused with `refusal`. */
   constructor(method: string, target: string, refusal: HttpRefusal) {
     this.method = method;
     this.target = target;

@@ -66,7 +66,7 @@ export type StreamEnd = "ended" | "reset by this side" | "reset by the peer";
 const ENDS: readonly StreamEnd[] = ["ended", "reset by this side", "reset by the peer"];
 const REMEMBERED = 256;
 
-/** Remembers how recent streams ended, which decides what a late frame means. */
+/** Remembers how recent streams ended, which decides how a late frame is treated. */
 export class EndedStreams {
   #ids: Uint32Array | undefined;
   readonly #ends = new Uint8Array(REMEMBERED);

@@ -30,7 +30,7 @@ export const STATE: {
   readonly EXCHANGE_RESULTS: 13;
   readonly DISPLAY_RESULTS: 14;
   readonly IPERF_DONE: 16;
-  /** -2: two numbers that name the fault follow. */
+  /** -2: two numbers follow, which identify the error. */
   readonly SERVER_ERROR: 254;
   /** -1: another test is running. */
   readonly ACCESS_DENIED: 255;
@@ -127,7 +127,7 @@ export function streamId(index: number): number {
   return index === 0 ? 1 : index + 2;
 }
 
-/** The server's results; with `sends`, the server has sent, and its retransmissions are included. */
+/** The server's results. `sends`: the server was the sender, so its retransmissions are included. */
 export function formatResults(sends: boolean, streams: readonly StreamResult[]): string {
   return JSON.stringify({
     // A plugin does not know the CPU time of its process.

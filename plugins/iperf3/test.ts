@@ -1,5 +1,5 @@
 /**
- * One test: the conversation on its control connection, and its data connections.
+ * One test: the messages on its control connection, and its data connections.
  *
  * @module
  */

@@ -93,7 +93,7 @@ function decider(
         ? next()
         : socket.abort(new Error("connections from this client are denied")),
     freeze: () => null,
-    // The stack where the connection began has allowed the client.
+    // The stack where the connection began allowed the client.
     thaw: (_c, _state, next) => next(),
     flow({ flow }, next) {
       if (isIn(flow.remoteAddr.hostname)) return next();

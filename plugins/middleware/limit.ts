@@ -84,7 +84,7 @@ export const limit: PluginFactory<LimitOptions> = definePlugin({
         return next();
       },
       freeze: () => null,
-      // The stack where it began has admitted it: it counts, and is not refused.
+      // The stack where the connection began admitted it, so it counts but is not refused.
       thaw({ socket }, _state, next) {
         const leave = enter(keyOf(socket.remoteAddr.hostname), true)!;
         socket.closed.catch(() => {}).finally(leave);

@@ -70,13 +70,13 @@ export const proxyProtocol: PluginFactory<ProxyProtocolOptions> = definePlugin({
         socket.abort(new Error(reason));
       };
       const late = () => drop("proxy-header-late");
-      const begun = await withTimeout(clock, timeoutMs, late, () => beginningOf(socket));
-      if (typeof begun === "string") return begun === "" ? undefined : drop(begun);
-      const { endpoints } = begun.header;
-      const said = unread(socket, begun.rest);
-      if (endpoints?.transport !== "tcp") return await next(said);
+      const beginning = await withTimeout(clock, timeoutMs, late, () => beginningOf(socket));
+      if (typeof beginning === "string") return beginning === "" ? undefined : drop(beginning);
+      const { endpoints } = beginning.header;
+      const withoutHeader = unread(socket, beginning.rest);
+      if (endpoints?.transport !== "tcp") return await next(withoutHeader);
       c.set("client", formatHostPort(endpoints.source));
-      await next(deriveSocket(said, {
+      await next(deriveSocket(withoutHeader, {
         remoteAddr: { transport: "tcp", ...endpoints.source },
         localAddr: { transport: "tcp", ...endpoints.destination },
       }));

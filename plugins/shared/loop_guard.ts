@@ -41,7 +41,7 @@ const MAX_HOPS = 1024;
  */
 class HopTable {
   readonly #routeIntoStack: RouteIntoStack;
-  /** By both ends. */
+  /** The hops by both of their ends. */
   readonly #hops = new Map<string, Hop>();
 
   constructor(routeIntoStack: RouteIntoStack) {
@@ -126,10 +126,13 @@ export class LoopGuard {
     const [text, back] = [formatHostPort(target), formatHostPort(at)];
     const name = `${transport}/${text}`;
     if (!this.#warned.has(name)) {
-      log.warn("target leads back to where it is used", { target: name, place: back });
+      log.warn("target leads back to the address that forwards to it", {
+        target: name,
+        place: back,
+      });
     }
     this.#warned.add(name);
-    throw new TcpError("CONNECTION_REFUSED", `${text} leads back to ${back}, where it is used`);
+    throw new TcpError("CONNECTION_REFUSED", `${text} leads back to ${back}, which forwards to it`);
   }
 
   /** Removes the hops of this plugin. */

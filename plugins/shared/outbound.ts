@@ -186,7 +186,7 @@ export class Outbound {
     const { stack, clock } = c;
     const from = clock.now();
     const { connectTimeoutMs } = this.#options;
-    return await this.#inTime(target, c, async (within) => {
+    return await this.#withinConnectTimeout(target, c, async (within) => {
       const addresses = await this.#addressesOf(target, within);
       return await firstOf(addresses, async (hostname, left) => {
         const to = { hostname, port: target.port };
@@ -233,7 +233,7 @@ export class Outbound {
     target: HostPort,
     c: Omit<OutboundContext, "socket">,
   ): Promise<DatagramsTo> {
-    return await this.#inTime(target, c, async (within) => {
+    return await this.#withinConnectTimeout(target, c, async (within) => {
       const addresses = await this.#addressesOf(target, within);
       return await firstOf(addresses, async (hostname) => {
         const address = { hostname, port: target.port };
@@ -247,7 +247,7 @@ export class Outbound {
   }
 
   /** Runs `work` within `connectTimeoutMs`; every failure becomes an {@link OutboundError}. */
-  async #inTime<T>(
+  async #withinConnectTimeout<T>(
     target: HostPort,
     { clock, signal }: Pick<OutboundContext, "clock" | "signal">,
     work: (within: AbortSignal) => Promise<T>,

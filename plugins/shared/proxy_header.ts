@@ -47,8 +47,8 @@ export type ParsedProxyHeader =
   | { readonly state: "malformed"; readonly fault: ProxyHeaderFault };
 
 /**
- * Parses a header at the start of `bytes`, as strictly as it is specified. Bytes that cannot start one
- * are `malformed` at once; a header is at most 4096 bytes long. Extensions (TLVs) are skipped.
+ * Parses a header at the start of `bytes`, strictly as specified. Bytes that cannot start a header are `malformed` at
+ * once; a header is at most 4096 bytes long. Extensions (TLVs) are skipped.
  */
 export function parseProxyHeader(bytes: Uint8Array): ParsedProxyHeader {
   if (begins(bytes, SIGNATURE)) return parseBinary(bytes);

@@ -89,7 +89,7 @@ export function relay(a: Duplex, b: Duplex): Promise<void> {
 
 function noop(): void {}
 
-/** Who has started a relay. */
+/** Receives the events of a relay. */
 export interface RelayOwner {
   /** Bytes were read or written. */
   touch(): void;
@@ -235,7 +235,7 @@ class Direction implements ReadableListener, WritableListener, ClosedListener {
     this.#relay.directionEnded();
   }
 
-  /** Goes on when `to` accepts bytes again. */
+  /** Continues when `to` accepts bytes again. */
   async #writeRest(from: NonBlockingReader): Promise<void> {
     try {
       const rest = from.tryView();

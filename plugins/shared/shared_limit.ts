@@ -17,8 +17,8 @@ import { type Duplex, whenClosed } from "./relay.ts";
  */
 const MIN_PER_SOURCE = 64;
 const SHARE_DIVISOR = 4;
-/** Maximum number of a client's own slots that are examined to find one that gives way. */
-const LOOKED_AT = 16;
+/** Maximum number of a client's own slots that are examined to find one to evict. */
+const EVICTION_CANDIDATES = 16;
 const NO_LIMITS: readonly SharedLimit[] = [];
 
 /** One connection or flow that counts against a {@link SharedLimit}. */
@@ -98,7 +98,7 @@ class ConnectionEntry extends Entry implements ClosedListener {
     this.attempt = undefined;
     this.#upstream = upstream;
     whenClosed(upstream, this);
-    // Cancelled when it had just succeeded.
+    // The attempt was cancelled just after it had succeeded.
     if (aborted && reason instanceof EvictedError) upstream.abort(reason);
   }
 
@@ -280,7 +280,7 @@ function oldestGivingWay(own: ReadonlySet<Entry>): Entry | undefined {
   let looked = 0;
   for (const entry of own) {
     if (entry.givesWay) return entry;
-    if (++looked === LOOKED_AT) break;
+    if (++looked === EVICTION_CANDIDATES) break;
   }
   return undefined;
 }

@@ -20,7 +20,7 @@ export interface RelayOptions {
   idleTimeoutMs?: number | undefined;
   /** Sent to the upstream before the first byte of the client. */
   header?: ((socket: TcpSocket) => Uint8Array<ArrayBuffer>) | undefined;
-  /** Gives way until the client has completed the handshake: the SYN may come from a forged address. */
+  /** A slot that gives way until the client has completed the handshake: the SYN may come from a forged address. */
   slot?: Slot | undefined;
   /** Called when the relay starts. */
   onRelay?: ((socket: TcpSocket) => void) | undefined;

@@ -51,9 +51,9 @@ export class Association {
   #waiting = 0;
 
   /**
-   * Binds a port on the address that the client has connected to. `claimed` is the address that the
-   * client announced for its datagrams; it is ignored unless it is the client's actual address,
-   * which it is not behind a NAT.
+   * Binds a port on the address that the client connected to. `claimed` is the address that the
+   * client announced for its datagrams. It is ignored unless it is the client's actual address;
+   * behind a NAT, the two differ.
    *
    * @throws {TcpError} There is no free port, or the address is not the stack's.
    * @throws {OutboundError} The limit of associations and connections is reached.

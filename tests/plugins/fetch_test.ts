@@ -394,7 +394,7 @@ describe("redirects of createFetch", () => {
     const stream = await net.errorOf(
       net.fetch("http://a/307", { method: "POST", body, duplex: "half" } as RequestInit),
     );
-    expect(stream.message).toContain("the redirect (307) requires the body again");
+    expect(stream.message).toContain("the redirect (307) requires the body to be sent again");
   });
 
   // Otherwise two servers could keep a client busy for ever.

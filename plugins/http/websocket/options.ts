@@ -14,8 +14,8 @@ export interface WebSocketOptions {
   maxMessageBytes?: number | undefined;
   /**
    * Maximum number of bytes waiting to be sent; beyond that the connection is aborted. While more
-   * than 64 KiB wait, nothing is received: a client that does not read cannot make an application
-   * that only answers reach this limit. Default 16,777,216.
+   * than 64 KiB wait, nothing is received, so an application that only answers messages does not
+   * reach this limit because of a client that does not read. Default 16,777,216.
    */
   maxBufferedBytes?: number | undefined;
   /** Longest time without data from the client, which is pinged after half of it. Default 120,000. */

@@ -20,8 +20,8 @@ export interface FetchPlatform {
    */
   createRequest(url: string, init: RequestInit | undefined, fields: readonly string[]): Request;
   /**
-   * Makes a stand-in for the Request of a GET or HEAD in origin form, which creates the Request on
-   * first use; `url` is as `URL` writes it. Absent: the platform accepts no stand-in.
+   * Makes a lazy Request for a GET or HEAD in origin form: the real Request is created on first use. `url` is as
+   * `URL` writes it. Absent: the platform has no lazy Requests.
    */
   readonly createLazyRequest?: ((head: RequestHead, url: string) => Request) | undefined;
   /** Aborts the signal of a Request that this platform has made: its client has gone away. */

@@ -63,7 +63,7 @@ describe("forward's health checks", () => {
     await clients.context.clock.advance(2000);
     expect(targets.take()).toEqual([B, B, B]);
     expect(clients.messages("warn")).toEqual([
-      `target leads back to where it is used: tcp/${A}`,
+      `target leads back to the address that forwards to it: tcp/${A}`,
       `target is down: ${A}`,
     ]);
   });

@@ -36,13 +36,13 @@ describe("LoopGuard", () => {
     const arrival = { transport: "tcp", place: at(80), log: log.logger } as const;
     for (let i = 0; i < 3; i++) {
       expect(() => guard.requireNoLoop("tcp", published(8080), arrival)).toThrow(
-        "127.0.0.1:8080 leads back to 10.7.0.2:80, where it is used",
+        "127.0.0.1:8080 leads back to 10.7.0.2:80, which forwards to it",
       );
     }
     expect(isRefused(80, 81)).toBe(false);
     guard.requireNoLoop("udp", published(8080), arrival);
     guard.requireNoLoop("tcp", published(3000), arrival);
-    expect(log.lines).toEqual(["warn target leads back to where it is used"]);
+    expect(log.lines).toEqual(["warn target leads back to the address that forwards to it"]);
   });
 
   // Each target leads to the listen address of the other, which would loop forever.
@@ -63,7 +63,7 @@ describe("LoopGuard", () => {
       expect(refused).toEqual(guards.map((_, i) => i === count - 1));
       expect(guards.at(-1)!.isRefused(79 + count, 200)).toBe(false);
     }
-    expect(log.lines).toEqual(["warn target leads back to where it is used"]);
+    expect(log.lines).toEqual(["warn target leads back to the address that forwards to it"]);
   });
 
   // Two paths to the same target are not a loop, nor is a chain.
