@@ -278,7 +278,7 @@ export const SETTINGS: Table = {
     defaultText: "those of `profile`",
     help: "options of TCP connections",
     details:
-      "[Options of TCP connections](#tcp-udp-and-limits), which override single defaults of `profile` " +
+      "[Options of TCP connections](#tcp-udp-and-limits), which override individual defaults of `profile` " +
       "and `keepAliveMs`",
   },
   udp: {
