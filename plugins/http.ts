@@ -25,9 +25,10 @@ export { RequestBodyError } from "./shared/http/refusal.ts";
 const movedHttpSchema = z.strictObject({ upgraded: z.boolean(), input: z.string() });
 
 /**
- * Serves `app` over HTTP/1.1, with persistent connections, pipelining, streamed bodies in both
- * directions, and limits and timeouts for everything that a client does. Requests that two servers
- * could interpret differently are refused.
+ * Serves `app` over HTTP/1.1.
+ *
+ * Connections are persistent, requests may be pipelined, and bodies are streamed in both directions. Everything that
+ * a client does has a limit or a timeout. Requests that two servers could interpret differently are refused.
  *
  * A client that closes its side of the connection while its request is being served counts as gone:
  * `request.signal` is aborted with an `AbortError`, and a response body that has not ended is
