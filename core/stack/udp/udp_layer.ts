@@ -262,7 +262,8 @@ export class UdpLayer {
     const port = choosePort(
       offset,
       this.#portCounter++,
-      (candidate) => this.#tables.sharding.isOurPort(candidate) && !this.#bindings.hasPort(candidate),
+      (candidate) =>
+        this.#tables.sharding.isOurPort(candidate) && !this.#bindings.hasPort(candidate),
     );
     return port === undefined ? undefined : { ...binding, firstPort: port, lastPort: port };
   }
