@@ -6,6 +6,6 @@
 import { requireRuntime } from "./adapters/runtime/required_versions.ts";
 
 requireRuntime();
-// Older runtimes cannot load the rest.
+// Imported afterwards, because older runtimes cannot load the other modules.
 const { main } = await import("./adapters/service/cli/command_line.ts");
 await main();

@@ -1,10 +1,10 @@
 /**
  * A user-space TCP/IP stack and service host for Deno and Bun.
  *
- * Give it a link and addresses; every port is a plugin, every connection is an async iterable of
- * bytes. This entry point holds the stack, its options, and what a plugin is made of; it uses Web APIs
- * only. Links are in `@berth/berth/links`, plugins in `@berth/berth/plugins`, middleware in
- * `@berth/berth/middleware`, the host's network in `@berth/berth/host`, and a virtual network for tests in `@berth/berth/testing`.
+ * Give it a link and addresses; a plugin serves each port, and each connection is an async iterable of bytes. This
+ * entry point has the stack, its options and the types of plugins, and uses only Web APIs. Links are in
+ * `@berth/berth/links`, plugins in `@berth/berth/plugins`, middleware in `@berth/berth/middleware`, the host's
+ * network in `@berth/berth/host`, and a virtual network for tests in `@berth/berth/testing`.
  *
  * @example
  * ```ts

@@ -1,7 +1,6 @@
 /**
- * The event log of a connection on a lossy path, in virtual time: prints losses, retransmissions and
- * how the congestion window follows. With a file name it also writes the whole log there, in the
- * sequential format of qlog.
+ * The event log of a connection on a lossy path, in virtual time: prints losses, retransmissions and changes of the
+ * congestion window. With a file name it also writes the whole log to that file, in the sequential format of qlog.
  *
  *     deno run -A examples/event_log.ts [FILE]
  *

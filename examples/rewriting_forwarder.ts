@@ -1,6 +1,6 @@
 /**
- * A forwarder that changes bytes: lower-case letters from the client reach the server as capitals,
- * and responses are not changed. Here both the forwarder and the server run in one process.
+ * A forwarder that changes bytes: lower-case letters from the client reach the server as capitals; responses are
+ * unchanged. Here both the forwarder and the server run in one process.
  *
  *     deno run -A examples/rewriting_forwarder.ts
  *

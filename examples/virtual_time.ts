@@ -1,6 +1,6 @@
 /**
- * Testing a plugin in virtual time: ten minutes of idle connection pass in milliseconds,
- * reproducibly. Use the body of this program in a test of your test runner.
+ * Tests a plugin in virtual time: an idle connection of ten minutes takes milliseconds, and every run is the same.
+ * Use the body of this program in a test of your test runner.
  *
  *     deno run -A examples/virtual_time.ts
  *

@@ -1,6 +1,6 @@
 /**
- * Links, which carry the packets of a stack: devices, sockets, memory. Wrappers of links that impair
- * or record, and the interface of a link of your own.
+ * Links, which carry the packets of a stack: devices, sockets and memory. Also wrappers that impair or record a link,
+ * and the interface for a link of your own.
  *
  * @example
  * ```ts

@@ -1,5 +1,6 @@
 /**
- * Plugins that wrap other plugins: who may connect, how many, how fast, for how long.
+ * Plugins that wrap other plugins. They limit who may connect, how many connections there are, how fast they are, and
+ * how long they last.
  *
  * @example
  * ```ts

@@ -1,5 +1,5 @@
 /**
- * Metrics and traces for OpenTelemetry: for Deno's own exporter (`OTEL_DENO=true`), or for an SDK.
+ * Metrics and traces for OpenTelemetry, exported by Deno itself (`OTEL_DENO=true`) or by an SDK.
  *
  * @example
  * ```ts

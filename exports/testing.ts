@@ -1,6 +1,6 @@
 /**
- * A network for tests, in memory and in virtual time: a test of an hour takes milliseconds, and the same
- * seed gives the same result.
+ * A network for tests, in memory and in virtual time: an hour of protocol time takes milliseconds, and the same seed
+ * gives the same result.
  *
  * @example
  * ```ts

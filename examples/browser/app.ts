@@ -1,5 +1,5 @@
 /**
- * The server's side: a page, its script, and a network of its own for each browser that attaches.
+ * The server's side: a page, its script, and a separate network for each browser that attaches.
  *
  * @module
  */
@@ -39,7 +39,7 @@ export default new Hono()
   })
   .get("/attach", (c, next) => isFromHere(c) ? attach(c, next) : Promise.resolve(c.text("", 403)));
 
-/** Pages of other sites can open WebSockets too, so the Origin header is checked. */
+/** Whether the request comes from this page; pages of other sites can open WebSockets too. */
 function isFromHere(c: Context): boolean {
   const origin = c.req.header("Origin");
   return origin === undefined || URL.parse(origin)?.host === c.req.header("Host");

@@ -1,6 +1,6 @@
 /**
- * Writes the demo network as one file of HTML, with two stacks and all that they need in it: a browser
- * opens it from a disk or from any server of files.
+ * Writes the demo network as a single HTML file with both stacks in it. A browser can open it from a disk or from any
+ * file server.
  *
  *     deno run -A examples/browser/network_page.ts network.html
  *     bun examples/browser/network_page.ts network.html
@@ -18,7 +18,7 @@ import { promisify } from "node:util";
 
 const PAGES = fileURLToPath(new URL("../../adapters/pages", import.meta.url));
 
-/** The page; bundled by the runtime that this runs on. */
+/** The page, bundled by the current runtime. */
 export async function networkPage(): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "berth-page-"));
   try {

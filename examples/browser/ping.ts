@@ -36,7 +36,7 @@ function echoRequest(from: number[], to: number[]): OutgoingPacket {
   return packet;
 }
 
-/** RFC 1071. */
+/** The Internet checksum (RFC 1071). */
 function checksum(bytes: readonly number[]): [number, number] {
   let sum = 0;
   for (let i = 0; i < bytes.length; i += 2) sum += (bytes[i]! << 8) | bytes[i + 1]!;

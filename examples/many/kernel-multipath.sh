@@ -1,9 +1,10 @@
 #!/bin/sh
-# On the router, instead of BGP: plain multipath routes to the machines whose last numbers are given.
+# To be run on the router, in place of BGP: plain multipath routes to the machines. The arguments are the last numbers
+# of their addresses.
 #
 #   kernel-multipath.sh 10 11 12
 #
-# Flows are spread by a hash of addresses and ports modulo the number of machines: each change moves most of them.
+# A hash of addresses and ports modulo the number of machines spreads the flows, so each change moves most of them.
 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
   net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1
 v4='' v6=''

@@ -1,10 +1,11 @@
 #!/bin/sh
-# On the router, instead of BGP: resilient next-hop groups of the machines whose last numbers are given.
+# To be run on the router, in place of BGP: resilient next-hop groups of the machines. The arguments are the last
+# numbers of their addresses.
 #
 #   kernel-resilient.sh 10 11 12
 #
-# A change moves only the flows of a machine that has left, and a new machine gets buckets that have been idle for ten
-# seconds; those that are never idle are moved after two minutes.
+# A change moves only the flows of a machine that has left. A new machine gets buckets that have been idle for ten
+# seconds; buckets that are never idle are moved after two minutes.
 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 \
   net.ipv4.fib_multipath_hash_policy=1 net.ipv6.fib_multipath_hash_policy=1
 v4='' v6=''

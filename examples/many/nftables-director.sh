@@ -1,11 +1,11 @@
 #!/bin/sh
-# On the router, instead of BGP: connection tracking keeps each flow at its machine; new ones are spread by a hash over
-# the machines whose last numbers are given.
+# To be run on the router, in place of BGP: connection tracking keeps each flow at its machine, and a hash spreads new
+# flows over the machines. The arguments are the last numbers of their addresses.
 #
 #   nftables-director.sh 10 11 12
 #
-# The state is in the router alone. When it restarts, or another router takes over, flows move, and the peers hand their
-# segments on. Packets in the middle of a connection count as new then.
+# Only the router has the state. When it restarts or another router takes over, packets in the middle of a connection
+# count as new, so flows move, and the peers pass their segments on.
 sysctl -qw net.ipv4.ip_forward=1 net.ipv6.conf.all.forwarding=1 net.netfilter.nf_conntrack_tcp_loose=1
 count=$# i=0 machines=''
 for number; do
@@ -18,7 +18,7 @@ for number; do
   ip -4 route replace default via "10.2.0.$number" table "$number"
   ip -6 route replace default via "fd02::$number" table "$number"
 done
-# One transaction: no packet sees a part of it.
+# One transaction, so that no packet meets a partial rule set.
 nft -f - <<END
 table inet director
 delete table inet director

@@ -1,5 +1,5 @@
 /**
- * The service as a single program, which Bun compiles: `deno task binary`.
+ * The service as a single program, compiled by Bun with `deno task binary`.
  *
  * @module
  */

@@ -1,6 +1,5 @@
 /**
- * The modules of a single program that plugins on disk may import: it has no files in which others
- * could be found.
+ * The modules that plugins on disk may import from the single program, which has no files for its modules.
  *
  * @module
  */

@@ -1,5 +1,5 @@
 /**
- * What `deno publish` would upload to JSR, without an upload. A warning fails it: Deno ends with 0.
+ * Checks what `deno publish` would upload to JSR. Fails if there is a warning, because Deno itself ends with 0 then.
  *
  *     deno run -A release/jsr/dry_run.ts
  *
@@ -11,7 +11,7 @@ import { fileURLToPath } from "node:url";
 
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 
-/** The lines of Deno's output that warn; it also lists each file, whatever its name is. */
+/** The warnings in Deno's output, which also lists all files, whatever their names are. */
 export function warningsIn(output: string): string[] {
   return output.split("\n").filter((line) =>
     /\bwarning\b/i.test(line) && !/^\s*file:\/\//.test(line)

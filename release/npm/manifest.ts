@@ -18,7 +18,7 @@ export interface CheckoutManifest {
   readonly dependencies: Readonly<Record<string, string>>;
 }
 
-/** `package.json` of the npm package: JavaScript instead of TypeScript, and nothing for development. */
+/** `package.json` of the npm package: it names JavaScript instead of TypeScript, and has nothing for development. */
 export function npmManifest(deno: DenoManifest, checkout: CheckoutManifest) {
   const { name, version } = deno;
   return {
@@ -51,7 +51,7 @@ export function createManifest({ name, version }: DenoManifest, checkout: Checko
     license: checkout.license,
     type: "module",
     bin: { "create-berth": "create.js" },
-    // The templates are in that package.
+    // The templates are in `@berth/berth`.
     dependencies: { [name]: version },
     engines: { bun: ">=1.4", deno: ">=2.9" },
     publishConfig: { access: "public" },

@@ -26,7 +26,7 @@ import { createManifest, npmManifest } from "./manifest.ts";
 const ROOT = fileURLToPath(new URL("../..", import.meta.url));
 const OUT = join(ROOT, "dist", "npm");
 const CREATE_OUT = join(ROOT, "dist", "create-berth");
-/** The sources of pages are texts, which the service serves. */
+/** The folder of the pages, whose sources the service serves as text. */
 const PAGES = "adapters/pages";
 const DOCUMENTS = [
   "README.md",
@@ -60,7 +60,7 @@ chmodSync(join(OUT, "bin/berth.js"), 0o755);
 const source = (name: string) => JSON.parse(readFileSync(join(ROOT, name), "utf8"));
 const manifests = [source("deno.json"), source("package.json")] as const;
 writeFileSync(join(OUT, "package.json"), toJson(npmManifest(...manifests)));
-// The program reads these from here; tasks and imports of a checkout have no meaning to a user.
+// The program reads these keys of `deno.json`; users do not need the tasks and imports of the checkout.
 const { name, version, exports } = source("deno.json");
 writeFileSync(join(OUT, "deno.json"), toJson({ name, version, exports }));
 pack(OUT);
@@ -86,7 +86,7 @@ function rewrite(path: string, change: (text: string) => string): void {
   writeFileSync(path, change(readFileSync(path, "utf8")));
 }
 
-/** tsc rewrites the extensions of imports in JavaScript only. */
+/** Rewrites the extensions of imports in declarations, which tsc does only in JavaScript. */
 function nameCompiledModules(text: string): string {
   return text.replace(/^((?:im|ex)port\b[^"]*"\.[^"]*)\.ts";$|(\bimport\("\.[^"]*)\.ts"\)/gm, (
     _all,
@@ -95,7 +95,7 @@ function nameCompiledModules(text: string): string {
   ) => statement === undefined ? `${type}.js")` : `${statement}.js";`);
 }
 
-/** Imports of texts name the files that {@link PAGES} contains. */
+/** Makes imports of texts name the sources in {@link PAGES}. */
 function nameSources(text: string): string {
   return text.replace(
     /\bimport\("(\.[^"]*)\.js", \{ with: \{ type: "text"/g,
@@ -103,7 +103,10 @@ function nameSources(text: string): string {
   );
 }
 
-/** The map contains the source, whose path leads out of the package. */
+/**
+ * Replaces the path of the source in a source map, which leads out of the package; the map itself contains the
+ * source.
+ */
 function nameOwnSource(text: string, name: string): string {
   return JSON.stringify({ ...JSON.parse(text), sources: [name.replace(/\.js\.map$/, ".ts")] });
 }

@@ -15,7 +15,7 @@ import { gzipSync } from "node:zlib";
 import manifest from "../../deno.json" with { type: "json" };
 import { DISTRIBUTION_FILES } from "./files.ts";
 
-/** Packs a program with the files beside it; returns the paths of the package and of the tarball. */
+/** Packs a program with its other files; returns the paths of the package and of the tarball. */
 export function makePackages(binary: string, out: string): { deb: string; tarball: string } {
   const architecture = { x64: "amd64", arm64: "arm64" }[process.arch as string] ?? process.arch;
   const name = `berth_${manifest.version}_${architecture}`;
@@ -28,13 +28,13 @@ export function makePackages(binary: string, out: string): { deb: string; tarbal
   mkdirSync(join(root, "usr/bin"));
   cpSync(binary, join(root, "usr/bin/berth"));
   chmodSync(join(root, "usr/bin/berth"), 0o755);
-  // The files belong to root, whichever user runs this.
+  // The files belong to root, whichever user runs this program.
   const owner = ["--owner=0", "--group=0", "--sort=name"];
   execFileSync("tar", ["czf", tarball, ...owner, "-C", root, "etc", "usr"]);
 
   write(join(root, "DEBIAN/conffiles"), "/etc/berth/berth.json\n");
   write(join(root, "DEBIAN/control"), controlFile(architecture, statSync(binary).size));
-  // xz takes minutes for a runtime.
+  // xz would take minutes, because the program contains a runtime.
   execFileSync("dpkg-deb", ["--root-owner-group", "-Zgzip", "--build", root, deb], {
     stdio: "pipe",
   });

@@ -1,5 +1,5 @@
 /**
- * What is installed beside the program, by path from the root of the file system.
+ * The files that are installed with the program, by their absolute paths.
  *
  * @module
  */
@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import { completionFor } from "../../adapters/service/cli/completion.ts";
 import { manPage } from "./man_page.ts";
 
-/** A path that ends in `.gz` is compressed. */
+/** The files by path; those whose names end in `.gz` are compressed. */
 export const DISTRIBUTION_FILES: Readonly<Record<string, string>> = {
   "etc/berth/berth.json": `{
   // man berth; /usr/share/doc/berth

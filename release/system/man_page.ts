@@ -120,7 +120,7 @@ function synopsis(rest: string): string {
   return `.B berth\n${rest}\n.br`;
 }
 
-/** A term, of which the words in capitals are variable, and its text. */
+/** A tagged paragraph. Words in capitals in the term are set in italics, because they are variable. */
 function tagged(term: string, text: string): string {
   const [first = "", ...rest] = term.split(" ");
   const name = `\\fB${roff(first)}\\fR`;
@@ -136,7 +136,7 @@ function roff(markdown: string): string {
     .replaceAll("\\", "\\(rs")
     .replaceAll("-", "\\-")
     .replace(/`([^`]*)`/g, "\\fB$1\\fR")
-    // A line that begins with one of these would be a request.
+    // A line that begins with one of these characters would be a roff request.
     .replace(/^([.'])/gm, "\\&$1");
 }
 
