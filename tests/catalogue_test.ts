@@ -16,14 +16,14 @@ describe("docs/catalogue.md", () => {
     expect(page).toBe(formatCatalogue(entries));
   });
 
-  // A kind without entries would mean that they are not found.
+  // The search finds entries of each kind.
   test("has entries of each kind, all of them exported", () => {
     expect(new Set(entries.map(({ kind }) => kind))).toEqual(new Set(KINDS));
     const missing = entries.filter(({ name }) => !(name in berth));
     expect(missing).toEqual([]);
   });
 
-  // A row without an example that runs would be an unproven claim.
+  // Each row has an example that the tests run.
   test("has an example of each that the tests run", () => {
     const without = entries.filter((one) => !one.example || /no_run|ignore/.test(one.attributes));
     expect(without.map(({ name }) => name)).toEqual([]);
@@ -31,7 +31,7 @@ describe("docs/catalogue.md", () => {
     expect(foreign.map(({ name }) => name)).toEqual([]);
   });
 
-  // A plugin is named by its factory or by what it makes; none is forgotten.
+  // Every plugin factory is in the catalogue, by its own name or by that of the plugin that it makes.
   test("has every plugin factory of the package", () => {
     const factories = Object.entries(berth)
       .filter(([, value]) => typeof value === "function" && "pluginName" in value)
@@ -53,7 +53,7 @@ describe("docs/reference", () => {
     expect(stale.map(({ path }) => path)).toEqual([]);
   });
 
-  // The interface is for the reader and the compiler, the schema for the program.
+  // The interface documents the options, and the schema checks them, so both need the same names and defaults.
   test("has the options that the schemas know, with their defaults", () => {
     const files = sourceFiles("core", "adapters", "plugins");
     let compared = 0;

@@ -16,7 +16,7 @@ import {
 } from "./support/source_files.ts";
 
 const runtime = process.versions["bun"] === undefined ? "deno" : "bun";
-/** Inside the tree, so that `@berth/berth` is what it is for a user. */
+/** The folder of the examples, inside the tree so that `@berth/berth` resolves as it does for a user. */
 const FOLDER = join(ROOT, "tests", ".examples", runtime);
 const EXAMPLE_LIMIT_MS = 20_000;
 
@@ -60,7 +60,7 @@ function runTest(path: string, { line, code, runs, needsTun }: Example): void {
   }, EXAMPLE_LIMIT_MS + 5_000);
 }
 
-/** A process of its own: an example may listen, exit or fail as it likes. */
+/** Runs an example in a separate process, because it may listen, exit or fail. */
 async function runModule(file: string, enter: readonly string[]): Promise<void> {
   const options = runtime === "deno" ? ["run", "-A", "--no-check"] : [];
   const [program, ...args] = [...enter, process.execPath, ...options, file];

@@ -36,7 +36,7 @@ describe("examples", () => {
     expect(stdout).toMatch(output);
   }, RUN_LIMIT_MS + 5_000);
 
-  // A reader starts at the index.
+  // The index lists every example, because readers start there.
   test("README.md lists every example", () => {
     const listed = readFileSync(join(FOLDER, "README.md"), "utf8").match(/(?<=^\| \[`)[^`]+/gm)!;
     const there = readdirSync(FOLDER, { withFileTypes: true })

@@ -22,7 +22,7 @@ describe("exports", () => {
     expect(repeated).toEqual(Object.keys(testing).filter((name) => name in links));
   });
 
-  // The registries read different files.
+  // JSR reads `deno.json`, npm reads `package.json`.
   test("deno.json and package.json have the same entry points", () => {
     expect(manifest("package.json").exports).toEqual(manifest("deno.json").exports);
     const files = sourceFiles("exports").map(({ path }) => `./${path}`);
@@ -50,7 +50,7 @@ describe("exports", () => {
     expect(names.filter((name) => !text.includes(name))).toEqual([]);
   });
 
-  // A library user pays for the service's dependencies neither in start time nor in memory.
+  // The service's dependencies must not cost users of the library start time or memory.
   test("the library reaches no module of the service", () => {
     const byPath = new Map(
       sourceFiles("mod.ts", "exports", "core", "adapters", "plugins").map((one) => [one.path, one]),

@@ -112,7 +112,7 @@ const INTERFACES: Readonly<Record<string, Give>> = {
     stack({}).listenDatagram({ port: 7, ...options }),
 };
 
-/** Set by the program itself, or the result of checks. */
+/** Interfaces whose values the program sets itself or has checked already. */
 const INTERNAL = new Set([
   "adapters/host/native/message_socket.ts MessageSocketOptions",
   "adapters/links/decorators/impair/path.ts PathOptions",
@@ -283,7 +283,8 @@ describe("numbers of options", () => {
     }
   });
 
-  // A method of a socket or flow refuses what is no time, text included, and names itself.
+  // A method of a socket or flow refuses a value that is not a time, even a text, with a message that names the
+  // method.
   test("of methods are refused with the name of the method", async () => {
     await using network = berth.testNetwork();
     const flow = Promise.withResolvers<berth.DatagramFlow>();

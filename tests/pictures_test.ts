@@ -23,8 +23,8 @@ describe("docs/images", () => {
     }
   });
 
-  // A picture that no page shows is seen by nobody.
-  test("is on its page, each with a text instead", () => {
+  // Every picture is shown on a page.
+  test("is on its page, with an alternative text", () => {
     const page = readFileSync(join(ROOT, "docs/dashboard.md"), "utf8");
     const shown = [...page.matchAll(/!\[([^\]]+)\]\((images\/[^)]+)\)/g)]
       .map(([, , path]) => `docs/${path}`);

@@ -21,8 +21,7 @@ const product = sourceFiles(...PRODUCT);
 const all = [...product, ...sourceFiles("tests", "release")];
 
 describe("layers", () => {
-  // A packet passes the layers in one direction: a reader of a file knows that all it uses lies
-  // below.
+  // A reader of a file knows that everything it uses is in a lower layer.
   test("imports point down", () => {
     const offenders = product.flatMap((file) => {
       const layer = layerOf(file.path);
@@ -37,7 +36,7 @@ describe("layers", () => {
     expect(offenders).toEqual([]);
   });
 
-  // Types count too: a file can be understood with the files that it imports.
+  // Imports of types count too, so that a file can be understood with the files that it imports.
   test("no files of the core import each other in a circle", () => {
     expect(importCycles(product.filter(({ path }) => isIn(path, "core") && path !== API_TYPES)))
       .toEqual([]);
@@ -125,7 +124,7 @@ describe("sources", () => {
     expect(opening.filter((name) => !/^(open|connect)[A-Z]/.test(name))).toEqual([]);
   });
 
-  // Unfinished work belongs in the issue tracker, a test that does not run belongs nowhere.
+  // Unfinished work belongs in the issue tracker, and every test has to run.
   test("nothing is left unfinished", () => {
     const marks = /\b(TODO|FIXME|XXX|HACK)\b/g;
     const unrun = /\b(test|it|describe)\.(skip|only|todo|skipIf|if)\b/g;
@@ -147,7 +146,7 @@ describe("sources", () => {
 });
 
 describe("size", () => {
-  // Middleware is small, or it is a plugin. Comments and empty lines do not count.
+  // Larger middleware should be a plugin. Comments and empty lines do not count.
   test("a middleware has fewer than 60 lines of code", () => {
     const middleware = product.filter(({ path }) => isIn(path, "plugins/middleware"));
     const long = middleware

@@ -4,13 +4,13 @@ import { describe, expect, test } from "bun:test";
 import { MADE_PAGES, siteContent, sitePath } from "../docs/site/content.ts";
 import { filePaths, ROOT } from "./support/source_files.ts";
 
-/** A repository in memory. */
+/** The content of a repository in memory. */
 function contentOf(texts: Readonly<Record<string, string>>) {
   const pages = Object.keys(texts).filter((path) => path.endsWith(".md"));
   return siteContent({ pages, read: (path) => texts[path] });
 }
 
-/** The real one. */
+/** The content of this repository. */
 const own = siteContent({
   pages: [
     ...["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", "examples/README.md"],
@@ -54,7 +54,7 @@ describe("siteContent", () => {
     ]);
   });
 
-  // The host of the repository chooses by the colour scheme, the site has one picture.
+  // The repository's host chooses a picture by colour scheme; the site shows only one.
   test("shows the light one of two pictures", () => {
     const picture =
       '<picture>\n  <source srcset="i/d.png">\n  <img alt="Demo" src="i/l.png">\n</picture>\n';
@@ -63,7 +63,7 @@ describe("siteContent", () => {
     expect([...files]).toEqual([["i/l.png", "docs/i/l.png"]]);
   });
 
-  // What the program writes is worth more to a reader than the program; a picture may lead there.
+  // On the site, a link to a program leads to the page that the program writes; a picture can be such a link.
   test("lets links to a program lead to the page that it writes", () => {
     const program = "examples/browser/network_page.ts";
     const image = '<picture>\n  <img alt="Net" src="i/l.png">\n</picture>';
@@ -80,7 +80,7 @@ describe("siteContent", () => {
     expect([...files.keys()]).toEqual(["i/b.png", "deep/i/l.png"]);
   });
 
-  // They are examples, not links; and comments are for editors of the page.
+  // Links in code are examples, and comments are for editors of the page.
   test("leaves code alone and removes comments", () => {
     const { pages } = contentOf({
       "docs/a.md": "<!-- Written by x. -->\n\n```ts\n[a](b.md)\n```\n",
@@ -134,13 +134,13 @@ describe("the site of this repository", () => {
     expect(places.size).toBeGreaterThan(60);
   });
 
-  // The first thing that a visitor can try needs nothing but the browser.
+  // A visitor can try the network without installing anything.
   test.each(["readme.md", "index.md"])("%s shows the network that runs in a page", (page) => {
     const [first] = own.pages.get(page)!.split("## As a library");
     expect(first).toMatch(/\[!\[[^\]]+\]\(\S+\.png\)\]\(\.\/network\.html\)/);
   });
 
-  // A page that is not there can be found by search only.
+  // A page that is not in the navigation could only be found by search.
   test("has every page in the navigation", () => {
     const listed = own.sidebar.flatMap(({ items }) =>
       items.map(({ link }) => `${link.slice(1)}.md`)

@@ -262,7 +262,7 @@ function candidateCost(instances: number): number {
   return cost * instances / Math.min(instances, MAX_INSTANCES);
 }
 
-/** Microseconds of a call, after as many to warm up; the least of five runs. */
+/** Microseconds per call: the minimum of five runs, after `count` calls to warm up. */
 function timeOf(count: number, call: () => unknown): number {
   let least = Infinity;
   for (let run = 0; run < 6; run++) {

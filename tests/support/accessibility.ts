@@ -1,5 +1,6 @@
 /**
- * Whether everybody can use a page: what axe-core finds wrong with it, and what the keyboard does not reach.
+ * Checks the accessibility of a page: the violations that axe-core finds, and controls that the keyboard does not
+ * reach.
  *
  * @module
  */
@@ -9,7 +10,7 @@ import type { Tab } from "./chromium.ts";
 
 const AXE = createRequire(import.meta.url).resolve("axe-core/axe.min.js");
 
-/** The rules that elements break, with their markup. */
+/** The rules that elements violate, with the elements' markup. */
 export async function violations(tab: Tab): Promise<readonly string[]> {
   await tab.evaluate(`${readFileSync(AXE, "utf8")}; 0`);
   const found = await tab.evaluate(`axe.run().then(({ violations }) =>

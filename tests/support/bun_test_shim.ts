@@ -18,7 +18,7 @@ export { expect } from "expect";
 
 /** A test or a hook. */
 export type TestBody = () => void | Promise<unknown>;
-/** Milliseconds, or an object that holds them. */
+/** A time limit in milliseconds, directly or in an object. */
 export type TestOptions = number | { timeout?: number };
 
 /** Default time limit of a test; `node:test` has none. */

@@ -14,7 +14,7 @@ const FLAGS = [
   "--disable-gpu",
   "--disable-dev-shm-usage",
   "--no-first-run",
-  // No connection but to the test's server.
+  // Connections only to the test's server.
   "--disable-background-networking",
   "--disable-component-update",
   "--disable-sync",
@@ -41,7 +41,7 @@ export class Chromium implements AsyncDisposable {
     });
   }
 
-  /** Starts it; requires `"program:chromium"`. */
+  /** Starts a browser; requires `"program:chromium"`. */
   static async open(...flags: readonly string[]): Promise<Chromium> {
     const profile = mkdtempSync(join(tmpdir(), "berth-chromium-"));
     const command = ["chromium", ...FLAGS, ...flags, `--user-data-dir=${profile}`, "about:blank"];
@@ -65,7 +65,7 @@ export class Chromium implements AsyncDisposable {
     return tab;
   }
 
-  /** Ends it and removes its profile. */
+  /** Ends the browser and removes its profile. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#ask("Browser.close", {});
     await this.#program.finish(10_000);

@@ -8,10 +8,10 @@ import { runInNewContext } from "node:vm";
 
 declare const Bun: { gc(force: boolean): void } | undefined;
 
-/** Bytes of the objects that are left after the collector has run. */
+/** Size in bytes of the objects that are left after the collector has run. */
 export async function collectedHeap(): Promise<number> {
   const collect = typeof Bun === "undefined" ? exposedCollector() : () => Bun!.gc(true);
-  // What waits for a turn of the event loop, or for a finalizer, is garbage afterwards.
+  // Objects that wait for a turn of the event loop or for a finalizer are garbage afterwards.
   for (let turn = 0; turn < 3; turn++) {
     await new Promise((resolve) => setTimeout(resolve, 0));
     collect();
@@ -21,7 +21,7 @@ export async function collectedHeap(): Promise<number> {
   return ((await import(name)) as { heapStats(): { heapSize: number } }).heapStats().heapSize;
 }
 
-/** Works without `--v8-flags=--expose-gc`, in which the test runner would have to be started. */
+/** Exposes the collector at run time, so that the test runner need not be started with `--v8-flags=--expose-gc`. */
 function exposedCollector(): () => void {
   setFlagsFromString("--expose-gc");
   return runInNewContext("gc") as () => void;

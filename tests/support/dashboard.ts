@@ -16,17 +16,17 @@ import type { OpenConnection } from "../../core/api/types.ts";
 /** The token of the API. */
 export const DASHBOARD_TOKEN = "a token for the tests";
 
-/** What the service of a {@link TestDashboard} consists of. */
+/** The stacks or connections of the service of a {@link TestDashboard}. */
 export interface DashboardSource {
   connections(): readonly OpenConnection[];
   stats(): Readonly<Record<string, number>>;
 }
 
-/** Other than usual of a {@link TestDashboard}. */
+/** Options of a {@link TestDashboard}. */
 export interface DashboardOptions {
   /** For updates. */
   readonly clock?: Clock;
-  /** A Unix socket instead of a port; there is no page then. */
+  /** A Unix socket instead of a port; without a port there is no page. */
   readonly socket?: string;
 }
 

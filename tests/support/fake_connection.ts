@@ -1,12 +1,12 @@
 /**
- * Open connections without a stack, as `stack.connections()` describes them.
+ * Creates open connections without a stack, in the form of `stack.connections()`.
  *
  * @module
  */
 import type { OpenConnection, TcpStats } from "../../core/api/types.ts";
 import { emptyEventLog } from "./empty_event_log.ts";
 
-/** What of a {@link fakeConnection} is not the default. */
+/** Options of {@link fakeConnection}. */
 export interface FakeConnectionOptions {
   /** The port of the peer, at 10.0.0.2. */
   readonly port: number;

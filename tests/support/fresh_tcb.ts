@@ -1,5 +1,5 @@
 /**
- * A connection in no stack, for tests of single functions.
+ * Creates a connection without a stack, for tests of single functions.
  *
  * @module
  */

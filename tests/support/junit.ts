@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Number of tests by outcome. */
+/** The number of tests by outcome. */
 export interface Tally {
   passed: number;
   failed: number;
@@ -14,12 +14,12 @@ export interface Tally {
 interface TestCase {
   /** With the names of the groups around it on Deno. */
   readonly name: string;
-  /** Only Bun reports it; on Deno a group can have its name. */
+  /** The file, which only Bun reports. */
   readonly file: string | undefined;
   /** What the report says below it: the message of a failure. */
   readonly body: string;
   readonly outcome: keyof Tally;
-  /** The failure only reports that a nested test failed. */
+  /** Whether the failure only reports that a nested test failed. */
   readonly repeatsFailure: boolean;
 }
 

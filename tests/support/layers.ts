@@ -9,7 +9,7 @@
 export interface Layer {
   readonly folder: string;
   readonly holds: string;
-  /** Folders, files and packages that it may import besides itself; `undefined`: everything. */
+  /** Folders, files and packages that it may import besides itself; `undefined` for everything. */
   readonly imports: readonly string[] | undefined;
 }
 

@@ -15,7 +15,7 @@ export interface LongTests {
   readonly isAlone?: true;
 }
 
-/** The longest; so are all others that start programs. `deno task test:all` and CI run these too. */
+/** The longest tests. All other tests that start programs are long, too. `deno task test:all` and CI run these too. */
 export const LONG_TESTS: readonly LongTests[] = [
   { path: "tests/e2e/", what: "the service as a process, with other programs", isAlone: true },
   { path: "tests/differential/", what: "the kernel as the peer", isAlone: true },

@@ -3,7 +3,7 @@ import { describeLeftOut, isAlone, isLong, LONG_TESTS } from "./long_tests.ts";
 import { filePaths } from "./source_files.ts";
 
 describe("LONG_TESTS", () => {
-  // A renamed folder would come back into the short run unnoticed.
+  // Otherwise a renamed folder would return to the short run unnoticed.
   test("names folders and files that have tests", () => {
     const files = filePaths(["tests"], "_test.ts");
     for (const { path } of LONG_TESTS) {
@@ -21,14 +21,14 @@ describe("LONG_TESTS", () => {
     expect(isLong("tests/e2e/tcp_test.ts")).toBe(true);
   });
 
-  // The time of a program is not in the time of its test: starting the service takes most of a second.
+  // Tests that start programs count as long: starting the service alone takes most of a second.
   test("has the tests that start programs", () => {
     expect(isLong("tests/adapters/service/cli/tools/tools_test.ts")).toBe(true);
     expect(isLong("tests/support/test_groups_test.ts")).toBe(true);
     expect(isLong("tests/adapters/service/cli/table_test.ts")).toBe(false);
   });
 
-  // Simulations only compute, and fill the other core.
+  // Simulations only compute, so they can run next to other tests.
   test("says which need the machine for themselves", () => {
     expect(isAlone("tests/e2e/tcp_test.ts")).toBe(true);
     expect(isAlone("tests/adapters/service/cli/tools/tools_test.ts")).toBe(true);
@@ -36,7 +36,7 @@ describe("LONG_TESTS", () => {
     expect(isAlone("tests/core/wire/seq_test.ts")).toBe(false);
   });
 
-  // Whoever reads "passed" at the end has to see what did not run, each file of it.
+  // A reader of "passed" at the end has to see every file that did not run.
   test("are all named at the end of a run without them, by folder or by file", () => {
     const lines = describeLeftOut([
       ...["tests/e2e/a_test.ts", "tests/e2e/b_test.ts", "tests/catalogue_test.ts"],

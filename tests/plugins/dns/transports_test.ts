@@ -133,7 +133,7 @@ describe("dns that forwards", () => {
     expect(await silent.ask("x.example", "A")).toBe("SERVFAIL rd ra");
   });
 
-  // Longer than the idle timeout of clients.
+  // The upstream's timeout may be longer than the idle timeout of clients.
   test("waits for upstreams for their whole timeout", async () => {
     const options = { upstreams: ["9.9.9.9", "9.9.9.8"], timeoutMs: 12_000 };
     await using pair = new DnsPair(options, (q, _, who) => {

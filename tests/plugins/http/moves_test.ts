@@ -77,7 +77,7 @@ describe("http connections that move", () => {
     client.abort();
   });
 
-  // The answer belongs to the server that has got the request.
+  // The server that has received a request has to answer it.
   test("stay while a request is being served", async () => {
     await using net = new ThreeStacks();
     serve(net);
@@ -116,7 +116,7 @@ describe("WebSockets that move", () => {
     client.abort();
   });
 
-  // A message of which only a part has arrived is the old server's.
+  // The old server has to receive the rest of a message that has begun to arrive.
   test("stay in the middle of a message", async () => {
     await using net = new ThreeStacks();
     serve(net);

@@ -18,14 +18,14 @@ describe("the manifest of the npm package", () => {
     expect(manifest.exports["."]).toEqual({ types: "./mod.d.ts", default: "./mod.js" });
   });
 
-  // An installation costs a user nothing that only the tests need.
+  // Users do not install what only the tests need.
   test("has no development dependency and no script", () => {
     expect(manifest.dependencies).toEqual(read("package.json").dependencies);
     expect(Object.keys(manifest)).not.toContain("devDependencies");
     expect(Object.keys(manifest)).not.toContain("scripts");
   });
 
-  // What was tested is what a user gets.
+  // Users get the versions that were tested.
   test("pins its dependencies", () => {
     const loose = Object.values(manifest.dependencies).filter((one) => !/^\d/.test(String(one)));
     expect(loose).toEqual([]);

@@ -193,7 +193,7 @@ function judgeSide(
     `${name} ${text}: ${JSON.stringify({ plan, result, error: String(error), peerPlan, peer })}`;
   if (wrongAt !== undefined) return fault(`got a wrong byte at ${wrongAt}`);
   if (sawEnd && !peer.ended) return fault("saw an end that was not sent");
-  if (sawEnd && received !== peerPlan.size) return fault("saw an end before everything had come");
+  if (sawEnd && received !== peerPlan.size) return fault("saw an end before all data had arrived");
   if (resets) return undefined;
   if (plan.ending === "leaves") return undefined;
   if (received !== peerPlan.size) return fault("did not get everything");

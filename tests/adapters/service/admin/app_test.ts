@@ -103,7 +103,7 @@ function admin(options: Parameters<typeof adminApp>[1] = {}) {
 const JSON_BODY = { "Content-Type": "application/json" };
 
 describe("the admin API", () => {
-  // Text for Prometheus where the setting turns it on; otherwise the answer says how.
+  // With the setting, the answer is text for Prometheus; without it, the answer says how to turn metrics on.
   test("serves metrics if they are on", async () => {
     const { app, target } = admin();
     const off = await app.request("http://localhost/metrics");
@@ -118,7 +118,7 @@ describe("the admin API", () => {
     expect((await app.request("http://localhost/metrics?names=x")).status).toBe(400);
   });
 
-  // After the file was renamed; without a file there is nothing to do.
+  // The log file is reopened after it was renamed; without a file the answer is 404.
   test("opens the log file again", async () => {
     const { send, did, logToStderr } = admin();
     expect(await send("POST", "/reopen")).toEqual({ status: 200, body: { reopened: true } });
@@ -160,7 +160,7 @@ describe("the admin API", () => {
     expect(did.length).toBe(3);
   });
 
-  // Alive in any case; ready unless it is reloading or draining.
+  // /livez always answers 200; /readyz does unless the service is reloading or draining.
   test("says whether the service is ready", async () => {
     const { send, reloading, did } = admin();
     expect(await send("GET", "/livez")).toEqual({ status: 200, body: { ok: true } });
@@ -195,7 +195,7 @@ describe("the admin API", () => {
     });
   });
 
-  // A body that cannot be used changes nothing and is explained.
+  // A body that cannot be used changes nothing, and the answer says what is wrong with it.
   test("changes the configuration", async () => {
     const { send, did } = admin();
     const put = (body: string, headers: Record<string, string> = JSON_BODY) =>
@@ -262,7 +262,7 @@ describe("the admin API", () => {
     expect((await send("GET", "/stats")).body).toEqual({ packetsIn: 7 });
   });
 
-  // Each route is in the document, and what it names exists.
+  // The document has every route, and no route that does not exist.
   test("describes itself", async () => {
     const { app, send, target } = admin();
     (target.service as { settings: Settings }).settings = { ...SETTINGS, metrics: true };
@@ -342,7 +342,7 @@ describe("requests of web pages", () => {
     expect(did).toEqual([]);
   });
 
-  // Rebinding needs a name: any address is accepted where the token is required, and names that are listed.
+  // Rebinding needs a name, so any address is accepted if the token is required, and so are listed names.
   test.each([
     ["192.0.2.1", 200],
     ["192.0.2.1:9000", 200],
@@ -379,7 +379,7 @@ describe("requests of web pages", () => {
 });
 
 describe("the token", () => {
-  // Of every path, also of /livez and of one that does not exist.
+  // Every path requires it, even /livez and a path that does not exist.
   test("is required", async () => {
     const { send } = admin({ token: TOKEN });
     const get = async (path: string, authorization?: string) => {

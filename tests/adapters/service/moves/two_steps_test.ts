@@ -107,7 +107,7 @@ describe("a move in two steps", () => {
     expect(services.sent.filter((type) => type === "packet").length).toBeGreaterThan(70);
   });
 
-  // Whatever was not handed over continues at the sender, however far the move had come.
+  // Connections that were not handed over continue at the sender, whatever the step at which the move ended.
   test.each(
     [
       ["ask", 1, "before"],
@@ -151,7 +151,7 @@ describe("a move in two steps", () => {
     expect(services.owned[0]).toBe(100 - report.moved - report.lost);
   });
 
-  // No connection is frozen for it.
+  // No connection is frozen for a receiver that hangs.
   test("leaves the connections if the receiver hangs", async () => {
     await using services = new TwoServices();
     const sockets = await services.connect(20);
@@ -181,7 +181,7 @@ describe("a move in two steps", () => {
     for (const socket of sockets) await services.net.run(exchange(socket));
   });
 
-  // It has had the connections since their commit, so that nobody else may continue them.
+  // The receiver has owned the connections since their commit, so nobody else may continue them.
   test("waits for a receiver that stops in the middle of a batch", async () => {
     await using services = new TwoServices();
     const sockets = await services.connect(70);
@@ -206,7 +206,7 @@ describe("a move in two steps", () => {
     expect(stayed).toBe(70 - moved - lost);
   });
 
-  // Each batch would be frozen for as long.
+  // Otherwise each batch would be frozen until the receiver answers.
   test("leaves the connections if the receiver answers too late each time", async () => {
     await using services = new TwoServices();
     const sockets = await services.connect(70);
@@ -228,7 +228,7 @@ describe("a move in two steps", () => {
     for (const socket of sockets) await services.net.run(exchange(socket));
   });
 
-  // The reason is that of the receiver, and the connection goes on.
+  // The report has the receiver's reason, and the connection continues.
   test("leaves connections that the receiver cannot have", async () => {
     await using services = new TwoServices();
     const [socket] = await services.connect(1);

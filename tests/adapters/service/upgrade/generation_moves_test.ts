@@ -107,7 +107,8 @@ async function exchange(socket: TcpSocket): Promise<void> {
 const NEEDS = ["native-sockets"] as const;
 
 describe("moves to the new process of an upgrade", () => {
-  // The device's packets reach the new process, which continues all of them; the old one knows none any more.
+  // The device's packets reach the new process, which continues all connections; the old one no longer knows any of
+  // them.
   testRequiring(NEEDS, "take everything that can move", async () => {
     await using run = new Processes();
     const sockets = await run.connect(30);
@@ -118,7 +119,7 @@ describe("moves to the new process of an upgrade", () => {
     for (const socket of sockets) await run.net.run(exchange(socket));
   });
 
-  // A plugin that is busy for a while: the connection follows, at longer and longer intervals.
+  // While a plugin is busy, its connection is tried again at longer and longer intervals.
   testRequiring(NEEDS, "are tried again later", async () => {
     let isBusy = true;
     const echoing = echo();
@@ -137,8 +138,8 @@ describe("moves to the new process of an upgrade", () => {
     expect(attempts).toBeLessThan(150);
   });
 
-  // The new process is killed while eight connections are on their way: those are lost, since it may have
-  // answered their peers, and all others continue in the old one.
+  // The new process is killed while eight connections are being moved: these are lost, because it may have answered
+  // their peers, and all others continue in the old process.
   testRequiring(NEEDS, "lose at most one batch if it is killed", async () => {
     await using run = new Processes();
     const sockets = await run.connect(40);
@@ -175,7 +176,7 @@ describe("moves to the new process of an upgrade", () => {
     expect(left + moved).toBeLessThanOrEqual(20);
   });
 
-  // Neither a thawed connection nor an open descriptor remains of them.
+  // They leave neither a thawed connection nor an open descriptor behind.
   testRequiring(NEEDS, "refuse what is malformed, and close its descriptors", async () => {
     await using run = new Processes();
     const answers: MoveMessage["type"][] = [];
@@ -211,7 +212,7 @@ describe("moves to the new process of an upgrade", () => {
   });
 });
 
-// It belongs to somebody in the old process.
+// Code in the old process holds such a connection.
 testRequiring(NEEDS, "a connection that no plugin serves stays", async () => {
   await using run = new Processes();
   const listener = run.net.servers[0].listen({ port: 80 });

@@ -215,7 +215,7 @@ export function socketConformance(
         expect(socket.tryWrite(bytes("a"))).toBe(0);
       });
 
-      // As pipeTo ends.
+      // This is how pipeTo ends.
       test("closing writable is closeWrite, aborting it is abort", async () => {
         const writer = socket.writable.getWriter();
         await run(writer.write(bytes("abc")));
@@ -450,7 +450,7 @@ export function socketConformance(
         if (!socket.upgraded) expect({ bytesIn, bytesOut }).toEqual({ bytesIn: 20, bytesOut: 10 });
       });
 
-      // The property is a snapshot.
+      // `state` is a snapshot.
       test("state follows the peer's FIN (RFC 9293 figure 5)", async () => {
         await run(peer.closeWrite());
         expect(await run(readText(socket))).toBe("");

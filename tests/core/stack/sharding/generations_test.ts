@@ -281,7 +281,7 @@ class Network {
     return moved;
   }
 
-  /** Delivers a packet to the newest process, and then to whichever it is passed on to. */
+  /** Delivers a packet to the newest process, and to the processes that it is passed on to. */
   deliver(packet: Bytes): void {
     let [at, asked, checksum] = [this.processes.at(-1)!, NO_PROCESS_ASKED, "full" as const] as [
       Process,

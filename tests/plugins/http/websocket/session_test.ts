@@ -379,7 +379,7 @@ async function open(
   await settle();
   let early = "";
   if (serveOptions.collect === false) {
-    // The handshake's answer alone: it ends the first write.
+    // The first write ends with the handshake's answer.
     const buffer = new Uint8Array(500);
     for (let at = 0; !early.endsWith("\r\n\r\n"); at++) {
       await served.client.read(buffer.subarray(at, at + 1));

@@ -69,7 +69,7 @@ describe("the access log of http", () => {
     return pathname === "/fault" ? Promise.reject(new Error("fault")) : new Response("ahoy");
   };
 
-  // The bytes are those of the content: neither the head, nor the frames of chunked, nor of HEAD.
+  // `bytes` counts only content: not the head, not the framing of chunked, and nothing for HEAD.
   test("has a line for each request", async () => {
     await using pair = new StackPair();
     pair.server.use(80, http({ fetch }, options));
@@ -99,7 +99,7 @@ describe("the access log of http", () => {
     expect(lines.length).toBe(6);
   });
 
-  // Behind a proxy the client is the one in the header.
+  // Behind a proxy, the line has the client from the header.
   test("names the client behind a proxy", async () => {
     await using pair = new StackPair();
     pair.server.use(80, proxyProtocol({ trusted: ["10.0.0.1"] }), http({ fetch }, options));
@@ -110,7 +110,7 @@ describe("the access log of http", () => {
     expect(linesOf(pair)).toEqual(['192.0.2.7 - - [T] "GET / HTTP/1.0" 200 4']);
   });
 
-  // Without the option nothing is written.
+  // Without the option, no line is written.
   test("is off by default", async () => {
     await using pair = new StackPair();
     pair.server.use(80, http({ fetch }));

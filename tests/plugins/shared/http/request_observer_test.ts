@@ -73,7 +73,7 @@ describe("the metrics of http", () => {
     expect(requestsOf(plugin)["4xx"]!.count).toBe(1);
   });
 
-  // Three streams on one connection of http2, behind detect, which passes on what its plugins count.
+  // Three streams of one HTTP/2 connection behind detect, which passes on the metrics of its plugins.
   test("are the same over HTTP/2 and behind detect", async () => {
     const [here, there] = linkPair();
     await using server = createStack({ link: here, addresses: ["10.0.0.1/24"] });
