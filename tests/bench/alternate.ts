@@ -36,7 +36,7 @@ export interface Measured {
   readonly load: string;
   readonly unit: string;
   readonly target: string;
-  /** Median of the rounds; `undefined` if all have failed. */
+  /** Median of the rounds; `undefined` if all rounds have failed. */
   readonly median?: number | undefined;
   readonly least?: number | undefined;
   readonly most?: number | undefined;
@@ -50,7 +50,7 @@ export interface AlternateOptions {
   readonly rounds: number;
   /** Command prefix to enter the network of the targets. */
   readonly enter: readonly string[];
-  /** Whether to start with a round that does not count. */
+  /** Whether to start with a warm-up round that does not count. */
   readonly warmsUp?: boolean;
 }
 

@@ -1,8 +1,8 @@
 /**
- * Compares the service with the alternatives that a user would choose, alternating: `around.ts
- * [SECONDS] [ROUNDS] [ROWS]`. ROWS limits it to rows whose group or name contains this text. Peers
- * that are not installed are left out, with a line on stderr. All of it runs in network namespaces
- * that end with it. Prints a line of JSON for each row and target.
+ * Compares the service with the alternatives that a user would choose, alternating: `around.ts [SECONDS] [ROUNDS]
+ * [ROWS]`. ROWS limits it to rows whose group or name contains this text. Peers that are not installed are left out,
+ * with a line on stderr. Everything runs in network namespaces that end with this program. Prints a line of JSON for
+ * each row and target.
  *
  * @module
  */

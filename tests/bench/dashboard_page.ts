@@ -1,9 +1,9 @@
 /**
- * How long a person waits for a service with many connections: `dashboard_page.ts [CONNECTIONS] [RUNS]`. Prints a
- * line of JSON with medians in milliseconds: from the navigation to the first page of the dashboard in Chromium
- * (25 rows, signed in), until `ss` has printed every connection, its start included, which `--help` has too, and
- * a refresh of `top`. The connections are fakes, so that the figures are those of the admin API, the page and the
- * commands.
+ * Measures how long a person waits for a service with many connections: `dashboard_page.ts [CONNECTIONS] [RUNS]`.
+ * Prints a line of JSON with medians in milliseconds: from the navigation to the first page of the dashboard in
+ * Chromium (25 rows, signed in), until `ss` has printed every connection, the same for `--help` as the cost of
+ * starting, and for a refresh of `top`. The connections are fakes, so that the figures are those of the admin API,
+ * the page and the commands.
  *
  * @module
  */
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
   });
 }
 
-/** Opens the page in a new tab so many times. */
+/** Opens the page in a new tab `runs` times. */
 async function pages(dashboard: TestDashboard, runs: number): Promise<readonly number[]> {
   await using browser = await Chromium.open();
   const times: number[] = [];
@@ -77,7 +77,7 @@ async function pages(dashboard: TestDashboard, runs: number): Promise<readonly n
   return times;
 }
 
-/** Runs a command so many times. */
+/** Runs a command `runs` times. */
 async function commandTimes(args: readonly string[], runs: number): Promise<readonly number[]> {
   const times: number[] = [];
   for (let run = 0; run < runs; run++) {
@@ -91,7 +91,7 @@ async function commandTimes(args: readonly string[], runs: number): Promise<read
   return times;
 }
 
-/** Takes what `top` shows so many times. */
+/** Takes `runs` samples as `top` does. */
 async function refreshes(service: AdminClient, runs: number): Promise<readonly number[]> {
   const sampler = new Sampler(service, () => performance.now());
   const query = { filter: "", sort: "outRate", descending: true, offset: 0, limit: 40 };

@@ -4,7 +4,7 @@
  * @module
  */
 
-/** From setting a timer of 1 ms to its call, in milliseconds. */
+/** Times from setting a timer of 1 ms to its call, in milliseconds. */
 export interface Delays {
   timers: number;
   p50: number;

@@ -1,7 +1,7 @@
 /**
- * Measures the service on a TUN device with real clients on kernel sockets, on Deno and on Bun,
- * alternating with the kernel behind a veth pair: `end_to_end.ts [SECONDS] [ROUNDS]`. All of it
- * runs in two network namespaces that end with it. Prints a line of JSON for each load and target.
+ * Measures the service on a TUN device with real clients on kernel sockets, on Deno and on Bun, alternating with the
+ * kernel behind a veth pair: `end_to_end.ts [SECONDS] [ROUNDS]`. Everything runs in two network namespaces that end
+ * with this program. Prints a line of JSON for each load and target.
  *
  * @module
  */
@@ -68,7 +68,7 @@ async function startService(
 
 const HELLO = "./tests/bench/programs/hello.ts";
 
-/** Each has its own address, since they share the namespace. */
+/** Starts the servers on the kernel. Each has its own address, since they share the namespace. */
 async function startKernelHttp(
   namespace: Namespace,
   runtime: Runtime,

@@ -1,7 +1,7 @@
 /**
- * Does the event loop stay responsive while a stack moves bulk data? Runs with the runtime that runs
- * this, in a network namespace of its own, and prints a line of JSON for each load: how long a timer of
- * 1 ms takes in the stack's process and, for comparison, in one that does nothing on the same machine.
+ * Measures whether the event loop stays responsive while a stack moves bulk data. Runs on the current runtime in a
+ * separate network namespace, and prints a line of JSON for each load: how long a timer of 1 ms takes in the stack's
+ * process and, for comparison, in an idle process on the same machine.
  *
  *     deno run -A tests/bench/event_loop.ts
  *     bun tests/bench/event_loop.ts

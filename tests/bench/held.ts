@@ -41,7 +41,7 @@ async function main(): Promise<void> {
   report("connections reset at once", { connections, ...await measureReset(connections) });
 }
 
-/** Measures their cost while they are open; none may be left at the end. */
+/** Measures the cost of open connections; none may be left at the end. */
 async function measureHeld(connections: number): Promise<Readonly<Record<string, number>>> {
   await using namespace = await Namespace.open();
   // By default the last timer of a connection expires after a minute.
@@ -76,7 +76,10 @@ async function measureHeld(connections: number): Promise<Readonly<Record<string,
   };
 }
 
-/** Most of the RSTs overflow the device's queue: keep-alive ends the other connections. */
+/**
+ * Measures the end of all clients at once. Most of their RSTs overflow the device's queue, so keep-alive ends those
+ * connections.
+ */
 async function measureReset(connections: number): Promise<Readonly<Record<string, number>>> {
   await using namespace = await Namespace.open();
   // At most ten probes a millisecond.
@@ -236,7 +239,7 @@ class Clients {
   }
 }
 
-/** Not one connection may fail. */
+/** Gives a command to a program; no connection may fail. */
 async function order(servant: Servant, line: string): Promise<void> {
   const { failures, first } = await servant.ask<{ failures: number; first?: string }>(line);
   if (failures > 0) throw new Error(`${line}: ${failures} failed: ${first}`);

@@ -4,7 +4,7 @@ import { testRequiring } from "../support/requirements.ts";
 import { ROOT } from "../support/source_files.ts";
 
 const CONNECTIONS = 2000;
-/** Maximum per connection after an echo; the most are Deno's suspended handlers. */
+/** Maximum number of bytes per connection after an echo; Deno's suspended handlers take most of them. */
 const PER_CONNECTION = 2048;
 /** Allowance for memory of the server itself, in addition to the maximum per connection. */
 const SERVER_SHARE = 256;

@@ -1,5 +1,6 @@
 /**
- * What clients notice when instances behind one address come and go, in network namespaces with plain multipath routes:
+ * Measures what clients notice when instances behind one address start and end, in network namespaces with plain
+ * multipath routes:
  *
  *     many_machines.ts [--connections 10000] [--runs 5] [--runtimes Deno,Bun] [--profiles local,internet]
  *         [--peers on|off]

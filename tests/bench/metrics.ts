@@ -1,8 +1,8 @@
 /**
- * The cost of metrics: `metrics.ts [CONNECTIONS] [ROUNDS]`. Prints two lines of JSON: how long a scrape takes
- * while so many connections are open, and how many HTTP requests a stack serves in a second of processor
- * time, with its clients in the same thread, while they are measured and scraped once a second, and while
- * they are not. Processor time, because the difference is smaller than that between two runs.
+ * Measures the cost of metrics: `metrics.ts [CONNECTIONS] [ROUNDS]`. Prints two lines of JSON: how long a scrape
+ * takes with that many open connections, and how many HTTP requests a stack serves in a second of processor time,
+ * with its clients in the same thread, with metrics that are scraped once a second, and without metrics. It measures
+ * processor time, because two runs differ by more than the cost of metrics.
  *
  * @module
  */
@@ -89,7 +89,7 @@ async function measureThroughput(rounds: number): Promise<Readonly<Record<string
   const measured = await startClients();
   const scrape = scraper(measured.server);
   await scrape();
-  /** Of each second, which has one scrape. */
+  /** Requests in each second, which has one scrape. */
   const seconds: { off: number; on: number }[] = [];
   for (let second = -WARM_UP; second < rounds / SCRAPE_EVERY; second++) {
     const off = { requests: 0, seconds: 0 };
@@ -119,8 +119,8 @@ async function measureThroughput(rounds: number): Promise<Readonly<Record<string
 }
 
 /**
- * What measuring adds to a request in turns of {@link CLIENTS}, alone: on a busy machine the difference of two runs is
- * mostly noise.
+ * Measures only what metrics add to a request in turns of {@link CLIENTS}, because on a busy machine the difference
+ * between two runs is mostly noise.
  */
 async function observed(rate: number): Promise<Readonly<Record<string, number>>> {
   const observer = new RequestObserver(undefined);

@@ -136,9 +136,9 @@ function headers(): Readonly<Record<string, number>> {
 }
 
 /**
- * What it costs each time that a connection could have an event log, with the loop around it: the least processor time
- * of several rounds, since the check is shorter than the noise of other programs. Several stacks, since the compiler
- * would make the check once for one.
+ * The cost of checking whether a connection has an event log, including the loop around the check. It is the minimum
+ * processor time of several rounds, because other programs' noise is larger than the check. There are several stacks,
+ * because the compiler would make the check only once for a single one.
  */
 function checkOfLogs(): number {
   const stacks = Array.from({ length: 16 }, () => new EventLogs());

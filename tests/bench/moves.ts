@@ -228,16 +228,17 @@ while (performance.now() < until) {
   from.say(`unix:${servers[to].socket}`);
   const move = JSON.parse(await from.line(/report (.*)\n/)) as Move;
   moves.push({ ...move, ms: performance.now() - began });
-  // The route is that of all connections.
+  // All connections have the same route.
   if (move.stayed > 0) continue;
   routed.to = to;
-  // Packets on their way to the first server are passed on.
+  // The first server passes on packets that still reach it.
   await new Promise((resolve) => setTimeout(resolve, 1000));
   from.say("release");
   await new Promise((resolve) => setTimeout(resolve, 1000));
 }
 clearInterval(timer);
-// Whatever was lost is retransmitted, and an overloaded machine has packets queued: waits while echoes arrive.
+// Waits as long as echoes arrive, because lost packets are retransmitted and an overloaded machine has queued
+// packets.
 const stopped = performance.now();
 const isWaiting = () => clients.some((each) => each.outstanding > 0);
 for (let before = -1, quiet = performance.now(); isWaiting();) {

@@ -1,11 +1,10 @@
 /**
- * The cost of being observed: requests per second, and processor time per request, of a service that nobody
- * observes ("alone"), with a dashboard open, with metrics that are on but not scraped any more ("counted"), and
- * with metrics that are scraped every five seconds, three times as often as Prometheus does by default. Prints a
- * line of JSON with medians, and each as a share of "alone", by pairs of the same round. Processor time is the
- * better measure, since it includes what other cores do and changes less on a busy machine; that of two processes
- * of the same kind differs by a few percent, so that a run can start several pairs of them. Needs wrk, and Linux
- * for the processor time.
+ * Measures the cost of observing a service: requests per second and processor time per request without an observer
+ * ("alone"), with an open dashboard, with metrics that are on but no longer scraped ("counted"), and with metrics
+ * that are scraped every five seconds, three times as often as Prometheus does by default. Prints a line of JSON with
+ * medians, and each as a share of "alone", by pairs of the same round. Processor time is the better measure, since it
+ * includes what other cores do and changes less on a busy machine; two processes of the same kind differ by a few
+ * percent, so a run can start several pairs. Needs wrk, and Linux for the processor time.
  *
  *     bun tests/bench/observers.ts [Deno|Bun] [ROUNDS] [SECONDS] [PROCESSES]
  *
@@ -62,7 +61,7 @@ async function observed<T>(
   return result;
 }
 
-/** What one run has cost. */
+/** The figures of one run. */
 interface Figures {
   readonly requestsPerSecond: number;
   /** Processor time of the service, in microseconds. */

@@ -1,9 +1,10 @@
 /**
- * What a flood of datagrams to the port for peers does to the clients of a service, in a network namespace:
- * `peer_flood.ts [--perSecond 100000] [--seconds 3] [--rounds 3] [--kinds mac,age]`. Needs root, `cc` and `wrk`. Beside
- * the service without a flood it measures a flood of the same rate to a socket that nobody reads, which is what the flooder
- * itself and the kernel take from the machine. Prints a line of JSON for each kind: requests a second, the 99th percentile of
- * the time of one on a service that is not busy, and the processor time of the service for each request, in microseconds.
+ * Measures how a flood of datagrams to the port for peers affects the clients of a service, in a network namespace:
+ * `peer_flood.ts [--perSecond 100000] [--seconds 3] [--rounds 3] [--kinds mac,age]`. Needs root, `cc` and `wrk`. For
+ * comparison it measures the service without a flood, and with a flood of the same rate to a socket that nobody
+ * reads, which shows the cost of the flooder and the kernel. Prints a line of JSON for each kind: requests a second,
+ * the 99th percentile of the time of a request on a service that is not busy, and the processor time of the service
+ * for each request, in microseconds.
  *
  * @module
  */

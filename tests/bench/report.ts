@@ -6,7 +6,7 @@
 import { cpus, release, totalmem } from "node:os";
 import process from "node:process";
 
-/** Where a figure was taken. */
+/** The machine on which a figure was measured. */
 export interface Machine {
   readonly runtime: string;
   readonly cpu: string;
@@ -15,7 +15,7 @@ export interface Machine {
   readonly kernel: string;
 }
 
-/** This machine, and the runtime that runs this. */
+/** This machine and the current runtime. */
 export function machine(): Machine {
   const { bun, deno } = process.versions;
   return {

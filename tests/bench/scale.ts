@@ -1,5 +1,5 @@
 /**
- * Where more workers in one machine, and more instances on several, stop helping: a calculation up to 64 workers and 100
+ * Calculates how many workers in one machine, and how many instances on several, are useful: up to 64 workers and 100
  * instances, from costs that it measures itself on one processor and from those of `workers.ts`:
  *
  *     deno run -A tests/bench/scale.ts [--segment-us 8] [--connection-us 70] [--datagram-us 5]
@@ -39,7 +39,7 @@ const HASHES = 100_000;
 
 /** Microseconds of processor time. */
 interface Costs {
-  /** A worker receives, handles and answers a segment. From `workers.ts`. */
+  /** Receiving, handling and answering a segment in a worker. From `workers.ts`. */
   readonly segment: number;
   /** A connection from its SYN to its end. From `workers.ts`. */
   readonly connection: number;
@@ -87,7 +87,7 @@ async function main(): Promise<void> {
 
 // ---------------------------------------------------------------- one machine
 
-/** Thousands a second of what so many workers carry, and how evenly flows use them. */
+/** The capacity of `workers` workers in thousands per second, and how evenly flows use them. */
 function workersRow(workers: number, costs: Costs): Record<string, unknown> {
   const evenness = Object.fromEntries(
     [64, 1000, 100_000].map((flows) => [`evenness${flows}`, evennessOf(workers, flows)]),
@@ -97,7 +97,8 @@ function workersRow(workers: number, costs: Costs): Record<string, unknown> {
   return {
     workers,
     ...evenness,
-    // With the steering program, and with the kernel's hash while it knows the flows, and while it does not.
+    // Three cases: the steering program, the kernel's hash for flows that it knows, and for flows that it does not
+    // know.
     segmentsSteered: kilo(costs.segment, workers * evenness["evenness1000"]!),
     segmentsUnknown: kilo(
       costs.segment + elsewhere * costs.hop,
@@ -112,7 +113,7 @@ function workersRow(workers: number, costs: Costs): Record<string, unknown> {
   };
 }
 
-/** The mean load of the workers, as a share of the highest, if so many equal flows are distributed. */
+/** The mean load of the workers as a share of the highest load, for `flows` equal flows. */
 function evennessOf(workers: number, flows: number): number {
   const rounds = Math.max(1, Math.ceil(20_000 / flows));
   const random = seededRandom(workers * 1_000_003 + flows);
@@ -146,7 +147,8 @@ function instancesRow(
   const moved = movedShare(instances, instances + 1);
   const handOn = costs.seal + costs.datagram;
   const receive = costs.open + costs.datagram + costs.segment;
-  // Of the segments that an instance gets from the router, the share `moved` is handed on, and as many arrive.
+  // An instance passes on the share `moved` of the segments from the router, and receives as many from other
+  // instances.
   const perSegment = (share: number) =>
     share * (costs.segment / 4 + handOn) + share * receive + (1 - share) * costs.segment;
   const limitsOf = (share: number): Limit[] => [
@@ -164,7 +166,7 @@ function instancesRow(
     limitedBy: leastOf(limitsOf(moved)),
     segmentsAfterResilient: Math.min(...limitsOf(1 / (instances + 1)).map(({ at }) => at)),
     resilientLimitedBy: leastOf(limitsOf(1 / (instances + 1))),
-    // Without timestamps every segment in the wrong place is looked for; each member costs a hash.
+    // Without timestamps the instance of every misrouted segment has to be found, which costs a hash for each member.
     microsecondsOfRendezvous: instances * perMember,
     // Shares of a processor of each instance.
     statesOfProcessor: 2 * others * STATES_PER_SECOND * state / 1e6,
@@ -200,7 +202,7 @@ async function hopCost(): Promise<number> {
     for (let batch = 0; batch < count; batch++) {
       const answered = next();
       for (let i = 0; i < 64; i++) {
-        // In memory of its own, as the stack hands it over.
+        // A copy, as the stack passes it on.
         const packet = new Uint8Array(PACKET);
         mailboxes.send({ shard: 1, isMessage: false, packet, segmentSize: 0 });
       }

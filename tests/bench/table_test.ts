@@ -22,7 +22,8 @@ function result(benchmark: string, figures: object) {
 }
 
 describe("formatFigures", () => {
-  // A column for each target; what was not measured again stays, and so does where it was measured.
+  // A column for each target. Figures that were not measured again stay, with the machine on which they were
+  // measured.
   test("replaces the benchmarks that were measured", () => {
     const row = { load: "hello", unit: "per s" };
     const text = formatFigures([

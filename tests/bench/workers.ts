@@ -52,7 +52,7 @@ interface Service {
 
 interface Round {
   readonly figure: number;
-  /** Of the service, in seconds. */
+  /** Processor time of the service, in seconds. */
   readonly processorTime: number;
 }
 

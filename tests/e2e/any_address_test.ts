@@ -53,9 +53,8 @@ const anyV6 = () => `fd91::${group()}:${group()}`;
 const anyPort = () => 100 + below(65_436);
 
 describe("a service at every port of a network", () => {
-  // Every port is open without a listener of its own, and a scan leaves no state: after a first
-  // scan, which fills pools and heaps, a second one takes less memory than a connection per port
-  // would.
+  // Every port is open without its own listener, and a scan leaves no state: after a first scan has filled pools and
+  // heaps, a second one takes less memory than a connection for each port would.
   testRequiring(needs, "shows nmap 65,535 open ports", async () => {
     await using namespace = await Namespace.open();
     const service = await startService(namespace, ...EVERYWHERE, "--log-level", "info");
@@ -132,8 +131,8 @@ describe("a service at every port of a network", () => {
     LIMIT_MS,
   );
 
-  // All addresses routed to the device are the stack's; the client's own address has to be excluded
-  // to receive the answer.
+  // The stack has all addresses that are routed to the device. The client's own address has to be excluded, so that
+  // it receives the answer.
   testRequiring(
     [...NEEDS, "program:nc"],
     "answers at every address routed to it",

@@ -29,7 +29,7 @@ afterAll(async () => {
   await endRuns();
 });
 
-/** Connections whose counters grow each time they are looked at. */
+/** Connections whose counters grow each time they are read. */
 function growing(count: number): readonly OpenConnection[] {
   return Array.from({ length: count }, (_, index) => {
     let looked = 0;
@@ -71,7 +71,7 @@ const TEXT = "document.body.innerText";
 /** The page does not scroll sideways. */
 const FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
 
-/** What has the focus. */
+/** The text of the element that has the focus. */
 const focused = (tab: Tab) =>
   tab.evaluate("document.activeElement.ariaLabel ?? document.activeElement.innerText");
 
@@ -101,7 +101,7 @@ function conversationsIn(file: Uint8Array): string[] {
 }
 
 describe("the dashboard in Chromium", () => {
-  // The page gets 25 of them; sorted and filtered by the service.
+  // The page gets 25 connections, which the service has sorted and filtered.
   testRequiring([CHROMIUM], "shows 100,000 connections in pages", async () => {
     await using dashboard = await open(growing(100_000));
     const tab = await visit(dashboard);
@@ -188,7 +188,7 @@ describe("the dashboard in Chromium", () => {
     expect(await violations(signedOut)).toEqual([]);
   }, 60_000);
 
-  // A key is not left in the address bar; a reload of the page stays signed in, another tab is not.
+  // The key does not stay in the address bar. A reloaded page stays signed in; another tab is not signed in.
   testRequiring([CHROMIUM], "keeps its session in its tab", async () => {
     await using dashboard = await open(growing(3));
     const tab = await visit(dashboard);
@@ -201,7 +201,7 @@ describe("the dashboard in Chromium", () => {
     await other.until("document.querySelector('input[name=token]')");
   }, 60_000);
 
-  // The page says so, tries again, and shows the last figures until then.
+  // The page says that the service cannot be reached, tries again, and shows the last figures until then.
   testRequiring([CHROMIUM], "says when the service is away", async () => {
     const dashboard = await open(growing(3));
     const tab = await visit(dashboard);
@@ -211,8 +211,8 @@ describe("the dashboard in Chromium", () => {
     expect(await tab.evaluate(ROWS)).toBe(3);
   }, 60_000);
 
-  // Two pages: one of another port of the loopback, which is of the same site; and one whose name leads to
-  // the dashboard's own port. While a tab is signed in, neither reads anything nor changes anything.
+  // Two pages: one from another port of the loopback, which is the same site, and one whose name leads to the
+  // dashboard's own port. While a tab is signed in, neither reads anything nor changes anything.
   testRequiring([CHROMIUM], "is out of the reach of other pages", async () => {
     await using dashboard = await open(growing(3));
     const tab = await visit(dashboard);
@@ -294,7 +294,8 @@ describe("the dashboard in Chromium", () => {
 });
 
 describe("a connection in the dashboard", () => {
-  // A download over a lossy link: its plot has retransmissions, its list segments, its recording packets.
+  // For a download over a lossy link, the plot shows retransmissions, the list shows segments, and the recording has
+  // packets.
   testRequiring(
     [CHROMIUM, "program:tshark"],
     "has its plots, its segments and its pcapng file",
@@ -324,7 +325,7 @@ describe("a connection in the dashboard", () => {
       .every((place) => place.querySelector("canvas")?.height > 0)`),
       ).toBe(true);
       expect(await violations(tab)).toEqual([]);
-      // What the page would save.
+      // The file that the page would save.
       await tab.evaluate(`HTMLAnchorElement.prototype.click = () => {};
       URL.createObjectURL = (file) => {
         file.arrayBuffer().then((bytes) => globalThis.saved = new Uint8Array(bytes));
@@ -337,7 +338,7 @@ describe("a connection in the dashboard", () => {
       await tab.until(`/Save [\\d.]+ [kM]B as pcapng/.test(${TEXT})`);
       await button("Save");
       const saved = Uint8Array.from(await tab.until("globalThis.saved && [...saved]") as number[]);
-      // The packets of this one of the connections, in both directions, and of no other.
+      // The file has the packets of this connection, in both directions, and of no other connection.
       const name = await tab.evaluate("document.querySelector('.pair').innerText") as string;
       const [, remote, local] = /(\S+) → (\S+)/.exec(name)!;
       const packets = conversationsIn(saved);
@@ -355,7 +356,7 @@ describe("a connection in the dashboard", () => {
 });
 
 describe("berth dashboard", () => {
-  // A service of its own, at a port with a token and at a Unix socket; the URL that is printed signs in.
+  // For a service at a port with a token, and for one at a Unix socket, the printed URL signs in.
   testRequiring([CHROMIUM], "prints a URL for a port and for a socket", async () => {
     using folder = new TemporaryFolder();
     for (

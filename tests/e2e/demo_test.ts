@@ -38,7 +38,7 @@ async function startStep(command: string): Promise<Run> {
 }
 
 describe("the demo in Chromium", () => {
-  // The network runs, a slider changes it, the echo answers, and what is shown is what is served.
+  // The network runs, a slider changes it, the echo answers, and the page lists what is served.
   testRequiring([CHROMIUM], "shows a network that can be changed", async () => {
     const run = start("--publish", "0=10.7.0.2:80", "--publish", "0=10.7.0.2:7");
     const [, url] = await run.printed(/open (http:\S+)[\s\S]*Ctrl\+C/);
@@ -67,8 +67,8 @@ describe("the demo in Chromium", () => {
     expect(run.log).not.toContain(" error ");
   }, 60_000);
 
-  // What the page says is done as it says: each step's file is written, its command run, and the last line of a
-  // step tried by a client.
+  // Follows the page's instructions: writes the file of each step, runs its command, and tries the last line of the
+  // step with a client.
   testRequiring(
     [
       CHROMIUM,

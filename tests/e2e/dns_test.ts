@@ -51,7 +51,7 @@ describe("dig", () => {
     });
   });
 
-  // From one server on the stack to another, through the kernel's sockets.
+  // One server on the stack forwards to another through the kernel's sockets.
   testRequiring(needs, "receives answers from an upstream", async () => {
     await withDatagramStack(async (namespace) => {
       for (const transport of ["+notcp", "+tcp"]) {
@@ -77,7 +77,7 @@ describe("dig", () => {
     });
   });
 
-  // Queries typical of attacks.
+  // Refuses queries that are typical of attacks.
   testRequiring(needs, "receives refusals for what is not served", async () => {
     await withDatagramStack(async (namespace) => {
       const status = async (...args: string[]) =>

@@ -86,7 +86,7 @@ async function inBoat(namespace: Namespace, folder: TemporaryFolder, script: str
 }
 
 describe("egress to an address that the host routes into the device", () => {
-  // Otherwise each SYN would cause another one: the first is refused.
+  // The first SYN is refused, because otherwise each SYN would cause another one.
   testRequiring(
     [...NEEDS, "program:socat"],
     "refuses the first attempt",

@@ -57,7 +57,7 @@ const FIELDS = [
   ...["tcp.analysis.retransmission", "tcp.analysis.out_of_order"],
 ];
 
-/** The packets as tshark reads them, and the sequence numbers of those that it takes for repetitions. */
+/** The packets as tshark reads them, and the sequence numbers of those that it regards as retransmissions. */
 async function readByTshark(pcapng: Uint8Array, own = "10.0.0.2") {
   const out = await printed(
     pcapng,
@@ -110,7 +110,7 @@ describe("the event log of a connection with loss", () => {
       expect(flags[1]).toMatch(/^sent SYN,ACK|^sent ACK,SYN/);
     }, 30_000);
 
-    // tcptrace counts by itself, from the packets alone.
+    // tcptrace computes its counters from the packets alone.
     testRequiring(["program:tcptrace"], `agrees with tcptrace: ${name}`, async () => {
       const { events, pcapng } = await loggedTransfer(options);
       const out = await printed(pcapng, "tcptrace", "-l", "-n");
@@ -119,7 +119,7 @@ describe("the event log of a connection with loss", () => {
       const text = sent.filter(({ data }) => data.header.length > 0);
       const last = [...replayEvents(events)].at(-1)!;
       const again = sent.filter(({ data }) => data.trigger !== undefined);
-      // For tcptrace a FIN is a byte.
+      // tcptrace counts a FIN as a byte.
       const fins = again.filter(({ data }) => data.header.flags.includes("FIN")).length;
       expect({
         packets: count("total packets"),
@@ -139,7 +139,7 @@ describe("the event log of a connection with loss", () => {
     }, 30_000);
   }
 
-  // What the sender sends and the path does not lose is what the receiver gets.
+  // The receiver gets the segments that the sender sends and the path does not lose.
   test("has the same segments on both sides, but for those that the path has lost", async () => {
     const { events, receiverEvents } = await loggedTransfer(PATHS[2]![1]);
     const key = ({ seq, ack, length, flags }: SegmentHeader) => `${seq} ${ack} ${length} ${flags}`;

@@ -14,8 +14,8 @@ const config = { listen: { "8080": [`http2:${APP}`, `http:${APP}`] } };
 const URL = `http://${V4}:8080`;
 
 describe("h2load", () => {
-  // Three timed runs each end with GOAWAY on 8 connections with 128 open streams; then a counted
-  // run is served.
+  // Three timed runs each end with GOAWAY on 8 connections with 128 open streams. Afterwards a run with a fixed
+  // number of requests is served.
   testRequiring(
     [...NEEDS, "program:h2load"],
     "ends connections in the middle of their requests (RFC 9113 6.8)",

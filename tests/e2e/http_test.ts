@@ -69,7 +69,7 @@ describe("curl", () => {
     60_000,
   );
 
-  // The other profile: delayed acknowledgements, CUBIC, TIME-WAIT.
+  // Profile `internet` has delayed ACKs, CUBIC and TIME-WAIT.
   testRequiring(
     needs,
     "transfers 100 MB in both directions in profile internet",

@@ -22,7 +22,7 @@ const TEN_PROBES = `
 `;
 
 describe("the service's keep-alive", () => {
-  // The kernel answers every probe; then its address is removed, and it is silent.
+  // The kernel answers every probe until its address is removed.
   testRequiring(NEEDS, "keeps a live connection and ends a dead one", async () => {
     const folder = mkdtempSync(join(tmpdir(), "berth-config-"));
     const path = join(folder, "berth.json");

@@ -13,9 +13,9 @@ import type { LongClientOptions, LongClientReport } from "./programs/long_client
 /** The address of the service. */
 export const SERVICE = "10.53.0.1";
 export const SERVICE_V6 = "fd53::1";
-/** The UDP port of the instances for each other. */
+/** The UDP port of the instances for messages to each other. */
 export const PEERS_PORT = 7946;
-/** What they share. */
+/** The secret that the instances share. */
 export const SECRET = "a secret of more than thirty-two characters";
 
 /** A machine, and the instance on it while it runs. */
@@ -113,7 +113,7 @@ export class ManyMachines implements AsyncDisposable {
     );
   }
 
-  /** The instances learn of the members. */
+  /** Reloads the instances with these members. */
   reload(machines: readonly Machine[], members: readonly Machine[]): void {
     for (const machine of machines) {
       this.configure(machine, members);
@@ -127,7 +127,7 @@ export class ManyMachines implements AsyncDisposable {
     await machine.namespace.shell(`until ${check}; do sleep 0.1; done`);
   }
 
-  /** The router sends to these machines from now on, by plain multipath routing. */
+  /** Makes the router send to these machines, by plain multipath routing. */
   async route(machines: readonly Machine[]): Promise<void> {
     const v4 = machines.map(({ address }) => `nexthop via ${address}`).join(" ");
     const v6 = machines.map(({ number }) => `nexthop via fd02::${10 + number}`).join(" ");
@@ -199,7 +199,10 @@ export class ManyMachines implements AsyncDisposable {
   }
 }
 
-/** What has happened to the connections of {@link ManyMachines.connect} since the last report, which is not a `peek`. */
+/**
+ * What has happened to the connections of {@link ManyMachines.connect} since the last report, unless that was a
+ * `peek`.
+ */
 export async function reportOf(
   clients: Program,
   kind: "report" | "peek" = "report",
@@ -213,10 +216,10 @@ export async function reportOf(
 
 const reports = new WeakMap<Program, number>();
 
-/** The answers in a report without open connections. */
+/** `fewestAnswers` in a report without open connections. */
 const NONE_OPEN = 1e9;
 
-/** Waits until every connection has got this many more answers, or is broken. */
+/** Waits until every connection has received this many more answers, or is broken. */
 export async function exchange(clients: Program, answers: number): Promise<LongClientReport> {
   const { fewestAnswers } = await reportOf(clients, "peek");
   for (;;) {

@@ -54,7 +54,7 @@ describe("many machines", () => {
       clients.push(await network.connect({ connections: 20 }));
       await untouched();
 
-      // It has no route any more, but keeps its connections; new ones are handed to others.
+      // The instance has no route any more, but keeps its connections; new ones are passed to other instances.
       const [drained, dying] = machines as [Machine, Machine];
       await ask(drained, "drain");
       clients.push(await network.connect({ connections: 30 }));
@@ -63,7 +63,7 @@ describe("many machines", () => {
       await untouched();
       expect(JSON.parse(await ask(drained, "connections", "--json")).total).toBeGreaterThan(10);
 
-      // Its own connections are reset, no others.
+      // Only the instance's own connections are reset.
       const { total } = JSON.parse(await ask(dying, "connections", "--json"));
       await dying.service!.kill();
       await network.route(machines.slice(2));

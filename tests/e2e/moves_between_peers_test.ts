@@ -25,8 +25,8 @@ async function untouched(clients: readonly Program[]): Promise<void> {
 }
 
 describe("connections that move between peers", () => {
-  // The router spreads the flows over all machines all the time. One machine hands its connections over and is gone;
-  // another one gets rid of half of its own; then everything arrives at the machine that had none of them.
+  // The router always spreads the flows over all machines. One machine hands over its connections and ends; another
+  // moves half of its connections; then the router sends all packets to a machine that had none of these connections.
   for (const timestamps of [1, 0]) {
     testRequiring(
       [...NEEDS, "program:curl"],
@@ -57,7 +57,7 @@ describe("connections that move between peers", () => {
         await untouched(clients);
         first.service!.signal("SIGTERM");
         await first.service!.ended;
-        // Longer than it takes to count as dead.
+        // Longer than the time after which a member counts as dead.
         await exchange(clients[0]!, 40);
         await untouched(clients);
 

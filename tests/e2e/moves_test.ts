@@ -50,8 +50,8 @@ async function drain(from: Machine, to: string): Promise<Record<string, unknown>
 }
 
 describe("connections with the Linux kernel as the peer", () => {
-  // They transfer in both directions while they move to a second and to a third machine. After each move the
-  // router still sends to the previous machine for a time, which passes the packets on.
+  // The connections transfer data in both directions while they move to a second and to a third machine. For some
+  // time after each move, the router still sends to the previous machine, which passes the packets on.
   for (const profile of ["local", "internet"] as const) {
     testRequiring(NEEDS, `move in mid-transfer, profile ${profile}`, async () => {
       await using network = await ManyMachines.open({ machines: 3, profile, settings: MOVES });
@@ -75,8 +75,8 @@ describe("connections with the Linux kernel as the peer", () => {
     }, LIMIT_MS);
   }
 
-  // Before the commit a connection is the sender's, after it the receiver's, and never both's: what
-  // has not moved continues, whenever the receiver dies.
+  // A connection belongs to the sender before the commit and to the receiver after it, never to both, so connections
+  // that have not moved continue whenever the receiver dies.
   testRequiring([...NEEDS, "program:curl"], "survive a receiver that dies in a move", async () => {
     const profile = "internet";
     await using network = await ManyMachines.open({ machines: 2, profile, settings: MOVES });

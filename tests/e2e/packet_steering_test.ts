@@ -25,8 +25,8 @@ async function crash(service: Program): Promise<void> {
 }
 
 describe("Receive Packet Steering", () => {
-  // Packets pile up, and other processors take over work. The log announces RPS at the start; the
-  // device and its setting disappear with the process, however that ends.
+  // Under load, other processors take over work. The log announces RPS at the start; the device and its setting
+  // disappear with the process, however it ends.
   testRequiring(
     [...NEEDS, "root"],
     "moves the kernel's work for a busy service to other processors",

@@ -12,7 +12,7 @@ import { NEEDS } from "./service.ts";
 const LIMIT_MS = 120_000;
 /** Datagrams of each kind. */
 const COUNT = 3000;
-/** A member that does not run: nobody else uses its sequence numbers. */
+/** A member that does not run, so that nobody else uses its sequence numbers. */
 const ABSENT = 2;
 
 /** Datagrams by the reason for which instance 0 drops them. */
@@ -40,7 +40,8 @@ function forged(): Record<string, Uint8Array> {
 }
 
 describe("a flood of datagrams to the port for peers", () => {
-  // Each is counted under its reason. Meanwhile clients are served, and their segments are handed on as before.
+  // Each datagram is counted under its reason. Meanwhile clients are served, and their segments are passed on as
+  // before.
   testRequiring([...NEEDS, "program:curl"], "does not affect clients", async () => {
     await using network = await ManyMachines.open({ machines: 3, profile: "internet" });
     const { machines: [one, other], machines, router } = network;
@@ -66,7 +67,7 @@ describe("a flood of datagrams to the port for peers", () => {
       );
     const counters = await stats();
     for (const reason of Object.keys(forged())) {
-      // The host may drop some, too.
+      // The host's kernel may drop some of them, too.
       expect([reason, counters[`drop.${reason}`]! > 0.8 * COUNT]).toEqual([reason, true]);
     }
     expect(counters["receivedFromPeer"]).toBeGreaterThan(20);

@@ -11,8 +11,8 @@ import { NEEDS, startService, TWO_WORKERS, V4 } from "./service.ts";
 const CLOSED = "127.0.0.1:9";
 
 describe("/metrics of a service with workers", () => {
-  // Requests that succeed and that do not, one upstream that is up and one that is down, a packet that is dropped:
-  // Prometheus's own checker accepts the text, and no value of a worker is left out of the sums.
+  // With successful and failed requests, one upstream up and one down, and a dropped packet: Prometheus's own checker
+  // accepts the text, and the sums have the values of all workers.
   testRequiring(
     [...NEEDS, "program:curl", "program:promtool"],
     "passes promtool check metrics",
@@ -34,7 +34,7 @@ describe("/metrics of a service with workers", () => {
         const said = await namespace.shell(`promtool check metrics <${file} 2>&1 || true`);
         return { text, complaints: said.split("\n").filter((line) => line !== "") };
       };
-      // The first scrape: from then on requests are measured. The names are the kernel's, which have capitals.
+      // The first scrape starts the measurement of requests. The names are those of the kernel, with capitals.
       const { complaints: ofKernelNames } = await scrape("/metrics?names=node_exporter");
       expect(ofKernelNames.filter((line) => !line.includes("not 'camelCase'"))).toEqual([]);
       for (let i = 0; i < 8; i++) {
@@ -42,7 +42,7 @@ describe("/metrics of a service with workers", () => {
         expect(await get(`http://${V4}/nowhere`)).toBe("404");
         expect(await get(`http://${V4}:8080/bytes/1000`)).toBe("200");
       }
-      // Nobody has this address.
+      // No host has this address.
       await namespace.shell("curl -s --max-time 0.2 http://10.90.0.99/ || true");
       const { text, complaints } = await scrape("/metrics");
       expect(complaints).toEqual([]);
@@ -59,7 +59,7 @@ describe("/metrics of a service with workers", () => {
       expect(values(`${requests},http_response_status_class="2xx"`)).toEqual([16]);
       expect(values(`${requests},http_response_status_class="4xx"`)).toEqual([8]);
       expect(values('berth_packets_dropped_total{reason="not-ours"}')[0]).toBeGreaterThan(0);
-      // All families are there, but that of faulty plugins.
+      // All metric families are there except that of faulty plugins.
       const families = [...text.matchAll(/^# TYPE (\S+)/gm)].map(([, name]) => name!);
       const absent = SERVICE_METRICS.map(prometheusName).filter((name) => !families.includes(name));
       expect(absent).toEqual(["berth_plugin_metrics_errors"]);

@@ -145,7 +145,7 @@ describe("TLS and HTTP/2", () => {
       expect(await ask(...version, "--http1.1", plain)).toBe("6\n1.1");
     }), 60_000);
 
-  // The handshake as seen by openssl, and an echo; its input ends after the echo.
+  // openssl shows the handshake and an echo; its input ends after the echo.
   testRequiring(needs, "serve openssl s_client", () =>
     withProxies(async (namespace, folder) => {
       const verify = `-verify_return_error -CAfile ${join(folder, "cert.pem")}`;

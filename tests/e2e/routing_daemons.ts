@@ -16,7 +16,7 @@ const CHECK = "http://10.53.0.1:8081/";
 /** A daemon on the machines. */
 export type Daemon = "bird" | "frr" | "exabgp";
 
-/** A file of the examples for a machine other than the first, in a folder of its own. */
+/** Adapts a file of the examples to another machine, and writes it to that machine's folder. */
 function writeFor(folder: TemporaryFolder, { number }: Machine, name: string): string {
   const text = readFileSync(join(EXAMPLES, name), "utf8")
     .replaceAll("10.2.0.10", `10.2.0.${10 + number}`)

@@ -15,7 +15,7 @@ const DAEMONS: readonly (readonly [Daemon, Requirement])[] = [
   ["exabgp", "program:exabgp"],
 ];
 
-/** Every connection has got answers, and none is broken. */
+/** Expects that every connection has received answers, and that none is broken. */
 async function untouched(clients: Program): Promise<void> {
   const { broken, wrong, reasons } = await exchange(clients, 3);
   expect({ broken, wrong, reasons }).toEqual({ broken: 0, wrong: 0, reasons: {} });
@@ -23,8 +23,8 @@ async function untouched(clients: Program): Promise<void> {
 
 describe("examples/many", () => {
   for (const [daemon, program] of DAEMONS) {
-    // The route of a machine exists while its instance is ready: it is withdrawn before the instance refuses, and when
-    // it has died.
+    // A machine has a route while its instance is ready. The route is withdrawn before the instance refuses
+    // connections, and when the instance has died.
     const needs: readonly Requirement[] = [...NEEDS, "program:curl", "program:bird", program];
     testRequiring(needs, `routes to ready instances with ${daemon}`, async () => {
       const settings = { lameDuckMs: 10_000, graceMs: 10_000 };
@@ -50,8 +50,8 @@ describe("examples/many", () => {
     }, LIMIT_MS);
   }
 
-  // The machine is cut off: BFD notices long before BGP's hold time of four minutes is over. The process of the other one
-  // hangs: its device exists, but nothing answers.
+  // One machine is cut off, which BFD notices long before BGP's hold time of four minutes has passed. On the other
+  // one the process hangs: its device exists, but nothing answers.
   testRequiring(
     [...NEEDS, "program:curl", "program:bird"],
     "lose a machine that is cut off, and an instance that hangs",
@@ -73,7 +73,7 @@ describe("examples/many", () => {
     LIMIT_MS,
   );
 
-  // One router after the other, each called again when a machine has joined and when one has left.
+  // Tries one script after the other, and runs it again when a machine has joined and when one has left.
   testRequiring([...NEEDS, "program:nft"], "route with the kernel alone", async () => {
     await using network = await ManyMachines.open({ machines: 3, profile: "internet" });
     const { machines } = network;

@@ -18,7 +18,7 @@ export const V6 = "fd90::2";
 /** Requirements of a test that uses only the service and these programs. */
 export const NEEDS = ["tun", "program:ip", "program:nsenter"] as const;
 
-/** Two threads, on two processors too: tests measure nothing. */
+/** Flags for two workers, even on two processors, because these tests measure nothing. */
 export const TWO_WORKERS = ["--workers", "2", "--all-processors", "on"] as const;
 
 const APP = "http:./tests/e2e/programs/app.ts";

@@ -5,8 +5,8 @@ import { TemporaryFolder } from "../support/temporary_folder.ts";
 import { NEEDS, serviceCommand, TWO_WORKERS } from "./service.ts";
 
 describe("a service manager", () => {
-  // The process is killed and started again: the device stays, and a SYN waits in it. Then an upgrade: the
-  // new process is the main process, and stops.
+  // The process is killed and started again, while the device stays and keeps a SYN. After an upgrade the new process
+  // is the main process, and can be stopped.
   for (const workers of [1, 2]) {
     testRequiring(
       [...NEEDS, "program:python3"],

@@ -28,8 +28,8 @@ function unit(): string {
     .replace("WatchdogSec=30", "WatchdogSec=5");
 }
 
-// systemd 252 or later, as process 1: a reload, one that fails, a restart and a crash during which a SYN waits, an
-// upgrade, one whose new process is killed, a handler that never returns, a stop.
+// With systemd 252 or later as process 1: a reload, a failed reload, a restart and a crash during which a SYN waits,
+// an upgrade, an upgrade whose new process is killed, a handler that never returns, and a stop.
 testRequiring(
   ["systemd", "program:ip", "program:nsenter", "program:python3"],
   "the unit of docs/operations.md does what the page says",

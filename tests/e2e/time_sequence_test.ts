@@ -45,13 +45,13 @@ const sorted = (lines: readonly Vertical[]) => lines.map((line) => line.join(" "
 
 describe("the time-sequence plot of a connection with loss", () => {
   for (const [name, options] of PATHS) {
-    // Segment by segment, those sent again in their own colour, each step of the acknowledgements, and SACK
-    // blocks. tcptrace sees packets in the order of their recording; times are those of the packets.
+    // Compares each segment, with retransmissions in their own colour, each step of the acknowledgements, and the
+    // SACK blocks. tcptrace sees packets in the order of their recording, with the times of the packets.
     testRequiring(["program:tcptrace"], `is that of tcptrace: ${name}`, async () => {
       const { events, pcapng } = await loggedTransfer(options);
       const { iss } = events[0]!.data as ConnectionSnapshot;
       const drawn = await drawnByTcptrace(pcapng, (iss + 1) >>> 0);
-      // For tcptrace a FIN is a byte.
+      // tcptrace counts a FIN as a byte.
       const text = (colour: string) => drawn[colour]!.filter(([, , to]) => to <= options.bytes);
       const { segments, acks, sacks } = new SequenceReader("sent").take(events);
       const at = (seconds: number) => seconds.toFixed(4);

@@ -107,7 +107,7 @@ class Service implements AsyncDisposable {
 }
 
 describe("an upgrade", () => {
-  // The connections never end. They move to the new process, so that the old one ends; then once more.
+  // The connections never end. They move to the new process, so that the old one can end, twice in a row.
   testRequiring(
     NEEDS,
     "moves echoed and forwarded connections, and ends the old process",
@@ -142,7 +142,7 @@ describe("an upgrade", () => {
     await run.stop();
   }, 120_000);
 
-  // Each worker moves its own to the same one of the new process.
+  // Each worker moves its connections to the worker with the same number in the new process.
   testRequiring(NEEDS, "moves the connections of each worker", async () => {
     await using run = await Service.start({}, ...TWO_WORKERS);
     await run.clients(7, 20);
@@ -166,8 +166,8 @@ describe("an upgrade", () => {
     await run.stop();
   }, 60_000);
 
-  // The new process is killed while connections move to it: those that it has are lost, and at most one batch;
-  // all others go on in the old one, which serves again.
+  // The new process is killed while connections move to it. The connections that it has, and at most one batch, are
+  // lost; all others continue in the old process, which serves again.
   testRequiring(
     [...NEEDS, "program:curl"],
     "loses at most one batch if the new process is killed",

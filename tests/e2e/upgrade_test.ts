@@ -120,7 +120,7 @@ describe("an upgrade", () => {
     await run.stop();
   }, 90_000);
 
-  // The kernel gives the old process the datagrams of its clients, and no process another's.
+  // The kernel gives each process only the datagrams of its own clients.
   testRequiring(
     [...NEEDS, "program:python3"],
     "leaves clients of a published UDP port",
@@ -149,8 +149,8 @@ describe("an upgrade", () => {
     90_000,
   );
 
-  // A plugin that is not there, one that loads for ever, other settings of the device: the old process
-  // serves and the answer says why. Then one that works.
+  // Upgrades with a plugin that does not exist, with one that loads for ever, and with other settings of the device
+  // fail: the old process serves, and the answer says why. A valid upgrade then succeeds.
   testRequiring(NEEDS, "that fails leaves the old process serving", async () => {
     using files = new TemporaryFolder();
     const write = (config: unknown) => files.write("berth.json", JSON.stringify(config));
@@ -208,8 +208,8 @@ describe("an upgrade", () => {
     await run.stop();
   }, 90_000);
 
-  // Connections are in the first two processes; the third has none and has ended when the fourth is killed: the
-  // second serves again, and hands the first one its packets.
+  // The first two processes have connections. The third has none and has ended when the fourth is killed, so the
+  // second serves again, and passes the first one its packets.
   testRequiring(NEEDS, "is undone by the newest process that is left", async () => {
     const held = { ...CLIENTS, fresh: 0, udp: false };
     using files = new TemporaryFolder();

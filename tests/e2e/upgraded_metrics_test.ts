@@ -9,8 +9,8 @@ import { NEEDS, runEchoClients, startService, V4 } from "./service.ts";
 const PROGRAMS = [...NEEDS, "program:curl", "program:nc"] as const;
 
 describe("the metrics of an upgraded service", () => {
-  // Twenty connections to each of three processes, of which the first has one more that stays open: the
-  // counters go on, and count each connection once, also when the first process has ended.
+  // Each of three processes gets twenty connections, and the first one more that stays open. The counters continue
+  // and count each connection once, even when the first process has ended.
   testRequiring(PROGRAMS, "are those of all its processes", async () => {
     await using namespace = await Namespace.open();
     using folder = new TemporaryFolder();

@@ -176,8 +176,8 @@ describe("--workers", () => {
     events.signal("SIGTERM");
   }, 60_000);
 
-  // Eight connections of both shards are one list: its pages have each once, in order; a page, a connection
-  // and live updates come from whichever thread has them.
+  // Eight connections of both shards are one list. Its pages have each connection once, in order; rows, connections
+  // and live updates come from the thread that has them.
   testRequiring([...NEEDS, "program:curl"], "list their connections as one", async () => {
     await using namespace = await Namespace.open();
     using folder = new TemporaryFolder();

@@ -6,7 +6,7 @@ import { Tcb } from "../../core/tcp/tcb.ts";
 import { randomScenario } from "../sim/scenario.ts";
 import { World } from "../sim/world.ts";
 
-/** Values at the borders of what fields hold. */
+/** Boundary values of fields. */
 const VALUES = [
   0,
   1,
@@ -30,7 +30,7 @@ interface Specimen {
   readonly side: 0 | 1;
 }
 
-/** Changes records of real connections, and runs what a stack accepts of them. */
+/** Changes records of real connections, and uses the connections that a stack accepts. */
 export class FrozenEpisode {
   accepted = 0;
   readonly faults = new Set<string>();

@@ -30,6 +30,6 @@ async function fuzz(engine: "openssl" | "runtime", inputs: number): Promise<void
   // Ensures that enough of them are changed.
   expect(episode.changed).toBeGreaterThan(inputs / 10);
   expect(episode.secured).toBeGreaterThan(inputs / 50);
-  // How an engine words them depends on how the records arrive.
+  // The wording of an engine depends on how the records arrive.
   expect(episode.faults.size).toBeGreaterThan(2);
 }

@@ -1,6 +1,6 @@
 /**
- * Builds `release/Containerfile` without a container registry. Stand-ins take the place of its base images; they
- * have of those what the build and the program need: Bun and a shell, and the libraries that Bun needs.
+ * Builds `release/Containerfile` without a container registry. Substitutes for its base images have only what the
+ * build and the program need: Bun, its libraries, and a shell.
  *
  * @module
  */

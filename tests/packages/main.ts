@@ -54,7 +54,7 @@ const home = join(folder, "home");
 mkdirSync(home);
 writeFileSync(join(home, ".npmrc"), `@berth:registry=${registry.url}\n`);
 
-/** Without what the user of this checkout has cached. */
+/** The environment, without the caches of this checkout's user. */
 const environment: Record<string, string> = {
   ...Object.fromEntries(
     Object.entries(ENVIRONMENT).filter(([name, value]) =>
@@ -184,7 +184,7 @@ async function fromJsr(): Promise<void> {
   await run(at, ["deno", "check", "library.ts"]);
   await expectLibrary(at, ["deno", "run", "--no-prompt", "library.ts"]);
   await expectService(at, ["deno", "run", "-A", "jsr:@berth/berth/cli"]);
-  // The namespace has no way to the registry: the service above has fetched what a worker runs.
+  // The namespace cannot reach the registry, but the service above has already fetched the modules of a worker.
   await expectWorkers(at, ["deno", "run", "-A", "jsr:@berth/berth/cli"]);
   for (const kind of ["plugin", "app", "network"]) {
     const made = await makeProject("jsr", kind, ["deno", "run", "-A", "jsr:@berth/berth/cli"]);
@@ -351,7 +351,7 @@ async function expectLibrary(at: string, command: readonly string[]): Promise<vo
   expect(command.join(" "), await run(at, command), /^ahoy\n$/m);
 }
 
-/** Without WebAssembly, sums are computed by JavaScript, and nothing else tells. */
+/** Checks that sums are computed by WebAssembly; without it, JavaScript computes them unnoticed. */
 async function expectWebAssembly(at: string, command: readonly string[]): Promise<void> {
   const wire = pathToFileURL(join(at, "node_modules/@berth/berth/core/wire/summed_memory.js"));
   writeFileSync(

@@ -1,6 +1,6 @@
 /**
- * An npm registry and a JSR registry on loopback, with the packages of berth alone in them: what a user
- * would download after the next release. For other packages it redirects to npm's registry.
+ * An npm registry and a JSR registry on loopback. They have only the packages of berth, as a user would download them
+ * after the next release, and redirect requests for other packages to npm's registry.
  *
  * @module
  */
@@ -105,7 +105,7 @@ export class Registry implements AsyncDisposable {
       name,
       "dist-tags": { latest: version },
       versions: { [version]: { ...manifest, dist } },
-      // Package managers refuse what has just been published.
+      // An old date, because package managers refuse packages that have just been published.
       time: { [version]: "2026-01-01T00:00:00.000Z" },
     };
   }

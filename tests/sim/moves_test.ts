@@ -22,7 +22,7 @@ function movingScenario(seed: number): Scenario {
     pauseMs: draw.of([0, 0.5, 20, 300]),
     rerouteMs: draw.of([0, 10, 1000]),
   }));
-  // A new connection would be one of the old stack while packets still reach that.
+  // A new connection would belong to the old stack while packets still reach that stack.
   return { ...scenario, again: [], moves };
 }
 

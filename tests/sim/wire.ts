@@ -12,7 +12,7 @@ export interface Conditions {
   /** Share of packets at which a burst of losses begins, and its maximum length. */
   readonly burst: number;
   readonly burstMs: number;
-  /** Maximum number of packets lost in a burst; 0: no maximum. */
+  /** Maximum number of packets lost in a burst; 0 for no maximum. */
   readonly burstPackets: number;
   readonly duplicate: number;
   readonly reorder: number;
@@ -24,13 +24,13 @@ export interface Conditions {
   readonly delayMs: number;
   /** Maximum random addition to the delay, without reordering. */
   readonly jitterMs: number;
-  /** 0: unlimited. */
+  /** Bandwidth; 0 for no limit. */
   readonly bytesPerMs: number;
   /** Size of the queue for the limited bandwidth, in bytes; the rest is dropped. */
   readonly queueBytes: number;
   /** Policer instead of a queue: a token bucket of `queueBytes`, filled at `bytesPerMs`. */
   readonly polices: boolean;
-  /** Packets arrive in batches at this interval in milliseconds; 0: each at its own time. */
+  /** Packets arrive in batches at this interval in milliseconds; 0 for no batches. */
   readonly batchMs: number;
   /** The path is down between these times. */
   readonly deadFrom: number;

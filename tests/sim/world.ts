@@ -65,9 +65,9 @@ interface Side {
   core: CoreStack;
   /** The stack that packets reach: the previous one until the route has changed. */
   receiver: CoreStack;
-  /** What the clock of `core` is behind the world's, in milliseconds. */
+  /** How far the clock of `core` is behind the world's, in milliseconds. */
   skew: number;
-  /** While the connections are frozen: what applications and packets wait with. */
+  /** While the connections are frozen, the actions of applications and packets that wait. */
   frozen: (() => void)[] | undefined;
   readonly wire: Wire;
   readonly pauses: Pauses;
@@ -234,7 +234,7 @@ export class World {
     return pauses.awakeAt(Math.max(core.nextTimeout() + skew, this.now));
   }
 
-  /** The sum of a deadline and the skew is rounded: the time must not be before the deadline. */
+  /** The sum of a deadline and the skew is rounded, so make sure that the time is not before the deadline. */
   #handleTimeout(index: 0 | 1): void {
     const { core, skew } = this.sides[index];
     const due = core.nextTimeout();
@@ -245,7 +245,7 @@ export class World {
     return this.now - this.sides[index].skew;
   }
 
-  /** The clock of a stack: the previous one of a side has no connections that need it. */
+  /** The time of a stack; the previous stack of a side has no connections that need its clock. */
   #timeAt(side: Side, core: CoreStack): number {
     return core === side.core ? this.now - side.skew : this.now;
   }
@@ -317,7 +317,7 @@ export class World {
     this.#events.schedule(this.now + move.pauseMs, () => {
       const random = seededRandom(this.scenario.seed + ++this.#stacks * 0x2_0000_0003);
       this.#listen(side.core = this.#core(move.side, random));
-      // A clock that has just started, or one that is far ahead.
+      // The new clock has just started, or is far ahead.
       side.skew = random.fraction() < 0.5 ? this.now - 7 : -1e9 * random.fraction();
       for (const { record, owner } of records) {
         this.#thaw(move.side, record, owner, this.now - frozenAt);

@@ -20,7 +20,7 @@ describe("the numbers", () => {
 });
 
 describe("congestion control", () => {
-  // Nothing is lost: delayed segments are not marked lost, or that is undone.
+  // Nothing is lost: delayed segments are not marked lost, or the mark is undone.
   for (const congestion of ["newreno", "cubic", "bbr"] as const) {
     test(`${congestion} keeps 90 % when half of the packets are reordered (RFC 8985)`, () => {
       const inOrder = goodput(congestion, {});

@@ -17,7 +17,7 @@ export interface FlowOptions {
   readonly profile?: "local" | "internet";
   /** Delay until it starts, in milliseconds. */
   readonly startMs?: number;
-  /** Bytes that the application writes per millisecond. Default: unlimited. */
+  /** Number of bytes that the application writes per millisecond. Default: no limit. */
   readonly bytesPerMs?: number;
   /** Maximum size of the sender's buffer. Default: that of the profile. */
   readonly sendBuffer?: number;
@@ -63,7 +63,7 @@ export interface Flow {
 class RunningFlow implements Flow {
   readonly sender: Side;
   readonly tcb: Tcb;
-  /** Bytes that the application writes per millisecond; `undefined`: unlimited. */
+  /** Number of bytes that the application writes per millisecond; `undefined` for no limit. */
   bytesPerMs: number | undefined;
   received = 0;
   longestSilence = 0;
@@ -230,7 +230,7 @@ export class Path {
     this.#startWriting(flow);
   }
 
-  /** Changes how much the application of a flow writes per millisecond; `undefined`: unlimited. */
+  /** Changes how much the application of a flow writes per millisecond; `undefined` for no limit. */
   limit(index: number, bytesPerMs: number | undefined): void {
     const flow = this.#flows[index]!;
     const wasUnlimited = flow.bytesPerMs === undefined;
@@ -251,7 +251,7 @@ export class Path {
   #write(flow: RunningFlow): void {
     const { sender, tcb, bytesPerMs } = flow;
     if (bytesPerMs === undefined) return;
-    // Without bytes as well: then no writer waits for room any more.
+    // Call it even for 0 bytes, so that a writer that waits for room continues.
     sender.core.tcp.send(tcb, CHUNK.subarray(0, bytesPerMs * WRITE_MS), 0, this.now);
     this.#events.schedule(this.now + WRITE_MS, () => this.#write(flow));
   }

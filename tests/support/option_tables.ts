@@ -11,7 +11,7 @@ import { ROOT } from "./source_files.ts";
 
 const COLUMNS = ["option", "`local`", "`internet`", "meaning"];
 
-/** What the docstring of each option says, as one line, by the option's name. */
+/** The docstring of each option as one line, by the option's name. */
 export function optionTexts(): ReadonlyMap<string, string> {
   const sources = ["core/tcp/config.ts", "core/udp/config.ts", "core/udp/datagram.ts"];
   const text = sources.map((path) => readFileSync(join(ROOT, path), "utf8")).join("\n");

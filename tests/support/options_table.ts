@@ -26,7 +26,7 @@ export interface Option {
   readonly default: string | undefined;
 }
 
-/** Interfaces that a table is made of if the type of an option mentions them. */
+/** Interfaces that get their own table if the type of an option mentions them. */
 const NESTED = /\b[A-Z]\w*(?:Options|Certificate|Records|Impairments|Routes)\b/g;
 
 /** The interface `name`, with what it extends; `undefined` if no file has it. */
@@ -118,7 +118,7 @@ export function optionsTable(
   );
 }
 
-/** Ranges that say no more than the type. */
+/** A limit of a range that says no more than the type. */
 const LIMITLESS = 2 ** 53 - 1;
 
 function rangeOf({ minimum, maximum }: Property): string {

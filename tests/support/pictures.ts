@@ -5,7 +5,7 @@
  */
 import type { Appearance } from "./chromium.ts";
 
-/** What they show, with the height of a desktop that has room for it. */
+/** The views, with the height that each needs on a desktop. */
 export const PICTURES = { demo: 910, dashboard: 800, connection: 800 } as const;
 
 /** One of {@link PICTURES}. */
@@ -32,7 +32,7 @@ export function picturesOf(name: PictureName): readonly Picture[] {
   );
 }
 
-/** The network in one file, on the home of the site, which has one look. */
+/** The network in one file, for the home page of the site, which has only one colour scheme. */
 export const HOME_PICTURE: Picture = {
   file: "docs/images/network-desktop-light.png",
   appearance: { width: 1200, height: 800, dark: false },

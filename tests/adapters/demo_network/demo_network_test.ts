@@ -27,7 +27,7 @@ function goodputOf(samples: readonly DemoSample[]): number {
 }
 
 describe("DemoNetwork", () => {
-  // What the page shows for its first seconds: the download fills most of the path.
+  // In its first seconds, the download uses most of the path's bandwidth.
   test("downloads over the path", async () => {
     const clock = new VirtualClock();
     const network = new DemoNetwork({ clock });
@@ -60,7 +60,7 @@ describe("DemoNetwork", () => {
     await network.close();
   });
 
-  // Requests come from pages: a value is bounded, and what is none is ignored.
+  // Requests come from pages, so values are clamped, and values that are not numbers are ignored.
   test("bounds the path", async () => {
     const network = new DemoNetwork({ clock: new VirtualClock() });
     network.set({ delayMs: -5, loss: 7, bitsPerSecond: 1e12 });
@@ -93,7 +93,7 @@ describe("DemoNetwork", () => {
     await network.close();
   });
 
-  // A minute in which nothing arrives ends no page: the download begins again.
+  // After a minute in which nothing arrives, the download begins again.
   test("begins again when the connection has failed", async () => {
     const clock = new VirtualClock();
     const network = new DemoNetwork({ clock });

@@ -51,7 +51,7 @@ describe("bindDatagrams", () => {
     },
   );
 
-  // Several datagrams at a time, as many as there are buffers; what is too long is cut.
+  // Receives as many datagrams at a time as there are buffers; those that are too long are truncated.
   test.each(WAYS)("receives several at a time by %s", async (_: string, bind: Bind) => {
     const one = await bind({ hostname: "127.0.0.1", port: 0 }, () => {});
     for (let size = 1; size <= 7; size++) {
@@ -70,7 +70,7 @@ describe("bindDatagrams", () => {
     one.close();
   });
 
-  // A datagram without a receiver, and a socket that was closed.
+  // The socket survives a datagram without a receiver, and calls after it was closed.
   test.each(CASES)(
     "survives errors by %s on %s",
     async (_: string, hostname: string, bind: Bind) => {
@@ -88,7 +88,7 @@ describe("bindDatagrams", () => {
     },
   );
 
-  // The caller learns why.
+  // The error says why.
   test.each(WAYS)("rejects for a port that is in use, by %s", async (_: string, bind: Bind) => {
     const one = await bindDatagrams({ hostname: "127.0.0.1", port: 0 }, () => {});
     const other = (async () => await bind(one.address, () => {}))();

@@ -33,7 +33,7 @@ export interface OpenPort {
 
 const cleanups: (() => unknown)[] = [];
 
-/** Milliseconds until the keep-alive timer of each end is due; `undefined`: not running. User-space
+/** Milliseconds until the keep-alive timer of each end is due; `undefined` if it is not running. User-space
  * jiffies are hundredths of a second (proc(5), /proc/net/tcp).
  */
 function keepAliveTimers(port: number): (number | undefined)[] {
@@ -198,7 +198,7 @@ export function testHostConnections(
         expect(await asked).toBe("after");
       });
 
-      // It would replace the first one, which would wait forever.
+      // A second read would replace the first one, which would wait forever.
       test("refuses a second read while one is pending", async () => {
         const { connection, peer } = await join();
         const first = new Uint8Array(5);

@@ -60,7 +60,7 @@ for (const [name, listen] of WAYS) {
       ]);
     });
 
-    // As for a socket of TCP, an IPv6 port of all addresses has IPv4 clients.
+    // A port on `::` serves IPv4 clients, too, like a TCP socket.
     testRequiring(["ipv6"], "of :: answers IPv4 clients", async () => {
       const { port } = await answering(listen, "::");
       expect(await ask(await client(), port.address.port, "ahoy")).toBe("AHOY");
@@ -89,7 +89,7 @@ for (const [name, listen] of WAYS) {
       open.push(await listen(other, { onError() {}, onDatagram() {} }));
     });
 
-    // The sender is remembered between datagrams: the next one may have another.
+    // The sender is cached between datagrams, but the next datagram may have another one.
     test("distinguishes clients that take turns", async () => {
       const { port, clients } = await answering(listen, "127.0.0.1");
       const [one, other] = [await client(), await client()];
@@ -106,7 +106,7 @@ for (const [name, listen] of WAYS) {
   });
 }
 
-// What arrived meanwhile is received then; on the kernel's socket, another process could have taken it.
+// The port then receives the datagrams that have arrived in the meantime, unless another process has received them.
 testRequiring(["native-sockets"], "a paused UDP port receives again", async () => {
   const { port } = await answering(listenHostDatagrams, "127.0.0.1");
   const socket = await client();
@@ -120,7 +120,7 @@ testRequiring(["native-sockets"], "a paused UDP port receives again", async () =
 });
 
 describe("a client with a socket of its own", () => {
-  // As if another process received from the port now. The other client's datagram waits for it.
+  // The port is paused as if another process received from it; the other client's datagram waits for that process.
   testRequiring(["native-sockets"], "is answered while the port is paused", async () => {
     const { port, clients } = await answering(listenHostDatagrams, "127.0.0.1");
     const [own, other] = [await client(), await client()];

@@ -22,7 +22,7 @@ describe("routeIntoStack", () => {
     expect(routeIntoStack("tcp", target)).toBe(undefined);
   });
 
-  // Asking the kernel costs as much as opening a connection, and every connection needs the answer.
+  // Asking the kernel takes as long as opening a connection, and every connection needs the answer, so it is cached.
   test("asks about the route to an address once a second", () => {
     let asked = 0;
     let isRouted = false;

@@ -116,7 +116,7 @@ describe("openUdpLink", () => {
     }
   });
 
-  // Packets are lost until the peer comes up, and the link stays usable.
+  // Packets are lost until the peer starts, and the link stays usable.
   test("tolerates an absent peer", async () => {
     const port = await openUdpLink({ local: "127.0.0.1:0" }).then(async (link) => {
       await link.close();

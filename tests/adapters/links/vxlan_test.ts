@@ -91,7 +91,7 @@ describeInNamespace(import.meta.url, "VXLAN", () => {
         expect(port.stats!()).toEqual({ "drop.no-remote": 1 });
       }));
 
-    // Frames that are not received beyond the queue are dropped.
+    // Frames beyond the queue are dropped.
     test("bounds the frames queued for the stack", () =>
       withTunnel({ remotes: ["127.0.0.2"], queue: 4 }, async (port, [peer]) => {
         for (let i = 0; i < 10; i++) peer!.say([...HEADER, ...frame]);

@@ -7,7 +7,7 @@ const request = (headers: Record<string, string> = {}) =>
   new Request("http://localhost/", { headers });
 
 describe("assets", () => {
-  // Every module and style sheet that a page consists of, each as a browser can use it.
+  // The table has every module and style sheet of the pages, in a form that a browser can use.
   test("are all files of the pages", async () => {
     const files = [".ts", ".css", ".html"].flatMap((ending) => filePaths([PAGES], ending))
       .filter((path) => path.split("/").length > 3)

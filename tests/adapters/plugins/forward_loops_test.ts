@@ -56,7 +56,7 @@ async function exchange({ address }: Publication): Promise<string> {
 }
 
 describe("forward over several stacks", () => {
-  // Each leads to the next, and the last to the first: a client's connection goes round once.
+  // Each stack forwards to the next, and the last to the first; a client's connection passes each of them once.
   test.each([2, 3])("ends a loop over %d stacks after one round", async (count) => {
     const { stacks, ports } = await published(count);
     for (const [i, stack] of stacks.entries()) {
@@ -70,7 +70,7 @@ describe("forward over several stacks", () => {
     }
   });
 
-  // The last leads out of the stacks: a chain is not a loop.
+  // The last stack forwards to a server outside, so the chain is not a loop.
   test("goes through a chain of stacks", async () => {
     const { stacks, ports } = await published(3);
     for (const [i, stack] of stacks.slice(0, 2).entries()) {

@@ -99,7 +99,7 @@ describe("socks5", () => {
     expect(await converse(socket, name)).toEqual({ reply: 0, echoed: true });
   });
 
-  // The same target without permission, and an unknown name.
+  // The proxy denies the same target without permission, and reports an unknown name.
   test("denies loopback, and reports an unknown name", async () => {
     const local = [5, 1, 0, 1, 127, 0, 0, 1, ...port(await echoOfHost())];
     expect(await converse(connect({}), local)).toEqual({ reply: 2, echoed: false });
@@ -136,7 +136,7 @@ describe("socks5", () => {
       return client;
     };
     const client = await open({ allow: ["127.0.0.1"], udp: { maxTargets: 2 } });
-    // As many as are queued until the socket is open, then a burst.
+    // Sends as many datagrams as are queued until the socket is open, and then a burst.
     for (const [from, to] of [[0, 16], [16, 200]] as const) {
       for (let i = from; i < to; i++) {
         await client.send(String(i), { hostname: "127.0.0.1", port: number });

@@ -46,7 +46,7 @@ async function get(
   return await app.fetch(request, env as HttpEnv);
 }
 
-/** Of another server, or of this package's, which read the content without the Response. */
+/** The bindings of another server, and of this package's servers, which read the content without the Response. */
 const ENVS: readonly [string, object][] = [["", {}], [" prepared", { [TAKES_PREPARED]: true }]];
 let env: object = {};
 
@@ -119,7 +119,7 @@ for (const [kind, given] of ENVS) {
       expect(await statusOf(path)).toBe(404);
     });
 
-    // Only if configured; another name of the index.
+    // Serves hidden files, and an index of another name, only if configured.
     test("serves hidden files and another index if configured", async () => {
       expect(await (await get("/.hidden", {}, { hidden: true })).text()).toBe("hidden");
       expect(await (await get("/bare/", {}, { index: "file" })).text()).toBe("bare");

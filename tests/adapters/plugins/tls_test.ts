@@ -69,7 +69,7 @@ function suite(engine: "openssl" | "runtime"): void {
       }
     });
 
-    // With h2 in `alpn`, a client of TLS 1.2 gets no suite of RFC 9113's appendix A, whatever it offers.
+    // With h2 in `alpn`, a TLS 1.2 client never gets a cipher suite of RFC 9113's appendix A, whatever it offers.
     testRequiring(needs, "refuses the cipher suites that RFC 9113 9.2.2 prohibits", async () => {
       await using server = await serveBehindHost(secure({ alpn: ["h2", "http/1.1"] }), echo());
       const to = ["-connect", `127.0.0.1:${server.port}`, "-tls1_2", "-alpn", "h2,http/1.1"];

@@ -32,7 +32,7 @@ describe("versionFault", () => {
     expect(versionFault(process.versions)).toBeUndefined();
   });
 
-  // A reader looks there, not here.
+  // Readers look for the versions on that page.
   test("requires the versions in docs/versions.md", () => {
     const page = readFileSync(join(ROOT, "docs/versions.md"), "utf8");
     const [, deno] = /^\| Deno +\| ([\d.]+)/m.exec(page)!;

@@ -12,7 +12,8 @@ async function freePort(): Promise<number> {
   return port;
 }
 
-// The servers of the admin API and of moves: one line says why, one that it is over, and clients are served again.
+// For the servers of the admin API and of moves, one log line says why, and one that it is over; then clients are
+// served again.
 test("a service without file descriptors accepts again afterwards", async () => {
   using folder = new TemporaryFolder();
   folder.write("secret", "0123456789abcdef0123456789abcdef");

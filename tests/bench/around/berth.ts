@@ -15,7 +15,7 @@ const PROGRAMS = "./tests/bench/programs";
 /** {@link KERNEL_PORTS} behind `forward`. */
 const FORWARDED = { echo: 9007, discard: 9009, characters: 9019, http: 9080 };
 
-/** Everything but `egress`. `index` distinguishes the devices and addresses of services. */
+/** Starts everything except `egress`. `index` distinguishes the devices and addresses of services. */
 export async function startBerth(
   namespace: Namespace,
   runtime: Runtime,
@@ -52,7 +52,7 @@ export async function startBerth(
   ];
 }
 
-/** `forward` alone, freshly started. */
+/** Starts a service with only `forward`. */
 export async function startForward(
   namespace: Namespace,
   runtime: Runtime,

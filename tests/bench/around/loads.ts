@@ -29,7 +29,7 @@ export interface AroundTarget extends Target {
   readonly ports: Ports;
 }
 
-/** What is compared in one table. */
+/** A group of rows, which are compared in one table. */
 export type Group = "HTTP" | "forward" | "egress" | "datagrams and WebSocket" | "kernel";
 
 /** Size of the large file and of the large body. */

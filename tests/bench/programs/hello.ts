@@ -4,5 +4,5 @@
  * @module
  */
 
-/** Answers everything with "hello". */
+/** Answers every request with "hello". */
 export default { fetch: (): Response => new Response("hello") };

@@ -8,7 +8,7 @@ import process from "node:process";
 import { exchange, type Machine, ManyMachines, reportOf } from "../../e2e/many_machines.ts";
 import { runtimeCommand } from "../../support/program.ts";
 
-/** What clients have noticed of a step. */
+/** The effects of a step on the clients. */
 export interface Step {
   readonly step: string;
   /** Connections of the instance that goes away. */
@@ -16,11 +16,11 @@ export interface Step {
   readonly broken: number;
   readonly wrong: number;
   readonly reasons: Readonly<Record<string, number>>;
-  /** The longest wait of a connection that survives for an answer, in milliseconds. */
+  /** The longest time that a surviving connection has waited for an answer, in milliseconds. */
   readonly worstStallMs: number;
-  /** By how much the client's own timers were late at most, in milliseconds. */
+  /** The longest delay of the client's own timers, in milliseconds. */
   readonly clientLagMs: number;
-  /** Segments that the client's kernel has sent again. */
+  /** Segments that the client's kernel has retransmitted. */
   readonly retransmitted: number;
   /** Packets that the devices of the instances, their sockets and the instances themselves have dropped. */
   readonly dropped: Readonly<Record<string, number>>;
@@ -103,7 +103,7 @@ async function show(step: string, own: number): Promise<void> {
   before = now;
 }
 
-/** Forgets what has happened before the step. */
+/** Resets the counters before the step. */
 async function begin(): Promise<void> {
   before = await take();
   await reportOf(clients);

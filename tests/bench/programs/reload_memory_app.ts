@@ -10,7 +10,7 @@ import { Hono } from "hono";
 
 /** Memory in bytes. */
 export interface MemoryFigures {
-  /** Resident memory as it was found. */
+  /** Resident memory before a collection. */
   readonly resident: number;
   /** The same after the collector has run. */
   readonly collected: number;

@@ -1,5 +1,5 @@
 /**
- * Answers each message of a WebSocket with itself.
+ * Echoes each message of a WebSocket.
  *
  * @module
  */

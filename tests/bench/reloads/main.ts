@@ -1,8 +1,8 @@
 /**
- * Reloads of a service under load, and of Caddy and HAProxy under the same. Clients hold connections
- * and WebSockets open and check every byte, while `wrk` and `h2load` send requests. Prints a line of
- * JSON: requests, errors, connections that the server ended, round trips in milliseconds while
- * nothing is reloaded and while reloads follow each other, and the server's memory.
+ * Measures reloads of a service under load, and of Caddy and HAProxy under the same load. Clients hold connections
+ * and WebSockets open and check every byte, while `wrk` and `h2load` send requests. Prints a line of JSON: requests,
+ * errors, connections that the server ended, round trips in milliseconds while nothing is reloaded and while reloads
+ * follow each other, and the server's memory.
  *
  *     bun tests/bench/reloads/main.ts [--server Deno|Bun|Caddy|HAProxy] [--connections 2000]
  *         [--web-sockets 200] [--reloads 100] [--upgrades 20] [--seconds 300] [--load off]
@@ -69,7 +69,7 @@ async function main(): Promise<void> {
   for (let count = 1; count <= changes; count++) {
     await (isUpgrade ? server.upgrade!() : server.reload());
     if (count === 10) memoryAfter10 = server.memoryMb();
-    // A change that takes long is not to make the run longer than the loads.
+    // A change that takes long must not make the run longer than the loads.
     await sleep(begin + seconds * 750 * count / changes - performance.now());
   }
   const changingSeconds = Math.round((performance.now() - begin) / 100) / 10;

@@ -20,7 +20,7 @@ export interface ReloadedServer {
   readonly ports: ServerPorts;
   /** Changes one port; resolves once the new configuration is in use. */
   reload(): Promise<void>;
-  /** Starts a new process in its place; absent: a reload does that, or nothing does. */
+  /** Starts a new process in its place; absent if a reload does that, or if the server cannot. */
   upgrade?(): Promise<void>;
   /** Resident memory of all its processes, in MB. */
   memoryMb(): number;
@@ -80,7 +80,7 @@ export async function startBerth(
     upgrade: () => post(socketPath, "/upgrade"),
     memoryMb: () => residentMb(processesWith(folder.path)),
     async stop() {
-      // An upgrade has left processes that the first one has not started.
+      // After an upgrade there are processes that the first one has not started.
       for (const pid of processesWith(folder.path)) process.kill(pid, "SIGTERM");
       await program.finish(10_000).catch(() => {});
     },

@@ -1,8 +1,8 @@
 /**
  * Clients of an echo service whose connections stay open: `long_clients.ts JSON`, see {@link LongClientOptions}. Each
  * sends a few bytes again and again and compares what comes back. Prints "open" when all are connected, and for each
- * line on stdin a report of what has happened since the last one as JSON, see {@link LongClientReport}; after the line
- * "peek" the next report still has what this one has.
+ * line on stdin a report of what has happened since the last one as JSON, see {@link LongClientReport}; the report
+ * for the line "peek" does not reset the counts.
  *
  * @module
  */
@@ -28,13 +28,13 @@ export interface LongClientReport {
   wrong: number;
   /** Bytes compared. */
   compared: number;
-  /** The longest wait of a connection that is open for an answer, in milliseconds. */
+  /** The longest time that an open connection has waited for an answer, in milliseconds. */
   worstStallMs: number;
-  /** Answers of the connection that is open and has got the fewest; 1e9 if none is open. */
+  /** The smallest number of answers of an open connection; 1e9 if none is open. */
   fewestAnswers: number;
   /** Connections that wait for an answer. */
   waiting: number;
-  /** By how much this program was late at most, in milliseconds: so much of a wait may be its own. */
+  /** The longest delay of this program's own timers, in milliseconds; a stall may be due to it. */
   worstLagMs: number;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Loss of received packets on a device, whose kernel end cannot be impaired.
+ * Drops received packets of a device, because the kernel's end of the device cannot be impaired.
  *
  * @module
  */

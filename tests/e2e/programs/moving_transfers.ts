@@ -9,7 +9,7 @@ import { connect, type Socket } from "node:net";
 import process from "node:process";
 
 const [host = "", port = "", count = ""] = process.argv.slice(2);
-/** The byte at `at` is `PATTERN[at % PATTERN.length]`; the length is no multiple of any segment. */
+/** The byte at `at` is `PATTERN[at % PATTERN.length]`; the length is not a multiple of any segment's length. */
 const PATTERN = Uint8Array.from({ length: 65_521 }, (_, i) => (i * 31 + (i >>> 8) * 7) & 0xff);
 const MOST_AHEAD = 4_000_000;
 

@@ -1,5 +1,5 @@
 /**
- * A plugin that answers each datagram with the number of the process, and how many datagrams of this flow it has got.
+ * A plugin that answers each datagram with the process ID and the number of datagrams of this flow.
  *
  * @module
  */

@@ -16,7 +16,7 @@ export interface SteadyClientOptions {
   readonly port: number;
   /** Connections that stay open. */
   readonly held: number;
-  /** Connections that are opened and closed all the time, at once. */
+  /** Number of connections at the same time that are opened and closed again and again. */
   readonly fresh: number;
   /** Bytes of a message. */
   readonly bytes: number;

@@ -11,7 +11,7 @@ import type { TcpSocket } from "../../../core/api/types.ts";
 import type { MovableConnection } from "../../../plugins/shared/host_network.ts";
 import type { Duplex, NonBlockingReader } from "../../../plugins/shared/relay.ts";
 
-/** What the kernel accepts at a time of a write that waits. */
+/** Number of bytes that the kernel accepts at a time from a pending write. */
 const PIECE = 1000;
 
 type Kernel = TcpSocket & Duplex & NonBlockingReader;
@@ -31,7 +31,7 @@ export class KernelSocket implements MovableConnection, NonBlockingReader {
   #writer: Writer | undefined;
   #endsWriting = false;
   #listeners: ClosedListener[] = [];
-  /** Counts the owners within this process. */
+  /** Number of the current owner within this process. */
   #owner = 0;
 
   constructor(socket: TcpSocket, isHeld = false) {

@@ -37,7 +37,7 @@ export interface CloseOrderOptions {
   readonly loss: number;
   /** How sides end that do not end gracefully. */
   readonly endings: readonly Ending[];
-  /** Average time after which all connections move to another process of the forwarder; absent: they stay. */
+  /** Average time after which all connections move to another process of the forwarder; absent if they stay. */
   readonly moveMs?: number;
 }
 
@@ -146,7 +146,7 @@ class Mover {
     if (frozen === undefined) return;
     const pauseMs = this.#dice.chance(0.5) ? 0 : 5 * this.#dice.random.fraction();
     if (pauseMs > 0) await sleepUntil(clock, clock.now() + pauseMs);
-    // Now and then the other process does not take it.
+    // Sometimes the other process refuses a connection.
     if (this.#dice.chance(0.1)) return void frozen.resume();
     const attachments = frozen.attachments.map((each) => (each as KernelSocket).passed());
     to.thaw(frozen.record, { attachments, elapsedMs: pauseMs });

@@ -21,7 +21,7 @@ export interface Cell {
   readonly profile: "local" | "internet";
   readonly rttMs: number;
   readonly mbit: number;
-  /** All at once; none: the bottleneck has a queue of one bandwidth-delay product. */
+  /** The impairments, which act together. Without any, the bottleneck has a queue of one bandwidth-delay product. */
   readonly impairments: readonly Impairment[];
 }
 
@@ -56,7 +56,7 @@ function bursts(share: number): Change {
   });
 }
 
-/** By up to a quarter of the RTT. */
+/** Reorders a share of the packets by up to a quarter of the RTT. */
 function reordering(share: number): Change {
   return ({ rttMs }) => ({ conditions: { reorder: share, reorderMs: rttMs / 4 } });
 }
@@ -81,7 +81,7 @@ export const IMPAIRMENTS: Readonly<Record<Impairment, Change>> = {
   "ACK loss 30 %": () => ({ back: { loss: 0.3 } }),
 };
 
-/** Each impairment alone, and a path without. */
+/** Each impairment alone, and a path without impairments. */
 export const SINGLE: readonly (readonly Impairment[])[] = [
   [],
   ...(Object.keys(IMPAIRMENTS) as Impairment[]).map((one) => [one]),

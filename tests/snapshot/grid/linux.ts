@@ -16,9 +16,9 @@ import { measure } from "./measure.ts";
 
 type Compared = Omit<Cell, "profile">;
 
-/** Too mild to tell stacks apart in some seconds. */
+/** Impairments that are too mild to distinguish stacks within seconds. */
 const MILD: readonly Impairment[] = ["loss 0.1 %", "bursts 0.1 %", "reordering 1 %"];
-/** Those that carry much less than their impairments alone predict. */
+/** Combinations whose goodput is much lower than that of their single impairments predicts. */
 const WORST: readonly (readonly Impairment[])[] = [
   ["loss 5 %", "ACK loss 30 %"],
   ["loss 5 %", "reordering 10 %", "ACK loss 30 %"],
@@ -26,14 +26,14 @@ const WORST: readonly (readonly Impairment[])[] = [
   ["loss 1 %", "reordering 10 %", "policer"],
   ["bursts 0.5 %", "reordering 10 %", "ACK compression"],
 ];
-/** A single run depends on which packets happen to be lost. */
+/** Seeds of several runs, because a single run depends on which packets happen to be lost. */
 const SEEDS = [1, 2, 3, 4, 5, 6, 7, 8, 9];
 const FEW_SEEDS = [1, 2, 3];
-/** From this rate on, a run in virtual time takes too long for many. */
+/** From this rate on, a run in virtual time takes too long for many seeds. */
 const FAST_MBIT = 1000;
-/** Kilobits in flight, above which the first loss, and so chance, decides how slow start ends. */
+/** Kilobits in flight, above which the first loss decides how slow start ends, so that the result depends on chance. */
 const LARGE_FLIGHT = 1000;
-/** A packet takes 12 ms at this rate, so that the path may sleep, and several are measured at a time. */
+/** A packet takes 12 ms at this rate, so the path can sleep, and several paths are measured at a time. */
 const SLOW_MBIT = 1;
 const SLOW_AT_ONCE = 6;
 
@@ -63,7 +63,7 @@ function isOfChance({ mbit, rttMs, impairments }: Compared): boolean {
   return mbit * rttMs >= LARGE_FLIGHT && (first === "loss 1 %" || first === "bursts 0.5 %");
 }
 
-/** Enough for slow start and at least some hundred packets. */
+/** How long to run: enough for slow start and at least some hundred packets. */
 function secondsFor({ mbit, rttMs, impairments }: Compared): number {
   if (mbit === 1) return 15;
   if (rttMs >= 100 && nameOf(impairments) === "loss 1 %") return 25;

@@ -14,11 +14,11 @@ const RTTS = [1, 10, 100, 300];
 const MAPS = (["internet", "local"] as const).flatMap((profile) =>
   (["cubic", "bbr"] as const).map((congestion) => ({ profile, congestion }))
 );
-/** A single run depends on which packets happen to be lost. */
+/** Seeds of several runs, because a single run depends on which packets happen to be lost. */
 const SEEDS = [1, 2, 3];
-/** A longer silence, in current RTOs, is a stall. */
+/** Maximum silence, in current RTOs; a longer one is a stall. */
 const MAX_SILENCE = 2;
-/** The timer that ends it runs for one RTO; the rest allows for rounding. */
+/** Maximum wait, in current RTOs: the timer that ends it runs for one RTO; the rest allows for rounding. */
 const MAX_WAIT = 1.001;
 /**
  * A combination collapses if its goodput is below this fraction of the prediction from its single

@@ -4,7 +4,7 @@ export interface HeatMap {
   readonly rows: readonly string[];
   /** Columns in groups, such as RTTs within bandwidths. */
   readonly groups: readonly { readonly name: string; readonly columns: readonly string[] }[];
-  /** `undefined`: not measured. */
+  /** A field; `undefined` if it was not measured. */
   readonly field: (row: number, column: number) => Field | undefined;
 }
 

@@ -229,7 +229,7 @@ export class Trace {
 
   // ---------------------------------------------------------------- looking
 
-  /** The connection's record, also after it has left the stack's tables. */
+  /** The connection's record, even after it has left the stack's tables. */
   get tcb(): Tcb {
     const found = this.find();
     if (found === undefined) throw new Error("there is no such connection");

@@ -43,7 +43,7 @@ describe("NativeConnection", () => {
     server.close();
   });
 
-  // The kernel measures the handshake already, so that the shortest connection has a value; it is called
+  // The kernel measures the RTT of the handshake, so even the shortest connection has a value. The callback is called
   // once, whether the connection is closed or reset.
   testRequiring(["native-sockets"], "reports its round-trip time at its end", async () => {
     const server = createServer((socket) => socket.resume().on("error", () => {}).end());

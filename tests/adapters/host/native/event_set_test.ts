@@ -105,8 +105,7 @@ describe("EventSet", () => {
     host!.libc.close(fd);
   });
 
-  // No link is attached: the set waits by itself, and the answer arrives. Then the program ends, without
-  // process.exit().
+  // Without a link, the set waits by itself, and the answer arrives. Then the program ends without process.exit().
   testRequiring(NEEDS, "neither needs a link nor keeps the process alive", async () => {
     const command = runtimeCommand("tests/adapters/host/native/dial_and_end.ts");
     const { exit, out, log } = await new Program(command, process.cwd()).finish(20_000);

@@ -77,7 +77,7 @@ describe("a message socket", () => {
     for (const each of [...sent, ...descriptors]) host.libc.close(each);
   });
 
-  // The other end does not read: what the kernel does not take waits, up to the bound.
+  // The other end does not read, so bytes that the kernel does not accept wait, up to the bound.
   testRequiring(["native-sockets"], "keeps a bounded number of bytes", async () => {
     const maxWaiting = 300_000;
     const [one, other] = pair(maxWaiting);

@@ -44,7 +44,7 @@ describe("captureFile", () => {
     expect(file.dropped).toBe(0);
   });
 
-  // The link would be renamed; with a path such as /dev/null, the device of all programs.
+  // Rotation would rename a device such as /dev/null, which all programs use.
   test("does not rename a device", async () => {
     symlinkSync("/dev/null", path);
     const file = captureFile(path, { maxBytes: 5000, files: 3 });

@@ -337,8 +337,8 @@ describe("impair", () => {
     expect(link.incomingCounts.dropped).toBe(7);
   });
 
-  // Packets of the device are delayed; when they come out, no process counts as asked about them. Packets that another
-  // process has passed on come through at once, with the processes that it has asked.
+  // Packets of the device are delayed, and then no process counts as asked about them. Packets that another process
+  // has passed on are not delayed, and keep the process that was asked.
   test("impairs no packet of another process of the service", async () => {
     const generations = new Generations(2, 1);
     const [inner] = linkPair();

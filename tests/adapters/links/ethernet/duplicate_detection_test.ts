@@ -261,7 +261,7 @@ describe("addresses", () => {
     expect(wire.sent()).toHaveLength(1);
   });
 
-  // As on a cable with two ends.
+  // No other station can have an address on a cable with two ends.
   test("are not probed with probe: false", () => {
     const { wire } = probing({ ...v4, probe: false });
     expect(wire.sent()).toEqual([announcement]);

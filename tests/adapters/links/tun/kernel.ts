@@ -20,8 +20,7 @@ export async function joinThroughKernel(
 ): Promise<JoinedLinks> {
   writeFileSync("/proc/sys/net/ipv4/ip_forward", "1");
   writeFileSync("/proc/sys/net/ipv6/conf/all/forwarding", "1");
-  // A router sends solicitations from its link-local address, which must not be delayed by
-  // duplicate address detection.
+  // A router sends solicitations from its link-local address, so duplicate address detection must not delay that.
   for (const name of ["all", "default"]) {
     writeFileSync(`/proc/sys/net/ipv6/conf/${name}/accept_dad`, "0");
   }

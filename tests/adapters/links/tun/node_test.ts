@@ -28,7 +28,7 @@ describe("openTun on Node.js", () => {
     });
   });
 
-  // A handle that stays in a worker's event loop would abort the process.
+  // A handle left in a worker's event loop would abort the process.
   testRequiring(NEEDS, "works in a worker that is terminated", async () => {
     expect(await inNode([], "worker")).toMatchObject({ exit: 0, isSame: true });
   });

@@ -53,7 +53,7 @@ function load(
 }
 
 describe("ReceivePacketSteering", () => {
-  // Packets pile up while the thread is busy: the other processors process what it sends.
+  // While packets pile up because the thread is busy, other processors process its packets.
   test("turns RPS on for a busy thread", () => {
     const steering = open()!;
     let now = load(steering, 1000);

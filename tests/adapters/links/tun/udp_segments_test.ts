@@ -52,8 +52,8 @@ describeInNamespace(import.meta.url, "datagrams in super-packets", () => {
     },
   );
 
-  // Seventy datagrams of one turn arrive at a socket of the kernel one by one and in order; if
-  // supported, the stack hands them over in two packets.
+  // Seventy datagrams of one turn arrive at a socket of the kernel one by one and in order; if supported, the stack
+  // passes them to the kernel in two packets.
   test.each(links)("go to a socket through %s", async (_name, offload, open) => {
     for (const host of HOST.map((subnet) => subnet.split("/")[0]!)) {
       await using stack = createStack({ link: await open(), addresses: OWN });

@@ -36,7 +36,7 @@ describe("History", () => {
 });
 
 describe("readEvents", () => {
-  // However the bytes are divided.
+  // Events are read however the bytes are divided into chunks.
   test("passes on each event", async () => {
     const bytes = new TextEncoder().encode(
       ': hello\n\ndata: {"a":"ü"}\n\nevent: x\ndata: 2\n\ndata: 3',

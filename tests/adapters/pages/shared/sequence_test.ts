@@ -67,7 +67,7 @@ describe("SequenceReader", () => {
     expect(received.acks).toEqual([[0.01, 0, 1000]]);
   });
 
-  // After 4 GiB, and in a log that begins in the middle of a connection.
+  // Numbers do not wrap after 4 GiB, nor in a log that begins in the middle of a connection.
   test("counts on when sequence numbers wrap", () => {
     const reader = new SequenceReader("sent");
     const first = reader.take([

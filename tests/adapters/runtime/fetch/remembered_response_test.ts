@@ -26,7 +26,7 @@ describe("rememberResponseText", () => {
     expect(() => new Response("ahoy", { status: 7 })).toThrow(RangeError);
   });
 
-  // Some are created by the platform, before or by its own functions, and some by a program.
+  // Responses may be created by the platform, before the replacement or by its own functions, or by a program.
   test("recognizes every Response", () => {
     class Own extends Response {}
     for (

@@ -27,7 +27,7 @@ const SETTINGS = {
   admin: { listen: { path: "/run/berth.sock" }, token: TOKEN },
 } as unknown as Settings;
 
-/** The API for a service that notes what it is asked to do. */
+/** The API for a service that records its calls. */
 const pauseMs = { p50: 1, p99: 2, max: 3 };
 
 function admin(options: Parameters<typeof adminApp>[1] = {}) {
@@ -326,7 +326,7 @@ describe("/events", () => {
 });
 
 describe("requests of web pages", () => {
-  // What a browser sends for a page of another origin, for a form, and after DNS rebinding.
+  // Requests that a browser sends for a page of another origin, for a form, and after DNS rebinding.
   const requests: readonly [string, string, Record<string, string>][] = [
     ["of another origin", "/livez", { Origin: "https://evil.test" }],
     ["of a sandboxed page", "/livez", { Origin: "null" }],

@@ -15,7 +15,7 @@ const open = (...bytesIn: readonly number[]) =>
   bytesIn.map((count, index) => fakeConnection({ port: index + 1, stats: { bytesIn: count } }));
 
 describe("selectConnections", () => {
-  // Equal ones keep their order, on whichever side of the page's end they are.
+  // Rows with equal values keep their order, even across the end of the page.
   test("sorts by a number", async () => {
     const some = open(5, 9, 5, 5, 7, 9);
     const ports = async (sort: string, offset: number, limit: number) =>
@@ -40,7 +40,7 @@ describe("selectConnections", () => {
     expect(await ports("nothing")).toEqual([9, 10, 11]);
   });
 
-  // A filter counts all matches; without rows nothing but their number is found out.
+  // A filter counts all matches; a page without rows has only their number.
   test("filters and counts", async () => {
     const some = open(1, 2, 3, 4444);
     expect(await selectConnections(some, { filter: "4444", offset: 0, limit: 0 }))
@@ -51,7 +51,7 @@ describe("selectConnections", () => {
       .toEqual({ total: 0, connections: [] });
   });
 
-  // 100,000 connections would occupy the thread for too long at once; only the page's are formatted.
+  // 100,000 connections at once would block the thread for too long, and only the rows of the page are made.
   test("makes rows for the page only, and yields to timers and I/O", async () => {
     let formatted = 0;
     const some = Array.from({ length: 100_000 }, (_, index) => ({

@@ -61,7 +61,7 @@ describe("GET /connections/ID/events", () => {
     expect(await sequence.response.json()).toEqual({ error: `there is no connection ${id}` });
   });
 
-  // The request comes first, then a SYN to another port, then the connection that is meant.
+  // After the request come a SYN to another port and the connection that matches.
   test("streams the log of the next connection from its SYN on", async () => {
     await using pair = new StackPair({ profile: "internet" });
     for (const port of [7, 9]) pair.server.use(port, echo());
@@ -90,7 +90,7 @@ describe("GET /connections/ID/events", () => {
     expect(events.at(-1)).toMatchObject({ data: { new: "CLOSED" } });
   });
 
-  // A reader that leaves before: the request is withdrawn, and the connection is not logged.
+  // If the reader disconnects first, the request is withdrawn, and the connection is not logged.
   test("withdraws the request for the next connection with its reader", async () => {
     await using pair = new StackPair({ profile: "internet" });
     pair.server.use(7, echo());

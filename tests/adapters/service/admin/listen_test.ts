@@ -23,7 +23,7 @@ function ask(socketPath: string): Promise<string> {
   });
 }
 
-/** What is answered to an HTTP/1.0 request without Host. */
+/** The response to an HTTP/1.0 request without Host. */
 function askPlainly(where: { path: string } | { port: number }): Promise<string> {
   return new Promise((resolve, reject) => {
     let text = "";
@@ -34,7 +34,7 @@ function askPlainly(where: { path: string } | { port: number }): Promise<string>
   });
 }
 
-// The health checks of proxies are such requests: the URL has a path and a name of the loopback all the same.
+// Proxies send such requests as health checks; the URL still has a path and a name of the loopback.
 test.each(["a Unix socket", "a TCP port"])("%s is served without Host", async (kind) => {
   using folder = new TemporaryFolder();
   const path = folder.file("admin.sock");
@@ -47,7 +47,7 @@ test.each(["a Unix socket", "a TCP port"])("%s is served without Host", async (k
   await close();
 });
 
-// What a client sends that reaches the host by another address than 127.0.0.1.
+// A client reaches the host at an address other than 127.0.0.1.
 test.each(["0.0.0.0", "::"])(
   "the port of all addresses, %s, is served at each of them",
   async (hostname) => {
@@ -106,7 +106,8 @@ describe("a Unix socket of the admin API", () => {
 });
 
 describe("a TCP port of the admin API", () => {
-  // Strangers open connections and send nothing: at the limit their oldest give way to the owner's request.
+  // Other clients open connections and send nothing; at the limit, their oldest connections are closed for the
+  // owner's request.
   test("has a limit of connections, shared between clients", async () => {
     const { port, close } = await listenForAdmin(
       { hostname: "127.0.0.1", port: 0 },
@@ -129,7 +130,7 @@ describe("a TCP port of the admin API", () => {
     await close();
   }, 30_000);
 
-  // During an upgrade two processes listen; the one that leaves answers what it has been asked.
+  // During an upgrade two processes listen; the old one answers the requests that it has received.
   test("can be taken over", async () => {
     const asked = Promise.withResolvers<void>();
     const answer = Promise.withResolvers<Response>();

@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { redact } from "../../../../adapters/service/admin/redact.ts";
 
-// By key, by what a text contains, at any depth.
+// Secrets are recognized by key and by content, at any depth.
 test("redact leaves secrets out and everything else as it is", () => {
   const pem = "-----BEGIN PRIVATE KEY-----\nabc";
   expect(redact({

@@ -14,7 +14,7 @@ import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 /** Much more than all buffers between the service and its reader hold. */
 const BYTES = 24_000_000;
 
-/** The same for messages whose events fill the buffers. */
+/** Number of messages whose events fill the buffers. */
 const MESSAGES = 4000;
 
 let folder: TemporaryFolder;
@@ -76,7 +76,7 @@ class StoppedReader {
   }
 }
 
-/** The body of a response with chunked transfer coding (RFC 9112 7.1); `undefined`: it goes on. */
+/** The body of a response with chunked transfer coding (RFC 9112 7.1); `undefined` while it is incomplete. */
 function bodyOf(response: Uint8Array<ArrayBuffer>): Uint8Array<ArrayBuffer> | undefined {
   const text = (from: number, to: number) => new TextDecoder().decode(response.subarray(from, to));
   const head = text(0, 2000).indexOf("\r\n\r\n");

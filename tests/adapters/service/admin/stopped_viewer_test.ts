@@ -12,7 +12,7 @@ import { fakeConnection } from "../../../support/fake_connection.ts";
 import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 
 const LINES = 40_000;
-/** Of a line, to fill the buffers of sockets. */
+/** Text for long log lines, to fill the buffers of sockets. */
 const FILLING = "x".repeat(1000);
 /** More than the buffers of the sockets and of the HTTP server hold. */
 const MAX_BUFFERED = 24 * 1024 * 1024;
@@ -23,7 +23,7 @@ afterEach(() => {
   sockets = [];
 });
 
-/** A clock whose time passes as soon as somebody waits for it. */
+/** A clock that advances as soon as something waits for it. */
 function hastyClock(): Clock {
   let now = 0;
   return {
@@ -73,7 +73,7 @@ async function settled(value: () => number): Promise<number> {
   return value();
 }
 
-/** At a TCP port, which the stack serves, and at a Unix socket, which the runtime serves. */
+/** The dashboard at a TCP port and at a Unix socket. */
 const places = (folder: TemporaryFolder): readonly DashboardOptions[] => [
   { clock: hastyClock() },
   { clock: hastyClock(), socket: folder.file("admin") },
@@ -113,7 +113,8 @@ describe("a viewer that stops reading", () => {
     }
   }, 60_000);
 
-  // An update is made when the one before has been taken: only what the buffers hold, however long it does not read.
+  // An update is made when the previous one has been read, so a viewer that stops reading gets only what the buffers
+  // hold.
   test("gets no more updates until it reads again", async () => {
     using folder = new TemporaryFolder();
     const connections = Array.from({ length: 200 }, (_, port) => fakeConnection({ port }));

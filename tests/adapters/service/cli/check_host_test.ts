@@ -26,7 +26,7 @@ async function check(folder: TemporaryFolder, config: Record<string, unknown>, s
 }
 
 describe("check of the host", () => {
-  // Files that are there keep their content, folders what they have.
+  // Existing files and folders keep their content.
   test("changes nothing", async () => {
     using folder = new TemporaryFolder();
     folder.write("berth.log", "before\n");
@@ -43,7 +43,7 @@ describe("check of the host", () => {
     expect(statSync(folder.file("berth.log"))).toMatchObject({ mtimeMs, size: 7 });
   });
 
-  // All of them at once, as the start would find them one after another.
+  // Reports all faults at once; the start would find them one after another.
   test("finds what cannot be written", async () => {
     using folder = new TemporaryFolder();
     folder.write("file", "");
@@ -66,7 +66,7 @@ describe("check of the host", () => {
     ]);
   });
 
-  // Whoever checks the file before a reload has a service that uses them.
+  // Before a reload, the running service uses the ports and sockets of the file.
   test("warns of what is in use", async () => {
     using folder = new TemporaryFolder();
     const tcp = createServer();

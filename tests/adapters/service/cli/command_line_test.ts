@@ -145,7 +145,7 @@ describe("check", () => {
     expect(existsSync(join(dirname(path), "out.pcapng"))).toBe(false);
   });
 
-  // What the host refuses: in the one message, as for any other fault.
+  // The message has faults of the host like any other fault.
   test("finds a folder that is not there", async () => {
     const path = configFile({ listen: { "7": "echo" }, logFile: "gone/berth.log" });
     const run = start("check", path);
@@ -330,7 +330,7 @@ describe("the service", () => {
     expect(await run.exit).toBe(0);
   });
 
-  // The reader of the log may exit: only writing the log fails.
+  // The reader of the log may exit; then only writing the log fails.
   test("continues, and ends gracefully, if its log is not read", async () => {
     const run = start(...echoService);
     const address = await run.published();

@@ -8,7 +8,7 @@ import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 const SHELLS = ["bash", "zsh", "fish"] as const;
 const flags = [...helpText().matchAll(/^ {2}--([a-z-]+)/gm)].map(([, flag]) => flag!);
 
-/** What bash offers for words, the last of which is being typed. */
+/** The completions that bash offers for the last of `words`. */
 async function offered(...words: string[]): Promise<string[]> {
   using folder = new TemporaryFolder();
   const script = folder.write(

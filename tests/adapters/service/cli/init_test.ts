@@ -70,7 +70,7 @@ describe("init", () => {
     expect(sourceIs({})).toBeUndefined();
   });
 
-  // Half a project written over existing files would be worse than none.
+  // Part of a project over existing files would be worse than no project.
   test("changes nothing if one of the files exists", () => {
     const root = join(folder, "taken");
     mkdirSync(root);

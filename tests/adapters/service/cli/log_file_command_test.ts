@@ -61,7 +61,7 @@ describe("--log-file", () => {
     expect(run.log.replace(/^Debugger .*\n/gm, "")).not.toContain("handler failed");
   });
 
-  // Requests are in a file of their own, whatever is logged, for programs that analyse it.
+  // Requests are logged in a separate file, whatever the log level, for programs that analyse it.
   test("has no lines of an access log that has a file of its own", async () => {
     using folder = new TemporaryFolder();
     const [log, access] = [folder.file("log"), folder.file("access")];
@@ -87,7 +87,7 @@ describe("--log-file", () => {
     expect(readFileSync(log, "utf8")).toBe("");
   });
 
-  // The service serves on; stderr has one line about it.
+  // The service continues; stderr has one line about the full disk.
   test("may be on a full disk", async () => {
     using folder = new TemporaryFolder();
     symlinkSync("/dev/full", folder.file("log"));

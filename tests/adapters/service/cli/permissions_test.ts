@@ -11,7 +11,7 @@ function needs(...flags: string[]) {
   return permissionsFor(mergeSettings(parseArguments(flags).settings, {}));
 }
 
-/** As `deno run` with these: `"net"`, or `"net=127.0.0.1:80"`. */
+/** Permissions of `deno run` with these flags: `"net"`, or `"net=127.0.0.1:80"`. */
 function allowing(...granted: string[]): Permissions {
   return {
     querySync({ name, ...limit }) {

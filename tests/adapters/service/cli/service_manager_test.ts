@@ -9,7 +9,7 @@ import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 afterEach(endRuns);
 
 describe("the watchdog", () => {
-  // Twice within the limit, from the start to the end; a reload starts the time anew.
+  // The watchdog gets two messages within the limit, from the start to the end; a reload restarts the time.
   test("is told that the event loop runs", async () => {
     const clock = new VirtualClock();
     const sent: string[] = [];
@@ -31,7 +31,8 @@ describe("the watchdog", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // A reload every four seconds, and then an upgrade: never more than five seconds without a message for it.
+  // With a reload every four seconds and then an upgrade, the watchdog is never without a message for more than five
+  // seconds.
   test("is told during frequent reloads and at an upgrade", async () => {
     const clock = new VirtualClock();
     const told: number[] = [];
@@ -51,7 +52,7 @@ describe("the watchdog", () => {
     expect(told.map((at) => at - start)).toEqual([0, 4000, 8000, 12_000, 16_000, 20_000, 24_000]);
   });
 
-  // It may be meant for another process.
+  // The variables may be meant for another process.
   test.each([
     [{ WATCHDOG_USEC: "30000000", WATCHDOG_PID: "7" }, 30_000],
     [{ WATCHDOG_USEC: "30000000" }, 30_000],

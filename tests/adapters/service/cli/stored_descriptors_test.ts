@@ -3,7 +3,7 @@ import { storedDescriptors } from "../../../../adapters/service/cli/stored_descr
 import { keptQueues } from "../../../../adapters/service/upgrade/kept_queues.ts";
 
 describe("descriptors of the service manager", () => {
-  // From 3 on, in the order of their names, one name for several.
+  // Descriptors count from 3, in the order of the names; several may have one name.
   test.each([
     [{ LISTEN_PID: "7", LISTEN_FDS: "3", LISTEN_FDNAMES: "tun-a:b:tun-a" }, [
       ["tun-a", [3, 5]],
@@ -21,7 +21,7 @@ describe("descriptors of the service manager", () => {
     );
   });
 
-  // Of another device there are none; each worker needs a queue.
+  // Another device has no descriptors; each worker needs a queue.
   test("are the queues of a device", () => {
     const stored = new Map([["tun-a", [3, 4]]]);
     expect(keptQueues("a", 2, stored)).toEqual([3, 4]);

@@ -9,7 +9,7 @@ import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 
 const page = readFileSync(join(ROOT, "docs/operations.md"), "utf8");
 
-// systemd knows every line, and rates what the service may do at most 3 of 10.
+// systemd knows every line, and rates the unit's exposure at most 3 of 10.
 testRequiring(
   ["program:systemd-analyze"],
   "the unit of docs/operations.md is valid and exposes little",

@@ -66,7 +66,7 @@ describe("the dashboard's session", () => {
     expect([(await signIn(key)).status, (await signIn(key)).status]).toEqual([200, 401]);
   });
 
-  // Neither another session nor another configuration: what the page does not do, its session may not do.
+  // A session of the page may not create sessions or change the configuration, because the page does neither.
   test("permits what the page does, and nothing else", async () => {
     const { ask, signIn, did } = api();
     const { session } = await signIn();
@@ -84,7 +84,7 @@ describe("the dashboard's session", () => {
 });
 
 describe("the page", () => {
-  // By its address or by a link; without the token, since it holds nothing of the service.
+  // The page opens by its address or by a link, without the token, because it has no data of the service.
   test.each([["none"], ["cross-site"], ["same-site"], ["same-origin"]])(
     "opens in a tab, %s",
     async (site) => {

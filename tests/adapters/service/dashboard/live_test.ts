@@ -41,7 +41,7 @@ describe("LiveUpdates", () => {
     expect(taken).toHaveLength(10);
   });
 
-  // Nothing is made for it, however long it stays.
+  // No updates are made for a viewer that does not read, however long it stays.
   test("costs nothing for a viewer that does not read", async () => {
     const { clock, live, taken, take } = liveAtTime();
     const stream = live.open(take, 100)!;

@@ -36,7 +36,7 @@ describe("keys of Sessions", () => {
 });
 
 describe("sessions", () => {
-  // Each request makes a session last longer; a key is none.
+  // Each request prolongs a session; using a key does not.
   test("end when they are idle or signed out", async () => {
     const { clock, sessions } = sessionsAtTime();
     const [kept, idle, ended] = [sessions.start(), sessions.start(), sessions.start()];
@@ -57,8 +57,9 @@ describe("sessions", () => {
     expect([sessions.renew(first), sessions.renew(second)]).toEqual([true, false]);
   });
 
-  // An upgrade: the clock of the new process starts at another time. The time that is left stays, and so does the
-  // bound. With another token nothing is taken over: whoever changes it wants the pages to sign in again.
+  // In an upgrade, the clock of the new process starts at another time, but sessions keep their remaining time and
+  // their bound. With another token no session is taken over, because a new token is meant to make the pages sign in
+  // again.
   test("continue in the process that takes over, with the same token", async () => {
     const { clock, sessions } = sessionsAtTime();
     const first = sessions.start();

@@ -38,7 +38,7 @@ describe("the demo's page", () => {
 });
 
 describe("placesOf", () => {
-  // Published ports first, otherwise the stack's own address, which a memory link does not lead to.
+  // The page prefers published ports to the stack's own address, which cannot be reached over a memory link.
   test("says how what is served is reached", () => {
     const [stack, inMemory] = [{}, {}];
     expect(placesOf(stack)).toEqual([]);

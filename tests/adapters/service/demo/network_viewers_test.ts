@@ -45,7 +45,7 @@ describe("the demo network", () => {
     expect(viewers.network).toBe(undefined);
   });
 
-  // Samples for which it has no room are left out.
+  // Samples without room are dropped.
   test("keeps at most two samples for a viewer that does not read", async () => {
     const { clock, viewers } = viewersAtTime();
     const reader = viewers.open()!.getReader();

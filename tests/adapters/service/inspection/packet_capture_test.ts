@@ -54,7 +54,7 @@ describe("PacketCapture", () => {
     expect((await blocks).at(-1)!.dropped).toBe(0);
   });
 
-  // A reader that has stopped costs a bounded amount of memory, and the link goes on.
+  // A reader that has stopped takes a bounded amount of memory, and the link continues.
   test("drops what its reader does not take, and counts it", async () => {
     const { link, send } = watchedLink();
     const capture = new PacketCapture(link, "udp", NOW);

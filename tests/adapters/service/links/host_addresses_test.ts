@@ -37,7 +37,7 @@ describe("completeHostAddresses", () => {
     ]);
   });
 
-  // Its first addresses cannot be a host's; an explicit address works.
+  // The first address of such a network cannot be the host's; an explicit address works.
   test("does not guess in a network that is not on a link", () => {
     for (const everything of ["0.0.0.0/0", "::/0", "0.0.0.0/1"]) {
       expect(() => completeHostAddresses([everything], []))

@@ -38,7 +38,7 @@ const CLIENTS: [client: string, to: string, seen: string][] = [
 ];
 
 describe("the memory link", () => {
-  // As seen by middleware and the log: before the SYN is answered, on the socket, and of a flow.
+  // Middleware and the log see these addresses: before the SYN is answered, on the socket, and for a flow.
   test.each(CLIENTS)("shows the client %s of %s as %s", async (hostname, to, seen) => {
     const network = await openNetwork(SETTINGS, silentLogger);
     const shown: string[] = [];

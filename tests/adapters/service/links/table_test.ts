@@ -86,7 +86,7 @@ describe("links of Ethernet", () => {
 describe("--link", () => {
   const settingsOf = (...flags: string[]) => mergeSettings(parseArguments(flags).settings, {});
 
-  // As a device it needs an address, and nothing is published by itself.
+  // A link needs an address, like a device, and no port is published by default.
   test("takes the memory link's place", () => {
     const settings = settingsOf("--link", "tun:berth0", "--address", "10.7.0.2/24");
     expect(settings.link).toEqual({ kind: "tun", options: { name: "berth0" } });

@@ -21,7 +21,7 @@ function resolve(specifier: string, manifest: object, files: readonly string[] =
 }
 
 describe("installedFile", () => {
-  // The first condition of the package that holds, in its order (Node.js, "Packages").
+  // The first condition that holds is used, in the order of the package (Node.js, "Packages").
   test.each([
     ["some", "./a.js", "a.js"],
     ["some", { ".": "./a.js" }, "a.js"],
@@ -51,7 +51,7 @@ describe("installedFile", () => {
     expect(resolve(specifier, manifest, files)).toBe(expected);
   });
 
-  // The nearest folder counts, as for every other file there.
+  // The nearest `node_modules` folder is used.
   test("looks in every folder above the file, for scoped names too", () => {
     write(join(folder, "node_modules/@a/b/package.json"), '{ "main": "far.js" }');
     write(join(folder, "node_modules/@a/b/far.js"), "");

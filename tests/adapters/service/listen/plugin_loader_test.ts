@@ -178,7 +178,7 @@ describe("the order of plugins", () => {
   const faultOfChain = (where: string, ...plugins: string[]) =>
     loadChain(chain(where, ...plugins)).then(() => "", (error: Error) => error.message);
 
-  // Its connections would be closed at once, which looks like a fault of the network.
+  // Without another plugin, its connections would be closed at once, which looks like a fault of the network.
   test.each(["limit:5", "allow:10.0.0.0/8", "log"])("needs a plugin after %s", async (plugin) => {
     const name = plugin.split(":")[0];
     const fault =
@@ -196,7 +196,7 @@ describe("the order of plugins", () => {
       "are never reached: put it last";
     expect(await faultOfChain("80", "echo", "discard")).toBe(fault);
     expect(await faultOfChain("80", "limit:5", "echo", "http:./app.ts")).toBe(fault);
-    // It leaves datagrams to others, and a module may do anything.
+    // `http2` leaves datagrams to others, and a module may do anything.
     expect(await faultOfChain("udp/80", "http:./app.ts", "echo")).toBe("");
     expect(await faultOfChain("80", "./handler.ts", "echo")).toBe("");
   });

@@ -111,7 +111,7 @@ describe("a plugin outside the project", () => {
     }
   }, 120_000);
 
-  // Without the service, the same runtime asks: the log sees it.
+  // Without the service, the same runtime asks the registry, and the log has the request.
   test("would be asked for by the runtime alone", async () => {
     const name = isBun ? "nobody-berth-test" : "npm:nobody-berth-test@1";
     const asked = await RequestLog.open();

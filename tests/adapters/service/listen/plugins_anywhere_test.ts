@@ -15,7 +15,7 @@ const load = async (path: string) =>
 
 // No package.json, no node_modules: only the file.
 describe("a plugin in any folder", () => {
-  // Classes have to be the same ones: a plugin catches the errors of the host.
+  // The classes must be the host's, because a plugin catches the host's errors.
   test("imports @berth/berth, hono and zod from the host", async () => {
     write(
       "bare.ts",

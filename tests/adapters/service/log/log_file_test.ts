@@ -93,8 +93,8 @@ describe("LogFile", () => {
     expect(readdirSync(folder.path)).toEqual(["log"]);
   });
 
-  // Two processes have the file open, as during an upgrade: each line is in one of the files, whole, and no
-  // file is rotated away by the second that the first has just begun.
+  // Two processes have the file open, as during an upgrade. Each line is complete in one of the files, and the second
+  // process does not rotate a file that the first has just begun.
   test("can be shared with another process", async () => {
     const { file: one, path, read } = open({ maxBytes: 1000, files: 20 });
     const other = new LogFile(one.options, { failed() {}, recovered() {} });
@@ -164,8 +164,8 @@ describe("LogFile", () => {
     ]);
   });
 
-  // A file server that is gone: the call of the disk never returns. The thread goes on, the lines are bounded, and the
-  // end of the process waits a limited time. Later it answers: what waited is written in order.
+  // A call to a lost file server never returns. The thread continues, the queue is bounded, and the end of the
+  // process waits a limited time. When the server responds again, the queued lines are written in order.
   test("goes on while the disk does not answer", async () => {
     const disk = hangingDisk();
     const { file, events, read } = open({ disk, maxBytes: 1_000_000_000 });
@@ -181,7 +181,7 @@ describe("LogFile", () => {
     expect(events[1]).toBe(`lost: ${file.lost}`);
   });
 
-  // The process ends while a write is on its way: it is waited for, and what comes after it is written after it.
+  // The process ends during a write: it waits for the write, and writes later lines after it.
   test("keeps the order of the last lines", async () => {
     const { file, read } = open();
     file.write("first");
@@ -217,7 +217,7 @@ describe("LogFile", () => {
     closeSync(reader);
   }, 20_000);
 
-  // Where the folder is gone, neither rotation nor reopening loses lines.
+  // If the folder was removed, neither rotation nor reopening loses lines.
   test("keeps its file if it cannot rotate or open another one", async () => {
     const { file, path, events } = open({ maxBytes: 10 });
     rmSync(folder.path, { recursive: true });

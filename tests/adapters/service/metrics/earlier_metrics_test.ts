@@ -24,7 +24,7 @@ const valuesOf = (metrics: readonly Metric[]) =>
   metrics.map(({ name, points: [point] }) => [name, point!.value]);
 
 describe("the metrics of earlier processes", () => {
-  // While it runs, the last reading counts; when it has ended, what it has counted stays.
+  // While a process runs, its last reading counts; when it has ended, its counters are kept.
   test("are the last ones of each", () => {
     const earlier = new EarlierMetrics();
     for (const count of [1, 2]) {

@@ -84,7 +84,7 @@ describe("prometheusText", () => {
     expect(found.filter((name) => !known.has(name))).toEqual([]);
   });
 
-  // The names of node_exporter, for dashboards that exist.
+  // The counters have the names of node_exporter, so that existing dashboards work.
   test("has the counters of the MIBs by other names too", async () => {
     const metrics = await metricsOfService();
     const text = prometheusText(metrics, "node_exporter");

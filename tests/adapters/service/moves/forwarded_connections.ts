@@ -26,7 +26,7 @@ import { ThreeStacks } from "../../../core/api/moves/three_stacks.ts";
 
 /** The port that is forwarded. */
 export const PORT = 8080;
-/** Steps of a millisecond of virtual time after which a test has failed. */
+/** Maximum number of steps of one millisecond of virtual time. */
 const MAX_STEPS = 200_000;
 
 /** Two stacks that forward to one server of the host. Time is virtual except for the host's sockets. */

@@ -97,7 +97,7 @@ for (const profile of ["local", "internet"] as const) {
       await stacks.until(wrote);
     });
 
-    // One direction has ended before the move: the FIN of either side is not lost, and not sent twice.
+    // One direction has ended before the move; the FIN of either side is neither lost nor sent twice.
     for (const first of ["client", "host"] as const) {
       testRequiring(["native-sockets"], `move half-closed by the ${first}`, async () => {
         await using stacks = await ForwardingStacks.open({ profile });
@@ -121,7 +121,7 @@ for (const profile of ["local", "internet"] as const) {
 }
 
 describe("a forwarded connection", () => {
-  // The server of the host resets while nobody has the connection: the next owner finds out, and resets the client.
+  // The server of the host resets the connection during the move: the new owner notices it, and resets the client.
   testRequiring(["native-sockets"], "passes on a reset that arrives during the move", async () => {
     await using stacks = await ForwardingStacks.open({});
     const { client, host } = await connect(stacks);
@@ -149,7 +149,7 @@ describe("a forwarded connection", () => {
     expect(await stacks.until(readAll(client))).toEqual(pattern(1000, 1));
   });
 
-  // The receiver did not take it: both directions go on where they were, and the descriptor is the old one.
+  // If the receiver does not take the connection, both directions continue where they were, with the old descriptor.
   testRequiring(["native-sockets"], "continues after resume", async () => {
     await using stacks = await ForwardingStacks.open({ receiveBuffer: 65_536 });
     const { client, host } = await connect(stacks);
@@ -181,7 +181,7 @@ describe("a forwarded connection", () => {
     expect(counts.at(-1)).toBe(counts[1]!);
   });
 
-  // In the stack that has it, also beyond the limit; a new connection is refused there.
+  // The connection counts in the stack that has it, even beyond the limit; a new connection is refused there.
   testRequiring(["native-sockets"], "counts towards the limit of its target", async () => {
     await using stacks = await ForwardingStacks.open({}, undefined, { maxConnections: 1 });
     const openAt = (index: 0 | 1) =>

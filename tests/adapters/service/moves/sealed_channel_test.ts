@@ -97,7 +97,7 @@ describe("SealedChannel", () => {
     }
   });
 
-  // Bytes that trickle in do not extend the time: there is room for 16 other services only.
+  // Bytes that trickle in do not extend the time limit, because there is room for only 16 other services.
   test("gives a handshake that trickles in a limited time", async () => {
     const [a, b] = await socketPair();
     const hello = Buffer.from(`brmv\0\0\0\x01${"n".repeat(31)}`, "latin1");

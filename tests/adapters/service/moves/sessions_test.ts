@@ -131,8 +131,8 @@ describe("a drain to another service", () => {
 describe("the socket for descriptors", () => {
   const open = () => readdirSync("/proc/self/fd").length;
 
-  // Every process of the network namespace can find the name: without the token it is shown out, and what it
-  // has sent is closed. The sender still gets in.
+  // Every process of the network namespace can find the name. A process without the token is disconnected, and its
+  // descriptors are closed. The sender can still connect.
   testRequiring(NEEDS, "refuses strangers", () => {
     const sockets = nativeSockets()!;
     const before = open();

@@ -7,7 +7,7 @@ import { createStack } from "../../../../core/api/stack.ts";
 import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 
 describe("moves.listen", () => {
-  // A hundred connections of someone who does not know the secret: a few lines, not one for each.
+  // A hundred connections from a client without the secret cause a few lines, not one for each.
   test("limits the lines about strangers", async () => {
     using folder = new TemporaryFolder();
     const secretFile = folder.write("secret", "0123456789abcdef0123456789abcdef");

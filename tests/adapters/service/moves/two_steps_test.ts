@@ -129,7 +129,7 @@ describe("a move in two steps", () => {
     expect(lost).toBeLessThanOrEqual(2);
     expect(moved + stayed + lost).toBe(10);
     expect(services.owned).toEqual([stayed, moved]);
-    // Packets reach the sender, which drops those of the connections that moved before.
+    // Packets still reach the sender, which drops those of connections that have moved.
     let working = 0;
     const exchanges = sockets.map((socket) => exchange(socket).then(() => working++, () => {}));
     await services.net.clock.advance(500);
@@ -264,7 +264,7 @@ describe("a move in two steps", () => {
     expect(second.connections().length).toBe(1);
   });
 
-  // Messages for the other side, of unknown connections, and none at all.
+  // Messages for the other side, about unknown connections, and bytes that are not a message.
   test("returns false for a message that is not for it", () => {
     const net = new ThreeStacks();
     const answers: MoveMessage[] = [];

@@ -63,7 +63,7 @@ describe("findMembers", () => {
     await expect(findMembers("other", NONE, source)).rejects.toThrow("ENOTFOUND other");
   });
 
-  // A wrong or forged answer must not become a flood of queries: there are at most 64 instances.
+  // A wrong or forged answer must not cause a flood of queries; there are at most 64 instances.
   test("looks up at most one target for each number", async () => {
     const targets = Array.from({ length: 10_000 }, (_, i) => `berth${i >> 7}-${i & 127}.example`);
     const asked: string[] = [];

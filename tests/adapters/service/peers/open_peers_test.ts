@@ -15,7 +15,7 @@ function warnings() {
 }
 
 describe("openPeers", () => {
-  // DNS lists this instance twice. It would hand packets to itself, and wait for its own messages at the start.
+  // DNS lists this instance twice. It would pass packets to itself, and wait for its own messages at the start.
   test("ignores its own address with another number", async () => {
     using folder = new TemporaryFolder();
     const secretFile = folder.write("secret", "0123456789abcdef0123456789abcdef");

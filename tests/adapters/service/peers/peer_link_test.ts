@@ -116,7 +116,7 @@ describe("PeerLink", () => {
     for (const stack of stacks) await stack.close();
   });
 
-  // Any host can send to the port: this only increments a counter.
+  // Any host can send to the port; its datagrams only increment a counter.
   test("drops datagrams of other senders", async () => {
     using folder = new TemporaryFolder();
     const { peers, stacks } = await twoInstances(folder);

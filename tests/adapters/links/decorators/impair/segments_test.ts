@@ -56,7 +56,7 @@ describe("Segmenter", () => {
     expect(pieces.flatMap(({ text }) => [...text])).toEqual([...payload]);
   });
 
-  // Nothing that a peer sends may throw.
+  // Packets that it cannot split pass unchanged, because input of a peer must not throw.
   test("passes on what it cannot split", () => {
     const segmenter = new Segmenter();
     for (let size = 0; size < 80; size++) {
@@ -70,7 +70,7 @@ describe("Segmenter", () => {
 });
 
 describe("impair with splitsSuperPackets", () => {
-  // Off, on, and off again, while a connection is open.
+  // Impairments are turned on and off again while a connection is open.
   test("passes super-packets on, and impairs single segments while there are impairments", async () => {
     const clock = new VirtualClock();
     const [here, there] = linkPair({ ...FEATURES, queue: 10_000 });

@@ -24,7 +24,7 @@ async function openEcho() {
   return { link, stack };
 }
 
-/** What comes back of `SIZE` bytes that are sent to the echo. */
+/** Sends `SIZE` bytes to the echo, and returns what comes back. */
 async function talk() {
   const sent = Buffer.alloc(SIZE, "ahoy ");
   const socket = connect(7, "10.7.0.2").end(sent);

@@ -86,7 +86,7 @@ export class OpenSslClient implements Disposable {
     ssl.SSL_set_connect_state(this.#ssl);
   }
 
-  /** False: the server has ended the connection first. */
+  /** Resolves with false if the server has ended the connection first. */
   async handshake(): Promise<boolean> {
     for (;;) {
       const result = library().SSL_do_handshake(this.#ssl);

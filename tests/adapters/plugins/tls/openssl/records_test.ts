@@ -7,7 +7,7 @@ function records(...lengths: number[]): Uint8Array {
   return Uint8Array.from(parts.flat());
 }
 
-/** The pieces in which a stream is handed over. */
+/** The pieces in which a stream is passed to the library. */
 function pieces(boundaries: RecordBoundaries, bytes: Uint8Array, room: number): number[] {
   const sizes: number[] = [];
   for (let at = 0; at < bytes.length;) {
@@ -27,8 +27,8 @@ describe("RecordBoundaries", () => {
     expect(pieces(new RecordBoundaries(), bytes, 0)).toEqual([105, 15, 305]);
   });
 
-  // Most of a record has been handed over, and its whole length will become plaintext: together
-  // with the next record it does not fit.
+  // Most of a record has been passed on, and all of it will become plaintext, so it does not fit together with the
+  // next record.
   test("counts the beginning of a record that was handed over before", () => {
     const boundaries = new RecordBoundaries();
     const bytes = records(1000, 10, 10);

@@ -135,8 +135,7 @@ describe("OpenSslSession", () => {
         const parts = kind === 1 ? [sent.slice(0, at)] : [sent, sent.slice(at)];
         return Uint8Array.from(parts.flatMap((part) => [...part]));
       });
-      // A truncated conversation would never finish, so the end of the socket or 20 ms end the wait
-      // too.
+      // A truncated conversation would never finish, so the wait also ends with the socket or after 20 ms.
       const ended = socket.closed.catch(() => {});
       const talk = (async () => {
         if (await client.handshake()) await ask(client, "hello");

@@ -20,7 +20,7 @@ describe("openSocketPair", () => {
     expect(readdirSync(folder.path)).toEqual([]);
   });
 
-  // Clients queued behind one that has gone do not wait for it.
+  // Clients in the queue do not wait for one that has disconnected.
   test("opens no pair for a client that has gone before its turn", async () => {
     let isThere = true;
     const [first, second] = [openSocketPair(), openSocketPair("", () => isThere)];

@@ -110,7 +110,7 @@ describe("berth capture", () => {
     expect(await say(client, "five")).toBe("five");
   }, 30_000);
 
-  // Killed before it could say goodbye; there is room for 8 captures.
+  // A killed reader frees its place: there is room for only 8 captures.
   test("ends in the service when its reader is killed", async () => {
     const { client, tool } = await echoService();
     for (let round = 0; round < 2; round++) {
@@ -124,7 +124,7 @@ describe("berth capture", () => {
     await recordedBy(client, tool, folder.file("last"));
   }, 60_000);
 
-  // Before the service is asked anything.
+  // The filter is checked before the first request to the service.
   test("refuses an invalid filter", async () => {
     const { tool } = await echoService();
     const run = tool("capture", "prot", "80", "-w", folder.file("b"));

@@ -47,7 +47,7 @@ const view = (changes: Partial<View> = {}): View => ({
 const textOf = (columns: number, rows: number, changes: Partial<View> = {}) =>
   render(view(changes), columns, rows).map(({ text }) => text);
 
-// The name of a plugin, which another service may have sent.
+// The name of a plugin comes from the service, so it must not control the terminal.
 test("controls no terminal by what it shows", () => {
   const plugin = "a\x1b[2J\nb\x9b31m";
   const rows = [{ ...ROWS[0]!, plugin }];
@@ -90,7 +90,7 @@ describe("render", () => {
     }
   });
 
-  // Narrow terminals lose what matters least.
+  // Narrow terminals lack the least important columns.
   test("leaves out columns of a narrow terminal", () => {
     expect(textOf(40, 24)[4]).toMatch(/^PEER +IN\/s +OUT\/sv *$/);
     expect(textOf(200, 24)[4]).toMatch(/STATE .* AGE .* CWND +FLIGHT +RETX/);

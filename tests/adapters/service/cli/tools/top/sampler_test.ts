@@ -52,7 +52,7 @@ describe("Sampler", () => {
     expect(third.rows.length).toBe(1);
   });
 
-  // The service sorts by what it knows; rates are compared among those with the most bytes.
+  // The service sorts by its own fields; rates are compared among the connections with the most bytes.
   test("asks for a page, or for those that may have the highest rates", async () => {
     const { ask, asked } = service({}, () => [1]);
     const sampler = new Sampler({ ask }, () => 0);

@@ -45,7 +45,7 @@ interface Step {
   readonly send?: string;
   readonly size?: readonly [number, number];
   readonly signal?: number;
-  /** Which process gets it; default: the program. */
+  /** The process that gets the signal; default: the program. */
   readonly pid?: number;
 }
 
@@ -107,7 +107,7 @@ describe("berth top", () => {
     }
   }, 60_000);
 
-  // With the question before it; the service does it.
+  // `top` asks before the service resets the connection.
   testRequiring(NEEDS, "resets a connection", async () => {
     const { command } = await echoService(2);
     const played = await play(
@@ -122,7 +122,7 @@ describe("berth top", () => {
     expectEnd(played);
   }, 60_000);
 
-  // A window that is made smaller and narrower, as small as nothing.
+  // The window is made smaller, down to no size.
   testRequiring(NEEDS, "follows the size of the terminal", async () => {
     const { command } = await echoService(12);
     const played = await play(
