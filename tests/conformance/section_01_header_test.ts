@@ -157,7 +157,7 @@ for (const [version, mss] of [[4, 536], [6, 1220]]) {
   );
 }
 
-// As without the option.
+// The default applies, as without the option.
 row(
   10,
   "an MSS of 0 counts as absent",

@@ -77,7 +77,7 @@ function collected() {
     ...silentLogger,
     error: (message: string) => void lines.push(message),
     info: (message: string) => void lines.push(message),
-    // Whoever does not know the secret has been accepted.
+    // The server has accepted a client without the secret.
     warn: () => void strangers++,
   };
   return { log, lines, strangers: () => strangers };
@@ -115,7 +115,7 @@ const cases = {
 };
 for (const [name, open] of Object.entries(cases)) {
   const { where, lines, isServed } = await open();
-  // What the previous case has closed is free only later.
+  // The descriptors of the previous case become free only later.
   await new Promise((resolve) => setTimeout(resolve, 50));
   useUp();
   const waiting = connect(where).on("error", () => {});

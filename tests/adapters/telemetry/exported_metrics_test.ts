@@ -33,7 +33,7 @@ afterEach(async () => {
   await endRuns();
 });
 
-/** What an OTLP message has, without resources and scopes. */
+/** The content of an OTLP message, without resources and scopes. */
 function partsOf<T>(message: unknown, nested: readonly string[]): T[] {
   let parts = [message];
   for (const key of nested) {
@@ -70,7 +70,7 @@ async function openCollector() {
   return { port, kinds, spans };
 }
 
-/** How the kinds of metrics are called in OTLP. */
+/** The names of the kinds of metrics in OTLP. */
 const OTLP_KINDS = { counter: "sum", gauge: "gauge", histogram: "histogram" } as const;
 
 describe("the service under OpenTelemetry", () => {

@@ -66,7 +66,7 @@ describe("requestSpans", () => {
     });
   });
 
-  // The trace goes on across services (W3C Trace Context); a field that is not one starts a new one.
+  // The trace continues across services (W3C Trace Context); an invalid field starts a new trace.
   test.each([
     [`00-${TRACE}-${PARENT}-01`, "continues"],
     [`cc-${TRACE}-${PARENT}-01-what-the-future-may-bring`, "continues"],
@@ -85,7 +85,7 @@ describe("requestSpans", () => {
     expect([span!.traceId === TRACE, span!.parentId === PARENT]).toEqual([continues, continues]);
   });
 
-  // What the application throws, at once or later, is on its span, and the client gets 500.
+  // An error that the application throws, at once or later, is on its span, and the client gets 500.
   test("show the errors of the application", async () => {
     const spans = registerTracing();
     const app = requestSpans({

@@ -216,7 +216,7 @@ export class LinuxTarget implements Target {
     return result;
   }
 
-  /** `undefined`: the kernel does not report it, or no longer does. */
+  /** The value; `undefined` if the kernel does not report it, or no longer does. */
   #look(number: number, what: string): string | undefined {
     const { socket } = this.#flowOf(number);
     if (what === "connections" || what === "urgent" || !socket?.isOpen) return undefined;

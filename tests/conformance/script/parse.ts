@@ -25,11 +25,11 @@ export interface ScriptSegment {
   readonly ack: number | undefined;
   readonly window: number | undefined;
   readonly urgentPointer: number;
-  /** `undefined`: none inbound, any outbound. */
+  /** `undefined` stands for no options inbound, and any options outbound. */
   readonly options: TcpOptions | undefined;
-  /** TSval is not compared. */
+  /** Whether TSval is not compared. */
   readonly anyTsVal: boolean;
-  /** ECN codepoint of the IP header; `undefined`: 0 inbound, any outbound. */
+  /** ECN codepoint of the IP header; `undefined` stands for 0 inbound, and any codepoint outbound. */
   readonly ecn: number | undefined;
   /** `x1000`: the text is split into segments of this size. */
   readonly cut: number | undefined;

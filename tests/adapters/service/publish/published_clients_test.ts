@@ -50,7 +50,7 @@ async function askOverTcp(address: { hostname: string; port: number }): Promise<
     await client.write(bytes("a"));
     return await client.read(new Uint8Array(1));
   } catch (error) {
-    // It may arrive before the runtime has reported that the client is connected.
+    // The reset may arrive before the runtime has reported that the client is connected.
     expect((error as { code?: string }).code).toBe("CONNECTION_RESET");
     return null;
   }

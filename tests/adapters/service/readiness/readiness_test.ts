@@ -23,7 +23,7 @@ describe("Readiness", () => {
     expect(changes).toEqual([[0, "lame duck"], [1000, "draining"]]);
   });
 
-  // SIGTERM after POST /drain: the time runs once.
+  // For SIGTERM after POST /drain, the time runs only once.
   test("waits once, however often it is withdrawn", async () => {
     const { clock, changes, state } = readiness();
     const both = Promise.all([state.withdraw(500), state.withdraw(9000)]);
@@ -33,7 +33,7 @@ describe("Readiness", () => {
     expect(changes).toEqual([[0, "lame duck"], [500, "draining"]]);
   });
 
-  // The other instances do not know it yet: clients that come now could get lost.
+  // The other instances do not know this one yet, so new clients' segments could get lost.
   test("is joining until the other instances know it", () => {
     let hasJoined = false;
     const state = new Readiness(new VirtualClock(), undefined, () => hasJoined);
@@ -49,7 +49,7 @@ describe("Readiness", () => {
     expect(changes).toEqual([[0, "draining"]]);
   });
 
-  // The link has failed while the service is a lame duck, or before.
+  // The link fails while the service is a lame duck, or earlier.
   test("drains at once when the time is skipped", async () => {
     const { changes, state } = readiness();
     const withdrawn = state.withdraw(1000);

@@ -50,7 +50,7 @@ describe("a connection after a reload", () => {
     expect(await say(connection, REQUEST)).toContain("second");
   });
 
-  // Either the setting or the version of the state keeps it where it is.
+  // The connection keeps its old plugin because of the setting, or because of the version of the state.
   test.each(
     [[{ reloadMoves: false }, 0], [{}, 1]] as const,
   )("stays with the old code: %p, version %d", async (settings, version) => {

@@ -26,7 +26,8 @@ function serviceOnSmallDisk(config: string): { run: Run; state: string } {
 }
 
 describe("a reload while the disk of --state is full", () => {
-  // The old configuration serves, and the last good one is as it was; with room the next reload is as always.
+  // The old configuration serves, and the last good one is unchanged. When there is room again, the next reload
+  // works.
   testRequiring(["root"], "changes nothing and says why", async () => {
     folder = new TemporaryFolder();
     const write = (plugin: string) =>

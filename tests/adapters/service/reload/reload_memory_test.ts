@@ -11,7 +11,7 @@ const RELOADS = 100;
 /** Bytes for each reload; the settings alone take about 10,000. */
 const MAX_GROWTH = 6000;
 
-/** Every listen address gets other plugins, and one more comes or goes. */
+/** Every listen address gets other plugins, and one is added or removed. */
 function configAt(reload: number): Config {
   const listen: Record<string, unknown> = {};
   for (let i = 0; i < PLACES; i++) {
@@ -22,7 +22,7 @@ function configAt(reload: number): Config {
   return { listen, publish: ["0=10.7.0.2:2000"], logLevel: "off" };
 }
 
-// The runtimes compile code during the first reloads; then the heap stays as it is.
+// The runtimes compile code during the first reloads; afterwards the heap stays constant.
 test("100 reloads leave nothing on the heap", async () => {
   await using running = await ChangingService.start(configAt(0));
   let reload = 0;

@@ -86,7 +86,8 @@ describe("a reload", () => {
     },
   );
 
-  // On the disk before the service changes, in place of the old one after it; gone if the service refuses.
+  // The configuration is on the disk before the service changes, and replaces the old one afterwards; it is removed
+  // if the service refuses it.
   test.each([[true, "stage, reload, commit"], [false, "stage, reload, discard"]])(
     "keeps the configuration before it is in use, %s",
     async (isUsable, expected) => {
@@ -107,7 +108,7 @@ describe("a reload", () => {
     },
   );
 
-  // A disk that is full: nothing has changed, and whoever has asked learns why.
+  // If the disk is full, nothing changes, and the requester gets the reason.
   test("is refused if the configuration cannot be kept", async () => {
     const { going, read, lines, log } = reloading();
     const stage = () => {

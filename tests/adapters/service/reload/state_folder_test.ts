@@ -20,7 +20,7 @@ const saveConfig = (folder: string, config: SavedConfig) => stageConfig(folder, 
 const CONFIG = { path: "/etc/berth/berth.json", text: '{ "mtu": 1400 } // as written' };
 
 describe("the state folder", () => {
-  // The text as it was, in a file that only its owner can read; the folder is created if necessary.
+  // The text is unchanged, in a file that only its owner can read; the folder is created if necessary.
   test("keeps the last configuration", () => {
     using folder = new TemporaryFolder();
     const state = folder.file("state/berth");
@@ -31,7 +31,7 @@ describe("the state folder", () => {
     expect(statSync(`${state}/last-good.json`).mode & 0o777).toBe(0o600);
   });
 
-  // A file in the way, left or put there, gives the configuration neither its mode nor its target.
+  // An existing file passes on neither its mode nor, as a link, its target.
   test("does not write through what is in the way", () => {
     using folder = new TemporaryFolder();
     const elsewhere = folder.write("elsewhere", "precious");
@@ -55,7 +55,8 @@ describe("the state folder", () => {
     expect(readSavedConfig(folder.path)).toEqual(CONFIG);
   });
 
-  // Between the two the process may be killed: a later start finds the old one, and the next reload replaces what is left.
+  // If the process is killed in between, a later start finds the old configuration, and the next reload replaces the
+  // remaining file.
   test("has the new one beside the old one until it is in use", () => {
     using folder = new TemporaryFolder();
     saveConfig(folder.path, CONFIG);

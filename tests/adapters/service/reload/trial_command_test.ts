@@ -14,7 +14,7 @@ afterEach(async () => {
   folder[Symbol.dispose]();
 });
 
-/** The flags of Deno in docs/operations.md; `readsProgram`: all files may be read, not only the test's folder. */
+/** The flags of Deno in docs/operations.md. With `readsProgram` all files may be read, not only the test's folder. */
 function documentedFlags(readsProgram: boolean): string[] {
   const text = readFileSync(join(ROOT, "docs/operations.md"), "utf8");
   const [, flags = ""] = /^deno run ([^`]*?)\s+main\.ts --config/m.exec(text) ?? [];

@@ -4,7 +4,7 @@ import { watchFiles } from "../../../../adapters/service/reload/watcher.ts";
 import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 
 describe("watchFiles", () => {
-  // A file is written for two seconds: one report, when it has stayed the same.
+  // A file that is written for two seconds is reported once, when it no longer changes.
   test("reports a change once, when it is complete", async () => {
     const clock = new VirtualClock();
     const versions = new Map([["a", "1"], ["b", "1"]]);

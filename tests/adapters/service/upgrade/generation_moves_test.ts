@@ -56,7 +56,7 @@ class Processes implements AsyncDisposable {
     return sockets;
   }
 
-  /** Lets the moves of a second go on, each of which takes a turn of the event loop. */
+  /** Lets a second pass, in which each move takes a turn of the event loop. */
   async advance(): Promise<void> {
     for (let i = 0; i < 100; i++) await this.net.clock.advance(10);
   }
@@ -204,7 +204,7 @@ describe("moves to the new process of an upgrade", () => {
     await run.net.clock.advance(1);
     host.libc.close(other);
     expect(answers).toEqual(["refuse", "refuse", "ready", "refuse", "refuse", "refuse"]);
-    // Messages for a sender are ignored by a process that sends nothing, as are those from a stranger.
+    // A process that sends nothing ignores messages for a sender, and messages from an unknown process.
     run.old.onMessage(NEWEST, { id: 5, bytes: commit, descriptors: [file()] });
     run.old.onMessage(NEWEST, { id: 5, bytes: undefined, descriptors: [file()] });
     expect(run.owned).toEqual([0, 0]);

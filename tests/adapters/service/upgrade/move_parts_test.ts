@@ -33,7 +33,7 @@ describe("messages in parts", () => {
     expect(closed).toEqual([]);
   });
 
-  // Another process has read the first parts: the last one says which connection it was.
+  // If another process has read the first parts, the last part says which connection they belong to.
   test("that began elsewhere are reported with their number", () => {
     const { reader } = reading();
     const [, second, third] = partsOf(5, message(250_000));
@@ -65,7 +65,7 @@ describe("messages in parts", () => {
     expect(closed).toEqual([61, 62]);
   });
 
-  // Without a bound, a sender could fill the memory: what is too long counts as incomplete.
+  // Without a bound, a sender could fill the memory, so a message that is too long counts as incomplete.
   test("are bounded", () => {
     const { reader, closed } = reading();
     const [first, middle] = partsOf(3, message(300_000));

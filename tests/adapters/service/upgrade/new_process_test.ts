@@ -7,7 +7,7 @@ import {
 
 const OWN = ["--tun", "berth0"];
 
-// Flags of the runtime are kept; a program of its own has neither a runtime nor a module.
+// Flags of the runtime are kept; a compiled program has neither a runtime nor a module.
 test.each([
   [["deno", "run", "-A", "main.ts"]],
   [["bun", "main.ts"]],
@@ -15,7 +15,7 @@ test.each([
 ])("a new process gets the arguments of %j", (runtime) => {
   const first = upgradeArguments([...runtime, ...OWN], OWN, "one");
   expect(first).toEqual([...runtime.slice(1), UPGRADE_ARGUMENT, "one", ...OWN]);
-  // The next process gets a name of its own in place of that one.
+  // The next process gets another name in its place.
   const own = [UPGRADE_ARGUMENT, "one", ...OWN];
   expect(upgradeArguments([...runtime, ...own], own, "two"))
     .toEqual([...runtime.slice(1), UPGRADE_ARGUMENT, "two", ...OWN]);

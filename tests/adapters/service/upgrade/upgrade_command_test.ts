@@ -128,7 +128,7 @@ describe("an upgrade on the memory link", () => {
     expect(await say(before, "two")).toBe("two");
   }, 30_000);
 
-  // SIGTERM to the process that serves ends the one before it, whose connection is open, after graceMs.
+  // SIGTERM to the process that serves also ends, after graceMs, the previous one, which has an open connection.
   testRequiring(["native-sockets"], "ends with the service", async () => {
     folder = new TemporaryFolder();
     const run = startService("echo", { graceMs: 1 });

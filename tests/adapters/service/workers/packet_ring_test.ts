@@ -5,8 +5,8 @@ import { PacketRing, ringMemory } from "../../../../adapters/service/workers/pac
 const SIZE = 256;
 
 describe("PacketRing", () => {
-  // Packets of all lengths go around many times: each comes out as it went in, in order, and what does not fit is
-  // refused until there is room.
+  // Packets of all lengths pass through the ring many times. Each comes out unchanged and in order, and packets that
+  // do not fit are refused until there is room.
   test("returns packets in order", () => {
     const ring = new PacketRing(ringMemory(SIZE));
     const waiting: number[] = [];

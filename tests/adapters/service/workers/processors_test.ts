@@ -5,7 +5,7 @@ const STATUS = "/proc/self/status";
 const GROUPS = "/proc/self/cgroup";
 const EIGHT = "Name:\tberth\nCpus_allowed_list:\t0-3,8-11\n";
 
-/** What is said about `workers` on a machine with these files; `undefined`: nothing. */
+/** The error for `workers` on a machine with these files; `undefined` if there is none. */
 function said(
   workers: number,
   files: Readonly<Record<string, string>>,
@@ -34,7 +34,7 @@ describe("requireProcessors", () => {
     expect(said(9, { [STATUS]: EIGHT })).toMatch(/: use --workers 7, or let it use more$/);
   });
 
-  // Somebody has measured that the load gains. The ninth worker would take turns with the others.
+  // The user has measured that the load gains. The ninth worker would take turns with the others.
   test("accepts as many workers as processors with allProcessors", () => {
     expect(said(8, { [STATUS]: EIGHT }, true)).toBeUndefined();
     expect(said(9, { [STATUS]: EIGHT }, true)).toBe(

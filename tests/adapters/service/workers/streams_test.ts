@@ -72,7 +72,7 @@ describe("RemoteStreams", () => {
     expect(sizes).toEqual([1, 3]);
   });
 
-  // The worker goes on: it serves connections.
+  // The worker continues, because it serves connections.
   test("ends a stream whose source fails", async () => {
     const failing: OpenedStream = new ReadableStream({
       pull: () => Promise.reject(new Error("a fault")),

@@ -12,7 +12,7 @@ import { silentLogger } from "../../../../core/api/environment.ts";
 function worker(level: LogLevel) {
   const posted: WorkerLine[] = [];
   const waiting = waitingLines();
-  // What the structured clone of a message makes of it.
+  // A line as the structured clone of a message returns it.
   const log = workerLogger(level, waiting, (line) => void posted.push(structuredClone(line)));
   return { posted, waiting, log };
 }
@@ -42,7 +42,7 @@ describe("workerLogger", () => {
     expect(posted.map(({ message }) => message)).toEqual(["enough"]);
   });
 
-  // The main thread may have a file for them, and applies the level of the log itself.
+  // The main thread may have a separate file for these lines, and applies the log level itself.
   test("sends the lines of an access log whatever the level", () => {
     const { posted, log } = worker("error");
     log.info("access", { line: "a request" });
