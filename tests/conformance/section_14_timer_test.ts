@@ -146,7 +146,7 @@ row(
   +600 expect state ESTABLISHED`,
 );
 
-// Of three segments the first.
+// Of three segments, only the first is retransmitted.
 row(
   164,
   "on a timeout the earliest segment is retransmitted",
@@ -172,7 +172,7 @@ row(
   +1   expect state ESTABLISHED`,
 );
 
-// The originals were only delayed.
+// The original segments were only delayed.
 row(
   166,
   "a late ACK of more than was retransmitted leaves nothing to retransmit",
@@ -200,7 +200,7 @@ row(
   +0   > P. 3001:4001(1000) ack 1`,
 );
 
-// Two duplicates do not postpone it.
+// Two duplicates do not postpone the timeout.
 row(
   168,
   "a duplicate ACK does not restart the timer",
@@ -213,7 +213,7 @@ row(
   +.06 > . 1:1001(1000) ack 1`,
 );
 
-// 900 s by default; here 2. A RST informs the peer in case it is alive.
+// R2 is 900 s by default, and 2 s here. A RST informs the peer in case it is alive.
 row(
   169,
   "after R2 the connection ends and the user gets an error",

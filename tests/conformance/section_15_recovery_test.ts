@@ -67,7 +67,7 @@ row(
   +0   > . 1:1001(1000) ack 1`,
 );
 
-// Three gaps, reported twice.
+// Three gaps are reported twice, but each is retransmitted once.
 row(
   176,
   "sacked data is not retransmitted, each lost segment is retransmitted once",
@@ -128,7 +128,7 @@ row(
   +.01 < . 1:1(0) ack 10001`,
 );
 
-// It was overtaken by the ACK of 2,001.
+// The old ACK was overtaken by the ACK of 2,001.
 row(
   180,
   "SACK blocks on an old ACK count",
@@ -138,7 +138,7 @@ row(
   +0   > . 2001:3001(1000) ack 1`,
 );
 
-// Beyond the data sent, reversed, empty, or very old.
+// The blocks are beyond the data sent, reversed, empty, or very old.
 row(
   181,
   "SACK blocks out of range do no harm",
@@ -431,7 +431,7 @@ row(
   +.1~.3 > . 1:1001(1000) ack 1`,
 );
 
-// The original had only been delayed.
+// The original segment had only been delayed.
 row(
   191,
   "TLP: a D-SACK of the probe does not reduce the window",
@@ -445,7 +445,7 @@ row(
   +0    expect cwnd 10000`,
 );
 
-// Below the acknowledgement, and inside an out-of-order block.
+// The duplicate is below the acknowledgement, or inside an out-of-order block.
 row(
   192,
   "duplicate text is reported by D-SACK",

@@ -133,7 +133,7 @@ for (const [congestion, ssthresh] of [["newreno", 5000], ["cubic", 7000]] as con
   );
 }
 
-// And a third.
+// A third timeout keeps it too.
 row(
   197,
   "a second timeout of the same segment keeps ssthresh",
@@ -306,7 +306,7 @@ row(
   +0   > . 10001:12001(2000) ack 1 x1000`,
 );
 
-// From 20 segments back to ten.
+// The window goes from 20 segments back to ten.
 row(
   202,
   "after idling longer than RTO cwnd is the restart window",

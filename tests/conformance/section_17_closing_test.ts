@@ -189,7 +189,7 @@ row(
   +0   expect state TIME-WAIT`,
 );
 
-// CLOSE-WAIT.
+// The connection is in CLOSE-WAIT.
 row(
   217,
   "half-close: text is sent after the peer's FIN",
@@ -205,7 +205,7 @@ row(
   +0   expect state CLOSE-WAIT`,
 );
 
-// In pieces; the end follows the last of them, at every read.
+// The text is read in pieces. After the last piece, every read returns end of file.
 row(
   218,
   "the end of file is read after all text",
@@ -218,7 +218,7 @@ row(
   +0 read 60 = EOF`,
 );
 
-// A closed socket after two minutes; a half-closed one waits for the peer without limit.
+// FIN-WAIT-2 of a closed socket ends after two minutes; a half-closed socket waits for the peer without limit.
 row(
   219,
   "FIN-WAIT-2 of a closed socket ends, of a half-closed one it does not",
@@ -277,7 +277,7 @@ row(
   +0   expect connections 0`,
 );
 
-// Of the text only, and of unsent data.
+// One ACK is of the text only, the other of unsent data.
 row(
   221,
   "LAST-ACK: an ACK not of our FIN changes nothing",

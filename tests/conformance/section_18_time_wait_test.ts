@@ -39,7 +39,7 @@ row(
   100.1 expect connections 0`,
 );
 
-// It may belong to the old connection.
+// The segment may belong to the old connection.
 row(
   224,
   "a segment out of order draws an ACK",
@@ -51,7 +51,7 @@ row(
   +0 expect state TIME-WAIT`,
 );
 
-// A higher sequence number, or a later timestamp.
+// The SYN has a higher sequence number or a later timestamp.
 row(
   225,
   "a new SYN opens a new connection",
@@ -108,7 +108,8 @@ row(
   +0 expect state TIME-WAIT`,
 );
 
-// With any sequence number: TIME-WAIT keeps old segments from a new connection.
+// A RST does not end TIME-WAIT, whatever its sequence number, because TIME-WAIT keeps old segments from a new
+// connection.
 row(
   226,
   "a RST does not end it",
@@ -120,7 +121,7 @@ row(
   +1 expect state TIME-WAIT`,
 );
 
-// It follows the FIN.
+// The text follows the FIN.
 row(
   227,
   "no text is accepted after the FIN",

@@ -7,7 +7,7 @@ const row = rowsWith(test);
 
 const KNOBS = "set keepAliveIdleMs=10000 keepAliveIntervalMs=1000 keepAliveProbes=3";
 
-// A day of silence; then it is turned on, and off again.
+// A day of silence passes; then keep-alive is turned on, and off again.
 row(
   228,
   "off by default, on by request",
@@ -72,7 +72,7 @@ row(
   +0   expect error TIMED_OUT`,
 );
 
-// Without text, and with one byte of what was received before.
+// One keep-alive has no text, the other one byte of what was received before.
 row(
   232,
   "another stack's keep-alive is acknowledged",

@@ -166,7 +166,7 @@ row(
   +0   > P. 2913:2921(8) ack 1`,
 );
 
-// 67 and 551 bytes; over IPv6 1,279.
+// The reported MTUs are 67 and 551 bytes, and 1,279 over IPv6.
 row(
   240,
   "an MTU below the minimum is ignored",

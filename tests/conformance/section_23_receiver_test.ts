@@ -282,7 +282,7 @@ row(
   +0   read 1000 = 50
   +0   > . 1:1(0) ack 101 win 50`,
 );
-// Profile `local` acknowledges read data.
+// Profile `local` acknowledges data when it is read.
 row(
   255,
   "text and FIN on a SYN,ACK are kept",
@@ -345,8 +345,8 @@ row(
   +0   > . 41:41(0) ack 1 <TS val 20 ecr 120,sack 85:113>`,
 );
 
-// Twice a second without text. Segments with a byte are always answered, since they cannot cause a
-// loop of empty answers.
+// Segments without text are answered twice a second. Segments with a byte are always answered, since they cannot
+// cause a loop of empty answers.
 row(
   259,
   "answers to segments that look like keep-alives are throttled",
@@ -436,7 +436,7 @@ row(
   +0   read 1000 = 100
   +0   read 1000 = EOF`,
 );
-// It keeps its place in the backlog until it is accepted.
+// The connection keeps its place in the backlog until it is accepted.
 row(
   261,
   "a connection that is reset before accept() is returned by accept()",
@@ -451,7 +451,7 @@ row(
   +.1  <@2 S 0:0(0) win 65535 <mss 1000>
   +0   >@2 S. 0:0(0) ack 1 <...>`,
 );
-// It was not established yet.
+// The connection was not established yet.
 row(
   261,
   "a connection that is reset before accept() is returned by accept()",

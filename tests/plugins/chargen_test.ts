@@ -35,7 +35,7 @@ describe("chargen", () => {
     expect(new Set(lines.map((line) => line.length))).toEqual(new Set([72, 0]));
   });
 
-  // A limit within a line.
+  // The limit is within a line.
   test("sends no more than its limit, then FIN", async () => {
     const { client, server } = socketPair();
     const served = chargen({ limit: 100 }).handle!(testContext(server).context, nothing);
@@ -63,7 +63,7 @@ describe("chargen", () => {
     await expect(served).rejects.toThrow("reset");
   });
 
-  // The limit has to be a number of bytes, or absent.
+  // The limit has to be a number of bytes, or be left out.
   test("refuses an invalid limit", () => {
     expect(() => chargen({ limit: -1 })).toThrow(/^chargen: options\.limit: /);
   });

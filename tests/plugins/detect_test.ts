@@ -152,7 +152,7 @@ describe("detect", () => {
     ]);
   });
 
-  // Each once, regardless of errors: health checks and files must not outlive the stack.
+  // Each plugin is disposed of once, even if another one throws: health checks and files must not outlive the stack.
   test("disposes its plugins when it is disposed of", async () => {
     const disposed: string[] = [];
     const plugin = (name: string): Plugin => ({

@@ -36,7 +36,7 @@ describe("echo", () => {
     expect(theirs).toMatchObject({ status: "rejected", reason: { code: "CONNECTION_ABORTED" } });
   });
 
-  // A compile error, and a clear run-time error.
+  // An option is a compile error, and at run time an error that names it.
   test("has no options", () => {
     // @ts-expect-error -- there are no options
     expect(() => echo({ loud: true })).toThrow(

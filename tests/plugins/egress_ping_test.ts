@@ -41,7 +41,7 @@ describe("ping through egress", () => {
     expect(await answering(["198.51.100.1", "10.8.0.1"], {})).toEqual(["10.7.0.2"]);
   });
 
-  // Can be configured for all or some addresses.
+  // Answers can be configured for all or some addresses.
   test("is answered if configured by icmp", async () => {
     const all = await answering(["198.51.100.1"], { icmp: { echo: "answer" } });
     expect(all).toEqual(["198.51.100.1", "10.7.0.2"]);

@@ -34,7 +34,7 @@ function setUp(options: EgressOptions = {}, limits?: HostLimits) {
       return isBack ? { hostname, port } : undefined;
     },
     dial: targets.dial,
-    // Answers everything with the target's address.
+    // Each target answers every datagram with its own address.
     dialDatagrams: (to) => {
       if (to.hostname === "203.0.113.1") {
         return Promise.reject(new TcpError("CONNECTION_REFUSED", "nobody is there"));

@@ -59,7 +59,7 @@ function raw(response: string, close = true): { raw: Handler } {
 const OK = "HTTP/1.1 200 OK\r\n";
 
 describe("createFetch", () => {
-  // What the server gets, and what the response has.
+  // The server receives every part of the request, and the client every part of the response.
   test("sends a request and returns the response", async () => {
     await using net = new Net(async (request, { remoteAddr }) => {
       const { method, url, headers } = request;
@@ -124,7 +124,7 @@ describe("createFetch", () => {
     expect(await net.text("http://a/")).toBe("ahoy");
   });
 
-  // RFC 9112 6.3: whatever the fields say.
+  // RFC 9112 6.3: these responses have no body, whatever their fields say.
   test.each([
     ["HEAD", `${OK}Content-Length: 4\r\n\r\n`, "HEAD", ""],
     ["204", "HTTP/1.1 204 No Content\r\nContent-Length: 4\r\n\r\n", "GET", ""],
@@ -135,7 +135,7 @@ describe("createFetch", () => {
     expect(await net.text("http://a/", { method })).toBe(text);
   });
 
-  // Every part that is missing or wrong, with what is wrong in the message.
+  // In each response a part is missing or wrong; the message says what is wrong.
   test.each([
     ["", "closed the connection without a response"],
     ["HTTP/1.1 200", "the connection ended within the head"],
@@ -192,7 +192,7 @@ describe("createFetch", () => {
     expect(received.every((byte, at) => byte === sent[at])).toBe(true);
   });
 
-  // Neither side has all of it in memory.
+  // Neither side holds the whole body in memory.
   test("reads only on request", async () => {
     let sent = 0;
     await using net = new Net(() =>
@@ -210,7 +210,7 @@ describe("createFetch", () => {
     await net.until(() => net.server.connections().length === 0);
   });
 
-  // Like a server that has the answer before it has received the whole request.
+  // The server answers before it has received the whole request.
   test("takes an answer that comes before the end of the request", async () => {
     await using net = new Net(raw(`${OK}Content-Length: 4\r\n\r\nahoy`, false));
     let cancelled: unknown;
@@ -370,7 +370,7 @@ describe("redirects of createFetch", () => {
     expect(type).toBe(next === "GET" ? null as never : "text/plain;charset=UTF-8");
   });
 
-  // Credentials are for the server that they were meant for.
+  // Credentials are sent only to the server that they were meant for.
   test("to another origin loses the credentials", async () => {
     await using net = new Net(app);
     const headers = { authorization: "Basic eA==" };
@@ -380,7 +380,7 @@ describe("redirects of createFetch", () => {
     expect(JSON.parse(other).slice(2)).toEqual([null, null, "b"]);
   });
 
-  // As init.redirect says, or as nothing can follow.
+  // A redirect is refused or returned as init.redirect says, and fails if it cannot be followed.
   test("can be refused, returned or impossible", async () => {
     await using net = new Net(app);
     const error = await net.errorOf(net.fetch("http://a/302", { redirect: "error" }));

@@ -242,8 +242,8 @@ describe("http2", () => {
     expect(await text).toMatch(/^HTTP\/1.1 200 OK[^]*4$/);
   });
 
-  // A request, then none for a while: GOAWAY, then the connection closes. Frames by hand: the client of
-  // Deno 2.9 can abort the process at a GOAWAY (denoland/deno#36788).
+  // A request, then none for a while: GOAWAY, then the connection closes. The frames are written by hand, because the
+  // client of Deno 2.9 can abort the process at a GOAWAY (denoland/deno#36788).
   test("closes idle connections", async () => {
     await using server = await serveBehindHost(http2(app, { keepAliveTimeoutMs: 100 }));
     const socket = await server.connectPlain();

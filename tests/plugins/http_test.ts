@@ -24,7 +24,7 @@ describe("http on a stack", () => {
     upgradeWebSocket(() => ({ onMessage: (event, ws) => ws.send(event.data) })),
   );
 
-  // Persistent, then closed by the server: the client gets everything, then the end.
+  // The connection persists until the server closes it: the client gets everything, then the end.
   test("serves persistent connections and closes them gracefully", () =>
     withStacks(async ({ connect, clock }) => {
       const socket = connect();

@@ -240,7 +240,7 @@ describe("iperf3", () => {
     await client.start({ time: 10 });
   });
 
-  // Less than a cookie.
+  // The client sends less than a cookie.
   test("gives up on a silent client", async () => {
     const client = new Client();
     const mute = await client.connect("abc");
@@ -262,8 +262,8 @@ describe("iperf3", () => {
     expect(client.clock.pending).toBe(0);
   });
 
-  // 10.0.0.1 tests without a pause, and 10.0.0.9 is told that the server is busy. When the test is
-  // over, 10.0.0.1 hears the same until 10.0.0.9 has had its test.
+  // 10.0.0.1 tests without a pause, and 10.0.0.9 is told that the server is busy. When the test is over, 10.0.0.1 is
+  // told the same until 10.0.0.9 has had its test.
   test("gives a client that was refused its turn", async () => {
     const client = new Client();
     const start = async (hostname: string) => {
@@ -309,7 +309,7 @@ describe("iperf3", () => {
     expect(client.clock.pending).toBe(0);
   });
 
-  // A limit has to be a time, or absent.
+  // A limit has to be a time, or be left out.
   test.each(["maxSeconds", "idleSeconds"])("refuses an invalid %s", (name) => {
     expect(() => iperf3({ [name]: 0 })).toThrow(new RegExp(`^iperf3: options\\.${name}: `));
   });

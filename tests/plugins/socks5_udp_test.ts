@@ -43,7 +43,7 @@ class HostChannel implements DatagramChannel {
 
 /** A host that reaches every address and resolves one name. */
 class FakeHost implements HostNetwork {
-  /** By address; a new channel replaces a closed one. */
+  /** The channels by address; a new channel replaces a closed one. */
   readonly channels: Map<string, HostChannel> = new Map();
   /** While this is pending, no dial completes. */
   ready: Promise<unknown> = Promise.resolve();

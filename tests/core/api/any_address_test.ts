@@ -97,7 +97,7 @@ describe("use", () => {
     expect(await heard(["fd00:90::8", 8080], ["fd00:90::7", 8080])).toBe("port address");
   });
 
-  // All bindings are made or none: the first of a refused call is free afterwards.
+  // A call makes all of its bindings or none: after a refused call, its first binding is free again.
   test("refuses the same listen address twice", async () => {
     await using net = new HostAndNetwork();
     net.stack.use("10.90.7.0/24:80-81", say("first"));
@@ -184,7 +184,8 @@ describe("removeAddress", () => {
 });
 
 describe("createStack", () => {
-  // Multicast cannot be own, loopback only inside a host; excluded addresses have to be valid too.
+  // A stack cannot own multicast addresses, nor loopback addresses unless its link is inside a host. Excluded
+  // addresses have to be valid too.
   test("refuses networks that cannot be own", async () => {
     const [link, other] = linkPair();
     const make = (addresses: string[], exceptAddresses: string[] = []) => () =>

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { MAX_STACK_TEXT, messageOf, stackOf } from "../../../core/api/error_text.ts";
 
 describe("stackOf", () => {
-  // A log needs the lines of the error and of its causes.
+  // A log line needs the stacks of the error and of its causes.
   test("returns the stacks of an error and its causes", () => {
     const cause = new TypeError("the cause", { cause: new RangeError("the first") });
     const text = stackOf(new Error("the error", { cause }))!;

@@ -70,7 +70,7 @@ describe("readLines", () => {
     expect(count).toBeLessThan(12);
   });
 
-  // Two readers of a protocol, and a reader that gives up early.
+  // Two reads are pending at once, and an iteration is left early.
   test("serves concurrent calls in order and can be left and continued", async () => {
     const lines = readLines(chunks("a\nb", "\nc\nd\n"));
     expect(await Promise.all([lines.readLine(), lines.readLine()])).toEqual(["a", "b"]);
@@ -83,7 +83,7 @@ describe("readLines", () => {
     expect(await lines.readLine()).toBeUndefined();
   });
 
-  // As SMTP does after STARTTLS: lines first, then any bytes.
+  // Lines come first, then any bytes, as in SMTP after STARTTLS.
   test("leaves the bytes after a line to unread", async () => {
     await using pair = new StackPair();
     const greeted: string[] = [];
@@ -104,7 +104,7 @@ describe("readLines", () => {
     expect(greeted).toEqual(["ehlo"]);
   });
 
-  // The handler has no fault: nothing is logged as an error, and the peer sees a reset.
+  // The handler is not at fault, so nothing is logged as an error, and the peer sees a reset.
   test("resets the connection of a peer with a line that is too long", async () => {
     await using pair = new StackPair();
     pair.server.use(7, async ({ socket }, next) => {

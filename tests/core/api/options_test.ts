@@ -74,7 +74,7 @@ describe("checkOptions", () => {
   });
 });
 
-/** A schema without a library: text, in an object. */
+/** A schema written by hand, for an object with a text. */
 const byHand: StandardSchemaV1<{ text: string }, { text: string; length: number }> = {
   "~standard": {
     version: 1,
@@ -104,7 +104,7 @@ describe("checkOptions with a schema of another library", () => {
     );
   });
 
-  // Options are checked where a factory is called, which does not wait.
+  // A factory checks its options synchronously, so the schema has to be synchronous.
   test.each([
     ["that is asynchronous", z.string().refine(() => Promise.resolve(true))],
     [

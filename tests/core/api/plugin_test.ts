@@ -108,7 +108,7 @@ describe("definePlugin", () => {
     expect(() => make()).toThrow(message);
   });
 
-  // A compile error, and the same error at run time for code that is not type-checked.
+  // The missing argument is a compile error, and an error at run time for code that is not type-checked.
   test("requires the options argument if an option is required", () => {
     // @ts-expect-error -- text is required
     expect(() => greet()).toThrow(/^greet: options\.text: /);
@@ -253,7 +253,7 @@ describe("compose", () => {
     expect(asked).toEqual(["a"]);
   });
 
-  // It accepts and has no handler: the others serve the connection.
+  // The plugin accepts and has no handler, so the others serve the connection.
   test("skips a plugin that only decides", async () => {
     const trace: string[] = [];
     const chain = compose([{ name: "gate", onSyn: () => {} }, traced(trace, "a")]);
@@ -262,7 +262,7 @@ describe("compose", () => {
     expect(trace).toEqual(["a in", "a out"]);
   });
 
-  // Returned by a plugin that is not type-checked.
+  // A plugin that is not type-checked may return anything.
   test("rejects an invalid decision", async () => {
     const plugin = { name: "odd", onSyn: () => true } as unknown as Plugin;
     await expect(compose([plugin]).onSyn!(syn, synContext))

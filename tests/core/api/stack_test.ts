@@ -217,7 +217,7 @@ describe("close", () => {
     client.abort();
   });
 
-  // close() returns one promise at every call: it must not be the one that a wrong call gets.
+  // close() returns the same promise at every call, but an invalid call must not create it.
   test("refuses a grace time that is not a number, and can be called again", async () => {
     const { server } = new StackPair();
     await expect(server.close({ graceMs: "5" as never })).rejects.toThrow("close: options.graceMs");
@@ -243,7 +243,8 @@ describe("close", () => {
     await other.close();
   });
 
-  // Each plugin once, on any number of ports; an error is logged and does not affect the others.
+  // Each plugin is disposed of once, whatever the number of its ports; an error is logged and does not affect the
+  // others.
   test("disposes each plugin once", async () => {
     await using pair = new StackPair();
     const disposed: string[] = [];
@@ -289,7 +290,7 @@ describe("close", () => {
 });
 
 describe("connections", () => {
-  // Both ends, the plugin and the age; a connection can be reset by it.
+  // Each entry has both ends, the plugin and the age, and can reset its connection.
   test("lists open connections with the plugins that serve them", async () => {
     await using pair = new StackPair();
     const waiting: Handler = async ({ socket }) => void await socket.read(new Uint8Array(1));

@@ -77,7 +77,7 @@ describe("use", () => {
 });
 
 describe("the binding of use", () => {
-  // As Deno.serve has `addr`, with the notation of --listen beside it.
+  // Like the server of Deno.serve, the binding has `addr`; its listen addresses are in the notation of --listen.
   test("has addresses, ports, transports and plugins", async () => {
     await using pair = new StackPair();
     const { server } = pair;
@@ -104,7 +104,7 @@ describe("the binding of use", () => {
     expect(again.addrs).toEqual(first.addrs);
   });
 
-  // Nothing could be served.
+  // Without an address or a handler, nothing could be served.
   test("is not made for an empty list or without a handler", async () => {
     await using pair = new StackPair();
     const use = pair.server.use.bind(pair.server) as (...given: unknown[]) => unknown;
@@ -116,7 +116,7 @@ describe("the binding of use", () => {
 });
 
 describe("a handler that returns a plugin", () => {
-  // Only definePlugin marks its factories; others show what they are when they are called.
+  // Only definePlugin marks its factories; any other factory is detected when it returns a plugin.
   test.each([
     ["a plugin", () => ({ name: "a", handle: () => {} })],
     ["a handler", () => () => {}],

@@ -121,7 +121,7 @@ describe("SendRing", () => {
 });
 
 describe("ReceiveRing", () => {
-  // Two connections, one after the other, with messages of one size: one view, so that an idle handler
+  // Two connections, one after the other, receive messages of one size and share one view, so that an idle handler
   // that refers to it costs nothing. A message of another size has a view of its own.
   test("lends one view for messages of one size", () => {
     const pool = new RingPool();

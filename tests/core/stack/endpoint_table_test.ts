@@ -50,8 +50,8 @@ describe("EndpointTable", () => {
     expect(table.count).toBe(left.size);
   });
 
-  // A client has 2^64 addresses, and chooses those of which the exclusive or of all words is the same. Its entries do
-  // not end up in one chain, which each of its packets would have to be compared with.
+  // A client has 2^64 addresses, and chooses those whose words have the same exclusive or. Its entries must not all
+  // be in one chain, because each of its packets would be compared with the whole chain.
   test("has no long chains whatever addresses a peer chooses", () => {
     const table = new EndpointTable<Entry>(seededRandom(2).uint32());
     const all = Array.from(

@@ -214,7 +214,7 @@ describe("acknowledge: on-arrival", () => {
     t.recv({ at: 90, ack: 50_001 });
   });
 
-  // Its acknowledgement was lost, so the next is not delayed either.
+  // The acknowledgement of the first copy was lost, so this one is not delayed.
   test("after a duplicate the ACK is sent at once (RFC 5681 4.2)", () => {
     const t = inEstablished({ profile: "internet" });
     t.send({ data: 1000 });

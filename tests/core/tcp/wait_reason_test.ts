@@ -62,7 +62,7 @@ describe("waitsFor", () => {
     expect(network.waits).toEqual(["peer", "peer"]);
   });
 
-  // A handler that does not read: first its own side shows it, then the peer's window is full.
+  // A handler does not read: first its own side shows it, then the peer waits for the window.
   test("is the reader, and on the other side the window", async () => {
     await using network = new Network(never);
     const socket = await network.connect();
@@ -74,7 +74,7 @@ describe("waitsFor", () => {
     expect(network.waits).toEqual(["window", "reader"]);
   });
 
-  // On the way to the peer.
+  // The data is on its way to the peer.
   test("is the acknowledgement of what was sent", async () => {
     await using network = new Network(reads);
     const socket = await network.connect();
@@ -83,7 +83,7 @@ describe("waitsFor", () => {
     expect(network.waits[0]).toBe("acknowledgement");
   });
 
-  // More than the initial window.
+  // The transfer is larger than the initial window.
   test("is the congestion window of a transfer that has just begun", async () => {
     await using network = new Network(reads);
     const socket = await network.connect();
@@ -124,7 +124,7 @@ describe("waitsFor", () => {
     expect(network.waits).toEqual(["close", "handler"]);
   });
 
-  // Both have closed.
+  // Both sides have closed.
   test("is the end of TIME-WAIT", async () => {
     await using network = new Network(reads);
     const socket = await network.connect();

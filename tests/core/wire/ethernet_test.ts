@@ -23,7 +23,7 @@ describe("a MAC address", () => {
 
   // Other forms are refused.
   test.each(["", "02:00:5e:10:00", "02:00:5e:10:00:01:02", "02:00:5e:10:00:0g", "2:0:5e:1:0:1"])(
-    "%j is none",
+    "%j is not a MAC address",
     (text) => expect(parseMac(text)).toBeUndefined(),
   );
 

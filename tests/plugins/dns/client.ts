@@ -61,7 +61,7 @@ export function edns(udpPayloadSize: number, ednsVersion = 0): Partial<Packet> {
   return { additionals: [opt as never] };
 }
 
-/** `NOERROR aa rd: A 10.0.0.1, A 10.0.0.2`. */
+/** The packet as text, such as `NOERROR aa rd: A 10.0.0.1, A 10.0.0.2`. */
 export function describe(packet: Packet): string {
   const flags = (["aa", "tc", "rd", "ra"] as const).filter((flag) => packet[`flag_${flag}`]);
   const records = packet.answers!.map((answer) => {

@@ -120,7 +120,7 @@ describe("EDNS", () => {
   const ask = (pair: DnsPair, additionals: number, extra: number[]) =>
     asked(pair, rawQuery(["db", "lan"], 1, { additionals, extra }));
 
-  // At most one, at the root, with complete options.
+  // A query has at most one OPT record, at the root, with complete options.
   test("is one OPT record, at the root (RFC 6891 6.1.1)", async () => {
     await using pair = new DnsPair(OPTIONS);
     expect((await ask(pair, 1, opt)).rcode).toBe(NOERROR);

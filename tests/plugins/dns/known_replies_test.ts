@@ -15,7 +15,7 @@ describe("KnownReplies", () => {
     expect([...reply]).toEqual([18, 103, 1, 2, 3]);
   });
 
-  // Every other bit of a query may matter to its reply.
+  // Every other bit of a query may change its reply.
   test("finds no reply to a query that differs in anything else", () => {
     const known = new KnownReplies();
     const asked = query("db.lan", "A");

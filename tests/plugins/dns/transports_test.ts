@@ -64,7 +64,7 @@ describe("dns over TCP", () => {
     expect([ids.size, most]).toEqual([300, 64]);
   });
 
-  // Idle for ten seconds.
+  // The connection is idle for ten seconds.
   test("closes idle connections (RFC 7766 6.2.3)", async () => {
     await using pair = new DnsPair({});
     const socket = pair.client.connect("10.0.0.2:53");
@@ -75,12 +75,12 @@ describe("dns over TCP", () => {
 });
 
 describe("dns that forwards", () => {
-  // Unchanged, except for the identification and this server's flags.
+  // The answer is unchanged, except for the identification and the flags of this server.
   test("passes on the answer of an upstream", async () => {
     const asked: string[] = [];
     await using pair = new DnsPair({ upstreams: ["9.9.9.9", "[fd00::9]:5353"] }, (q, how, who) => {
       asked.push(`${how} ${who}`);
-      // Authoritative, and without recursion.
+      // The upstream's answer is authoritative and does not offer recursion.
       return Promise.resolve(replyTo(q, { flags: 0x500, answers: [A("1.2.3.4")] }));
     });
     expect(await pair.ask("x.example", "A")).toBe("NOERROR rd ra: A 1.2.3.4");
@@ -89,7 +89,7 @@ describe("dns that forwards", () => {
     expect(asked).toEqual(["udp 9.9.9.9:53", "udp 9.9.9.9:53"]);
   });
 
-  // The next one is queried; without another one the answer is SERVFAIL.
+  // The next upstream is queried; if there is none, the answer is SERVFAIL.
   test("queries the next upstream if one leads back to it", async () => {
     const asked: string[] = [];
     const back = { hostname: "10.0.0.2", port: 53 };
@@ -116,7 +116,7 @@ describe("dns that forwards", () => {
     expect(await pair.ask("a.example", "A")).toBe("SERVFAIL rd ra");
   });
 
-  // The first refuses, the second does not answer.
+  // The first upstream refuses, the second does not answer.
   test("queries the next upstream if one fails or is silent", async () => {
     await using pair = new DnsPair(
       { upstreams: ["9.9.9.9", "9.9.9.8", "9.9.9.7"], timeoutMs: 300 },

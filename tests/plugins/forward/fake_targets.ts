@@ -9,7 +9,7 @@ import {
   testContext,
 } from "../../support/fake_socket.ts";
 
-/** Rejects: there is no UDP in these tests. */
+/** A dialer for TCP only: these tests use no UDP. */
 export function tcpOnly(dial: Dial): HostDialer {
   return { dial, dialDatagrams: () => Promise.reject(new Error("there is no UDP in this test")) };
 }

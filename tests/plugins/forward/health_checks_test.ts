@@ -51,7 +51,7 @@ describe("forward's health checks", () => {
     expect(targets.take().sort()).toEqual([A, B]);
   });
 
-  // Its port accepts connections, but connections would loop: it counts as down.
+  // The target accepts connections, but they would loop, so it counts as down.
   test("do not connect to a target that leads back", async () => {
     const targets = new FakeTargets();
     const routeIntoStack: RouteIntoStack = (_, { hostname }) =>

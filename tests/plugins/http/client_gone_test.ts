@@ -192,7 +192,7 @@ describe("the signal of a request", () => {
   };
   for (const [name, copy] of Object.entries(copies)) {
     for (const request of [GET, `${POST}1234567890`, `${POST}12345`]) {
-      // For every copy that an application passes on, with or without a body.
+      // Every copy that an application passes on follows the signal, with or without a body.
       test(`is followed by that of ${name} (${request.length} bytes)`, async () => {
         let seen: Request | undefined;
         const { send, client } = serve((request) => {

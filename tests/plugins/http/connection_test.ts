@@ -103,7 +103,7 @@ describe("a request", () => {
     expect(seen!.body).toBeNull();
   });
 
-  // The form for proxies; its authority overrides Host.
+  // Clients of a proxy send the absolute form; its authority overrides Host.
   test("may have an absolute target, which overrides Host (RFC 9112 3.2.2)", async () => {
     const app = (request: Request) => new Response(`${request.url} ${request.headers.get("host")}`);
     const text = await exchange(app, "GET http://y.example/a HTTP/1.1\r\nHost: x.example\r\n\r\n");
@@ -144,7 +144,7 @@ describe("a request", () => {
 });
 
 describe("a connection", () => {
-  // The default of HTTP/1.1 is to persist.
+  // Connections of HTTP/1.1 persist by default.
   test("carries one request after the other (RFC 9112 9.3)", async () => {
     const { send, received, client } = serve(reflect);
     for (const path of ["/1", "/2", "/3"]) {
@@ -273,7 +273,7 @@ describe("a connection", () => {
     expect(lines.filter(({ level }) => level !== "debug")).toEqual([]);
   });
 
-  // The same for a handler that reads the signal afterwards.
+  // A handler that reads the signal afterwards finds it aborted.
   test("that broke has an aborted signal", async () => {
     let request: Request | undefined;
     const { send, client, finished } = serve(async (received) => {
@@ -289,7 +289,7 @@ describe("a connection", () => {
 });
 
 describe("an application that fails", () => {
-  // It is logged, the client gets 500, and the next request is served.
+  // The failure is logged, the client gets 500, and the next request is served.
   for (
     const [how, fail] of [
       ["throws", () => {
@@ -342,7 +342,7 @@ function unchunk(text: string): string {
   return whole;
 }
 
-/** A Response whose `statusText` nobody has checked, as on Bun. */
+/** A Response with an unchecked `statusText`, as Bun allows it. */
 function withStatusText(statusText: string): Response {
   return Object.defineProperty(new Response("hello"), "statusText", { value: statusText });
 }

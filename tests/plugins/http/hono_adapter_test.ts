@@ -21,14 +21,14 @@ const { serveStatic, upgradeWebSocket }: Adapter = await import(
   new URL(adapter, import.meta.url).href
 );
 
-/** What the service does when it starts. */
+/** The runtime's own Response, which the tests replace as the service does when it starts. */
 const platform = globalThis.Response;
 
 describe(`serveStatic of hono/${runtime}`, () => {
   beforeAll(rememberResponseText);
   afterAll(() => void (globalThis.Response = platform));
 
-  /** The response to a request for a file of a folder with a few; HTTP/1.0 has no chunks. */
+  /** The response to a request for a file in a folder with a few files. HTTP/1.0 is used because it has no chunks. */
   async function ask(path: string, fields = "", method = "GET"): Promise<string> {
     using folder = new TemporaryFolder();
     mkdirSync(folder.file("docs"));
@@ -64,7 +64,7 @@ describe(`serveStatic of hono/${runtime}`, () => {
     expect([statuses(missing), contentOf(missing)]).toEqual([[404], "no file"]);
   });
 
-  // As Hono says; clients that do not accept it get the file itself.
+  // Clients that do not accept a precompressed file get the file itself.
   test("answers with a precompressed file", async () => {
     const packed = await ask("/app.js", "Accept-Encoding: br\r\n");
     expect(packed).toContain("content-encoding: br\r\n");
@@ -92,7 +92,7 @@ describe(`serveStatic of hono/${runtime}`, () => {
 });
 
 describe(`upgradeWebSocket of hono/${runtime}`, () => {
-  // It belongs to the runtime's own server; a request without an upgrade passes through it.
+  // The helper of Hono works only with the runtime's own server; a request without an upgrade passes through it.
   test("answers 500 and logs what is wrong", async () => {
     const app = new Hono()
       .onError((error) => {

@@ -89,7 +89,7 @@ describe("a Hono app", () => {
     expect(await response.text()).toBe("413 Content Too Large: too long\n");
   });
 
-  // As on the demo page.
+  // The app answers with the state of its connection, as the demo page does.
   test("can access the connection", async () => {
     const { send, received } = serve(app);
     await send(get("/state"));
@@ -117,7 +117,7 @@ describe("a Hono app", () => {
     expect(statuses(await exchange(app, chunked("123456")))).toEqual([413]);
   });
 
-  // Its streaming helpers write as chunks.
+  // The data of Hono's streaming helpers is sent as chunks.
   test("streams text and events", async () => {
     const plain = (text: string) => text.replace(/\r\n[0-9a-f]+\r\n/g, "");
     expect(plain(await exchange(app, get("/stream")))).toMatch(/a\n.*b\n.*c\n/s);

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { writeHeadAnd, writeJoined } from "../../../plugins/http/joined_write.ts";
 
-/** A connection that has room, or waits. */
+/** A connection that has room for writes, or, if `isFull`, makes them wait. */
 function connection(isFull = false) {
   const written: string[] = [];
   const buffers: ArrayBufferLike[] = [];
@@ -23,7 +23,7 @@ describe("writeJoined", () => {
     expect(written).toEqual(["head content end"]);
   });
 
-  // Nothing to join: no copy.
+  // There is nothing to join, so nothing is copied.
   test("passes data on as it is", () => {
     const { write, buffers } = connection();
     const data = bytes("content");

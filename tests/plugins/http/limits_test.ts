@@ -17,7 +17,7 @@ describe("http", () => {
 });
 
 describe("a request above a limit", () => {
-  // The status of the refusal, which ends the connection.
+  // Each refusal has its status, and ends the connection.
   for (
     const [what, request, status] of [
       ["request line", `GET /${"a".repeat(100)} HTTP/1.1\r\nHost: h\r\n\r\n`, 414],

@@ -43,7 +43,7 @@ describe("the URL of a request", () => {
     }
   });
 
-  // A form of the same site is accepted.
+  // A form posted from the same site is accepted.
   test("lets csrf() recognize its own origin", async () => {
     const guarded = new Hono().use(csrf()).post("/", (c) => c.text("ok"));
     const post = "POST / HTTP/1.1\r\nHost: h.test\r\nConnection: close\r\nContent-Length: 3\r\n" +
@@ -70,7 +70,7 @@ describe("several fields of one name", () => {
     expect(contentOf(await exchange(app, request))).toBe(`${joined}|${joined}`);
   });
 
-  // All others are lists (RFC 9110 5.3).
+  // All other fields are lists (RFC 9110 5.3).
   test("else are joined by commas", async () => {
     const app = (request: Request) => new Response(request.headers.get("accept"));
     const request = CLOSE.replace("Connection", "Accept: a\r\nAccept: b\r\nConnection");
@@ -126,7 +126,7 @@ describe("the body of a request", () => {
       expect(contentOf(await exchange(app, request))).toBe("used");
     });
 
-    // Cancelling ends it.
+    // Cancelling the body ends its stream.
     test(`${name} can be cancelled`, async () => {
       const app = async (request: Request) => {
         await request.body!.cancel();

@@ -21,7 +21,7 @@ describe("the reason phrase", () => {
     expect(answer.split("\r\n")[0]).toBe("HTTP/1.1 200 OK");
   });
 
-  // An error of the application, as in a header field.
+  // Control characters are an error of the application, as they are in a header field.
   test.each(["OK\r\nX-Injected: 1", "a\nb", "a\rb", "a\0b", "a\u007fb"])(
     "%j is a 500",
     async (text) => {

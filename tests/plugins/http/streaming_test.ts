@@ -211,7 +211,7 @@ describe("a request body", () => {
     });
   }
 
-  // Up to a limit: discarding a large rest costs more than a new connection.
+  // The rest is discarded only up to a limit, because discarding more costs more than a new connection.
   test("that is long and not read ends the connection", async () => {
     const { send, received, server } = serve(() => new Response("no"), {
       maxDrainBytes: 1000,
@@ -330,7 +330,7 @@ describe("100 (Continue)", () => {
     expect(statuses(received())).toEqual([200]);
   });
 
-  // The client did not wait.
+  // The client did not wait for 100 (Continue).
   test("is not sent if the body is already arriving (RFC 9110 10.1.1)", async () => {
     const { send, received } = serve(reflect);
     await send(`${EXPECT}he`);
@@ -358,7 +358,7 @@ describe("100 (Continue)", () => {
     expect(received()).not.toContain(CONTINUE);
   });
 
-  // HTTP/1.0 has no expectations, and there is no other.
+  // HTTP/1.0 has no expectations, and 100-continue is the only one that is defined.
   test("is the only expectation, and of HTTP/1.1 only (RFC 9110 10.1.1)", async () => {
     const { send, received } = serve(reflect);
     await send("POST / HTTP/1.0\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n");

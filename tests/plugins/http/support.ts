@@ -3,7 +3,7 @@
  *
  * @module
  */
-// As in the service: the fast ways of this runtime.
+// As in the service, this registers the faster functions of this runtime.
 import "../../../adapters/runtime/fetch/mod.ts";
 import type { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
 import type { Context } from "../../../core/api/types.ts";
@@ -39,7 +39,7 @@ export interface Served {
 export interface ServeOptions extends HttpOptions {
   pair?: PairOptions;
   context?: Partial<Context>;
-  /** False: the test reads the client itself. */
+  /** `false` if the test itself reads from the client. */
   collect?: boolean;
 }
 

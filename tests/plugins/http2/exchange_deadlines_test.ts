@@ -16,7 +16,7 @@ function exchangeWith(deadline: number) {
 }
 
 describe("ExchangeDeadlines", () => {
-  // Deadlines at 10 and 30; one timer at a time.
+  // The deadlines are at 10 and 30, with one timer at a time.
   test("expires exchanges when their deadlines pass", async () => {
     const clock = new VirtualClock();
     const exchanges = [exchangeWith(30), exchangeWith(10), exchangeWith(Infinity)];

@@ -41,7 +41,7 @@ function frameReader(hasPreface = true) {
 }
 
 describe("FrameReader", () => {
-  // One of each: the handler gets values, without padding and flags.
+  // One frame of each type: the handler gets values, without padding and flags.
   test("reads frames of every type (RFC 9113 6)", () => {
     const { read, calls } = frameReader(false);
     const left = read(

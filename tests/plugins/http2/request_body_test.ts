@@ -46,7 +46,7 @@ describe("the body of a request", () => {
     expect(received()).toEqual(["WINDOW_UPDATE 0 524288", "WINDOW_UPDATE 1 262144"]);
   });
 
-  // A handler that answers without reading: received data still opens the connection's window.
+  // The handler answers without reading; received data still opens the connection's window.
   test("that is not read does not use up the connection's window", async () => {
     const { send, received } = serve(() => new Response("ahoy"), { counts: true });
     await send(...HELLO);

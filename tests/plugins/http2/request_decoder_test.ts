@@ -27,7 +27,7 @@ const WITH_A = "828486410161";
 const WITH_B = "828486410162";
 
 describe("RequestDecoder", () => {
-  // The same bytes again: the head is parsed only until it is cached, and again when the table changes.
+  // Identical heads are parsed only until the head is cached, and again when the table changes.
   test("parses identical heads once", () => {
     const { head, parsed } = requestDecoder();
     expect(head(WITH_A)).toBe("GET /");

@@ -112,7 +112,7 @@ describe("the body of a response", () => {
     expect(received().at(-1)).toBe('DATA 221 END_STREAM "ahoy"');
   });
 
-  // The same types over HTTP/1.1 and HTTP/2: without one a browser guesses.
+  // The content types are the same over HTTP/1.1 and HTTP/2; without a type, a browser guesses.
   test.each(
     [
       ["text", () => new Response("<b>ahoy</b>")],

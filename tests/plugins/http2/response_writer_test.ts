@@ -4,7 +4,7 @@ import { Http2Stream } from "../../../plugins/http2/stream.ts";
 import { type Prepared, respondPrepared } from "../../../plugins/shared/http/prepared_response.ts";
 import { settle } from "../../support/fake_socket.ts";
 
-/** A writer whose connection records what is sent; `isBlocked`: its windows are closed. */
+/** A writer whose connection records what is sent; if `isBlocked`, its windows are closed. */
 function responseWriter(isHead = false, isBlocked = false) {
   const sent: string[] = [];
   const watched: number[] = [];
@@ -56,7 +56,7 @@ describe("ResponseWriter", () => {
     expect(sent).toEqual(["200 content-type text/plain date today content-length 4 END_STREAM"]);
   });
 
-  // Neither Headers nor a body is made; what is read from the source is framed at once.
+  // No Headers and no body are created; what is read from the source is framed at once.
   test("sends prepared responses with their fields", async () => {
     const fields = ["content-type", "text/plain", "content-length", "4"];
     const respond = (content: Prepared["content"]) =>

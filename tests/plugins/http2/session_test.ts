@@ -36,7 +36,7 @@ function session(hasPreface = false) {
 }
 
 describe("Http2Session", () => {
-  // All at once, or a byte at a time: the same events.
+  // The events are the same whether the bytes arrive all at once or one at a time.
   test("reads frames however they are cut", () => {
     const lines = [
       "PREFACE",

@@ -39,7 +39,7 @@ function sessionWriter(room: number) {
 }
 
 describe("SessionWriter", () => {
-  // Three calls in one turn: one write.
+  // Three calls in one turn make one write.
   test("flushes once a turn", async () => {
     const { writer, output, calls } = sessionWriter(100);
     for (let i = 0; i < 3; i++) {
@@ -51,7 +51,7 @@ describe("SessionWriter", () => {
     expect(output.length).toBe(0);
   });
 
-  // A read is being processed: its end flushes.
+  // While a read is processed, nothing is written; the end of the read flushes.
   test("writes nothing while it is corked", async () => {
     const { writer, output, calls } = sessionWriter(100);
     writer.isCorked = true;

@@ -36,7 +36,7 @@ export interface Served {
   readonly lines: LogLine[];
   /** Settles when the handler has. */
   readonly finished: Promise<void>;
-  /** As a stack that closes. */
+  /** Closes as a stack does. */
   stop(): void;
   /**
    * Sends frames, one per line, in one write, and runs all pending work: `HEADERS 1 END_STREAM GET
@@ -53,7 +53,7 @@ export interface Served {
 export interface ServeOptions extends Http2Options {
   pair?: PairOptions;
   context?: Partial<Context>;
-  /** False: the client reads nothing by itself. */
+  /** `false` if only the test reads from the client. */
   collect?: boolean;
   /** Print only the length of DATA, not its bytes. */
   counts?: boolean;
@@ -274,7 +274,7 @@ export class ServerFrames {
   /** Bytes of DATA for each stream. */
   readonly bytes: Map<number, number> = new Map();
 
-  /** `countsOnly`: DATA is printed as its length. */
+  /** If `countsOnly`, DATA is printed as its length. */
   constructor(countsOnly = false) {
     this.#countsOnly = countsOnly;
   }

@@ -22,7 +22,7 @@ describe("times", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // Each starts, and its end does not arrive, or arrives one byte at a time.
+  // Each frame begins, but its rest does not arrive, or arrives one byte at a time.
   test.each([
     ["SETTINGS after the preface", ["PREFACE"], "BYTES 00"],
     ["a frame", [...HELLO, "BYTES 000008"], "BYTES 06"],
@@ -138,7 +138,7 @@ describe("times", () => {
     expect(clock.pending).toBe(0);
   });
 
-  // What the application returns complete is still sent (as over HTTP/1.1).
+  // A response that is complete when the application returns it is still sent (as over HTTP/1.1).
   test("FIN while a request is served does not suppress its answer", async () => {
     const gate = Promise.withResolvers<void>();
     const { send, received, finished } = serve(async () => {

@@ -19,7 +19,7 @@ describe("allow", () => {
     expect(await ask(pair, 7, "ahoy")).toBe("ahoy");
   });
 
-  // Decided before the SYN is answered: no connection is opened.
+  // The decision is made before the SYN is answered, so no connection is opened.
   test("refuses or ignores other clients", async () => {
     await using pair = new StackPair();
     pair.server.use(7, allow({ from: OTHERS }), echo())
@@ -32,7 +32,7 @@ describe("allow", () => {
 });
 
 describe("deny", () => {
-  // The other way round.
+  // Listed clients are refused, all others are accepted.
   test("refuses only listed clients", async () => {
     await using pair = new StackPair();
     pair.server.use(7, deny({ from: CLIENT }), echo()).use(8, deny({ from: OTHERS }), echo())

@@ -170,13 +170,13 @@ async function forEachSeed(run: (seed: number) => Promise<void>): Promise<void> 
 }
 
 describe("chains of middleware", () => {
-  // Seeded: layers, sizes, ways to read, pauses, and the order of closing. No byte may be missing.
+  // Layers, sizes, ways to read, pauses, and the order of closing come from a seed. No byte may be missing.
   test(
     "lose, duplicate and reorder nothing, for every order of closing",
     () => forEachSeed(play),
     30_000,
   );
 
-  // Seeded: a reset, an abort, or an error in the middle. Nothing hangs, and nothing is left.
+  // A reset, an abort, or an error in the middle comes from a seed. Nothing hangs, and nothing is left.
   test("end when one side aborts", () => forEachSeed(breakOff), 30_000);
 });

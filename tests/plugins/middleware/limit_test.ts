@@ -28,7 +28,7 @@ describe("limit", () => {
     expect(await attempt(pair, V4)).toBe("open");
   });
 
-  // Every way of ending: nothing is counted twice or forever.
+  // Connections end in every way; none is counted twice or forever.
   test("counts thousands of connections correctly", async () => {
     await using pair = new StackPair();
     pair.server.use(7, limit({ connections: 3, perAddress: 3 }), async ({ socket }) => {
@@ -89,7 +89,7 @@ describe("limit", () => {
     expect(clients[1]!.state).toBe("ESTABLISHED");
   });
 
-  // No answer: a retransmitted SYN is accepted when there is room.
+  // The SYN gets no answer; a retransmitted SYN is accepted when there is room.
   test("may ignore instead, so that clients wait", async () => {
     await using pair = new StackPair();
     pair.server.use(7, limit({ connections: 1, verdict: "ignore" }), echo());

@@ -55,7 +55,7 @@ describe("rate", () => {
     expect(await count(pair, 20)).toBe(2);
   });
 
-  // Networks instead of addresses.
+  // Networks are limited instead of addresses.
   test("can group addresses by network", async () => {
     await using pair = new StackPair();
     pair.client.addAddress("10.0.0.9/24");
@@ -65,7 +65,7 @@ describe("rate", () => {
     expect([await count(pair, 2, "fd00::1"), await count(pair, 2, "fd00::9")]).toEqual([2, 0]);
   });
 
-  // Counts the first datagrams of flows.
+  // The first datagram of each flow counts.
   test("limits new flows", async () => {
     await using pair = new StackPair();
     pair.server.use("udp/7", rate({ perSecond: 2 }), echoFlow);

@@ -32,7 +32,7 @@ describe("shape", () => {
     await pair.run(client.close());
   });
 
-  // The other direction: the sender finds the window closed.
+  // In the other direction, the sender finds the window closed.
   test("limits the rate of receiving", async () => {
     await using pair = new StackPair();
     let received = 0;

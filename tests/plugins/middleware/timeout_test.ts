@@ -39,7 +39,7 @@ describe("timeout", () => {
     expect(after).toBeLessThan(400);
   });
 
-  // However busy it is.
+  // A busy connection is ended too.
   test("ends a connection that lasts too long", async () => {
     await using pair = new StackPair();
     pair.server.use(7, timeout({ totalMs: 5000, idleMs: 1000 }), echo());
@@ -106,7 +106,7 @@ describe("timeout", () => {
     expect(await timersLeft(pair)).toBe(0);
   });
 
-  // After the last datagram, and after the maximum duration in any case.
+  // A flow ends when it has been idle, and after the maximum duration in any case.
   test("ends flows", async () => {
     await using pair = new StackPair();
     const ends: number[] = [];

@@ -14,7 +14,8 @@ const UNTOUCHED = new Proxy({}, {
 });
 
 describe("the log of connections", () => {
-  // Addresses, counters and promises of a connection are made on demand: nobody asks for them here.
+  // Addresses, counters and promises of a connection are created on demand; a line that is not written must not ask
+  // for them.
   test("prepares nothing for a line that is not written", async () => {
     const lines: string[] = [];
     const log = createLogger({ level: "warn", write: (line) => void lines.push(line) });

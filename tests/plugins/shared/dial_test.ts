@@ -45,7 +45,7 @@ describe("keepAliveMs", () => {
     }
   });
 
-  // Linux counts seconds, in 15 bits.
+  // Linux accepts whole seconds, from 1 to 32,767.
   test.each([[0, true], [1000, true], [32_767_000, true], [999, false], [32_768_000, false], [
     NaN,
     false,

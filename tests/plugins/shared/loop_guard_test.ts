@@ -6,7 +6,7 @@ import { CollectedLog } from "../../support/collected_log.ts";
 const at = (port: number) => ({ hostname: "10.7.0.2", port });
 const published = (port: number) => ({ hostname: "127.0.0.1", port });
 
-/** Host ports from 8000 on are published for the stack's ports, 8000 lower. */
+/** Host port 8000 + n is published for port n of the stack. */
 const ports: RouteIntoStack = (_, { port }) => port > 8000 ? at(port - 8000) : undefined;
 
 /** Plugins of a process; their connections arrive at `from` and go to the published port of `to`. */
@@ -93,7 +93,7 @@ describe("LoopGuard", () => {
     expect(first.isRefused(80, 81)).toBe(true);
   });
 
-  // Connections to a thousand ports of an address that a plugin has as a whole.
+  // Beyond 1024 hops, the oldest one is forgotten.
   test("remembers 1024 hops", () => {
     const { newGuard } = setUp();
     const [first, second] = [newGuard(), newGuard()];

@@ -78,7 +78,7 @@ describe("relayDatagrams", () => {
     expect(right.closed).toBe(true);
   });
 
-  // The right side cannot send large datagrams; the others are carried.
+  // The right side cannot send large datagrams; smaller ones are carried.
   test("drops datagrams that cannot be sent, and counts them", async () => {
     const { left, right, done } = relayed();
     right.tooLong = 100;
@@ -100,7 +100,7 @@ describe("relayDatagrams", () => {
     expect(left.refused).toEqual(["port"]);
   });
 
-  // That the host is unreachable is passed on; that the stack closes is not.
+  // The peer learns that the host is unreachable, but not that the stack closes.
   test("passes on the reason if it concerns the peer", async () => {
     for (const [code, refusal] of ENDS) {
       const { left, right, done } = relayed();

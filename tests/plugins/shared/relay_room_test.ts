@@ -86,7 +86,7 @@ describe("a relay into a connection of the stack", () => {
     await pair.run(done);
   });
 
-  // It waits for room when the client resets.
+  // The relay waits for room when the client resets.
   test("notices a reset while it waits for room", async () => {
     await using pair = new StackPair({ sendBuffer: 100_000, receiveBuffer: 100_000 });
     const { client, server } = await pair.connect();
@@ -102,7 +102,7 @@ describe("a relay into a connection of the stack", () => {
 
 describe("an exchange through a relay", () => {
   // 64 bytes there, and the same back 3 ms later, ten times: two packets for each exchange.
-  test("takes no packet that is only an acknowledgement", async () => {
+  test("needs no packet that is only an acknowledgement", async () => {
     await using pair = new StackPair();
     const { client, server } = await pair.connect();
     const { client: near, server: target } = socketPair();

@@ -32,7 +32,7 @@ async function answersTo(
 }
 
 describe("simple services over UDP", () => {
-  // Empty, small, in fragments.
+  // The datagrams are empty, small, or in fragments.
   test("echo sends back what it gets (RFC 862)", async () => {
     const datagrams = [0, 1, 1472, 5000, 65_507].map((size) => pattern(size));
     expect(await answersTo(echo(), datagrams)).toEqual(datagrams);
@@ -61,7 +61,7 @@ describe("simple services over UDP", () => {
     expect(new Set(answers.map((answer) => text(answer!))).size).toBe(95);
   });
 
-  // The same over both transports.
+  // The answer is the same over both transports.
   test("daytime tells the time (RFC 867)", async () => {
     const line = /^[A-Z][a-z]+day, [A-Z][a-z]+ \d{1,2}, \d{4} \d\d:\d\d:\d\d-UTC\r\n$/;
     const [answer] = await answersTo(daytime(), [pattern(0)]);

@@ -22,7 +22,7 @@ describe("dialStack", () => {
     expect(received).toBe(50_000);
   });
 
-  // Aborted before the dial, and while no answer comes.
+  // The signal is aborted before the dial, or while no answer comes.
   test("gives up an attempt when its signal is aborted", async () => {
     await using pair = new StackPair();
     pair.server.use(80, { name: "silent", onSyn: () => "ignore" });

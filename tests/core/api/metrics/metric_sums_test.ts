@@ -35,7 +35,7 @@ describe("MetricSums", () => {
     expect(sums.metrics[0]!.points[0]!.value).toBe(0);
   });
 
-  // 100,000 names: nothing is lost, and the number of points stays bounded, however they arrive.
+  // With 100,000 names nothing is lost, and the number of points stays bounded, in whatever order the names arrive.
   test("bounds the number of points", () => {
     const sums = new MetricSums();
     for (let i = 0; i < 100_000; i++) sums.add([metric([[`name ${i}`, 1]])]);
@@ -69,7 +69,7 @@ describe("DurationHistogram", () => {
     expect(totalsOf(histogram.value)).toEqual({ count: 7, sum: 104 });
   });
 
-  // The histograms of two threads.
+  // The histograms of two threads are added.
   test("is added bucket by bucket", () => {
     const histogram = new DurationHistogram([1]);
     histogram.record(0.25);

@@ -48,7 +48,7 @@ const counting = (calls: { count: number }): Plugin => ({
 });
 
 describe("stack.metrics()", () => {
-  // An open connection counts its bytes already; at its end nothing is lost and nothing counted twice.
+  // The bytes of a connection count while it is open; at its end nothing is lost and nothing counted twice.
   test("counts connections and bytes of a listen address", async () => {
     await using pair = new StackPair();
     pair.server.use(7, echo());
@@ -99,7 +99,7 @@ describe("stack.metrics()", () => {
     expect(valueOf(pair.server, "berth.tcp.out_rsts")).toBe(pair.server.stats()["resetsSent"]!);
   });
 
-  // A flow counts at its beginning, its bytes at its end.
+  // A flow counts when it begins, its bytes when it ends.
   test("counts flows", async () => {
     await using pair = new StackPair();
     pair.server.use("udp/9", {
@@ -140,7 +140,7 @@ describe("stack.metrics()", () => {
     expect(valueOf(pair.server, "state")).toBe(NaN);
   });
 
-  // One faulty plugin does not hide the others: it throws, or it is JavaScript and returns something else.
+  // A plugin that throws, or returns something other than metrics, does not hide the metrics of the others.
   test.each([
     ["throws", () => {
       throw new Error("a fault");

@@ -44,7 +44,8 @@ async function connected(net: ThreeStacks): Promise<void> {
 const everything = { carries: () => true };
 
 describe("an attachment", () => {
-  // Held at once at the freeze, before anything else can happen; the old side gives it up when the other has it.
+  // freeze() holds the attachment at once, before anything else can happen. The old side releases it when the new
+  // side has the connection.
   test("is held here, passed on, and given up", async () => {
     await using net = new ThreeStacks();
     const [here, there] = [new RecordedAttachment(), new RecordedAttachment()];
@@ -74,7 +75,7 @@ describe("an attachment", () => {
     expect(own.calls).toEqual(["hold", "resume"]);
   });
 
-  // Nobody has the connection: what belongs to it ends.
+  // After release() no stack has the connection, so its attachments end.
   test("is given up by release", async () => {
     await using net = new ThreeStacks();
     const own = new RecordedAttachment();
@@ -85,7 +86,7 @@ describe("an attachment", () => {
     expect(own.calls).toEqual(["hold", "release"]);
   });
 
-  // A caller that does not say what it can carry gets no connection that has one.
+  // A caller that does not say which attachments it can carry gets no connection that has one.
   test("keeps the connection where it cannot be carried", async () => {
     await using net = new ThreeStacks();
     const own = new RecordedAttachment();
@@ -115,7 +116,7 @@ describe("an attachment", () => {
     expect(net.servers[1].connections()).toEqual([]);
   });
 
-  // A plugin that fails before it uses it would leave a socket open for ever.
+  // A plugin that fails before it uses an attachment would leave a socket open for ever.
   test("is given up if thaw fails", async () => {
     await using net = new ThreeStacks();
     net.servers[0].use(80, attaching([new RecordedAttachment()]));
@@ -174,7 +175,7 @@ describe("the state of a plugin", () => {
 });
 
 describe("a connection of a stack to itself", () => {
-  // The end that stays would send its segments to its own stack, where there is nobody any more.
+  // The end that stays would send its segments to its own stack, where the other end no longer is.
   test("does not move", async () => {
     await using net = new ThreeStacks();
     const [server] = net.servers;

@@ -272,7 +272,7 @@ describe("thaw", () => {
     expect(thawing(net, record).code).toBe("ADDRESS_IN_USE");
   });
 
-  // A record of another release, or something else altogether.
+  // The bytes are a record of another release, or no record at all.
   test("refuses another version and other bytes", async () => {
     await using net = new ThreeStacks();
     const record = await frozenEcho(net);
@@ -306,7 +306,7 @@ describe("chains that move", () => {
     net.route(1);
     await net.run(client.write(pattern(10)));
     await net.clock.advance(10);
-    // It counts in the stack that has it, and no longer in the other one.
+    // The connection counts in the stack that has it, and no longer in the other one.
     const second = net.client.connect(`${SERVER}:7`);
     expect(await net.run(second.opened.catch(({ code }) => code))).toBe("CONNECTION_REFUSED");
     net.route(0);

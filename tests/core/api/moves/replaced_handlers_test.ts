@@ -51,7 +51,8 @@ for (const profile of ["local", "internet"] as const) {
 }
 
 describe("handlers that were replaced", () => {
-  // By other plugins, by another version of the state, or by one that does not take part.
+  // The handlers were replaced by other plugins, by a plugin with another version of the state, or by one that does
+  // not take part.
   test.each(
     [
       ["another plugin", echo()],
@@ -69,7 +70,7 @@ describe("handlers that were replaced", () => {
     expect(retired.running).toBe(1);
   });
 
-  // Busy at first: a later attempt moves it.
+  // The connection is busy at first; a later attempt moves it.
   test("leave a connection that is busy for later", async () => {
     await using net = new ThreeStacks();
     let isBusy = true;

@@ -23,7 +23,7 @@ describe("Cancellation", () => {
     expect([work.aborted, work.reason]).toEqual([true, REASON]);
   });
 
-  // As an AbortSignal: the time for it is over.
+  // Like an AbortSignal, it does not call a listener that is added after the abort.
   test("does not call a listener that comes too late", () => {
     const work = new Cancellation();
     work.abort(REASON);

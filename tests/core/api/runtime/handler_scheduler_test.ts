@@ -22,7 +22,7 @@ beforeEach(() => {
   });
 });
 
-/** Lets `count` turns of the microtask queue pass, as a handler that awaits promises of its own. */
+/** Lets `count` turns of the microtask queue pass, like a handler that awaits promises of its own. */
 async function turns(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await undefined;
 }
@@ -51,7 +51,7 @@ describe("HandlerScheduler", () => {
     expect(flushes).toBe(0);
   });
 
-  // It is waiting for something else: data written before must not be held back.
+  // The handler is waiting for something else, so data that it has written must not be held back.
   test("does not wait for a handler that is quiet", async () => {
     expect(await hasEnded(() => turns(QUIET_TURNS + 1))).toBe(false);
   });
@@ -67,7 +67,7 @@ describe("HandlerScheduler", () => {
     expect(await hasEnded(() => answer(SMALL_READ))).toBe(false);
   });
 
-  // One request is answered, the other is not: as many turns as for one that is being answered.
+  // One request is answered and the other is not: the wait is as long as for an unanswered request.
   test("waits as long as any request is unanswered", async () => {
     const handler = async () => {
       scheduler.noteRead(1);
@@ -79,7 +79,7 @@ describe("HandlerScheduler", () => {
     expect(await hasEnded(handler)).toBe(true);
   });
 
-  // An answer that takes longer, from a timer or a file: the wait starts again with the next turn.
+  // An answer from a timer or a file takes longer: the wait starts again with the next turn.
   test("forgets unanswered requests once everything is sent", async () => {
     expect(await hasEnded(() => (scheduler.noteRead(1), Promise.resolve()))).toBe(true);
     scheduler.flushed();
@@ -104,7 +104,7 @@ describe("HandlerScheduler", () => {
     expect(calls).toBeLessThan(MAX_TURNS + 3);
   });
 
-  // Calls from outside any handler: one flush after all calls of the turn.
+  // Calls from outside any handler are flushed once, after all calls of the turn.
   test("flushes once for the calls of one turn", async () => {
     scheduler.noteCall();
     scheduler.noteWrite();

@@ -37,7 +37,7 @@ describe("OwnerNotifier", () => {
     expect([notify(), notifier.hasMore]).toEqual([0, false]);
   });
 
-  // New connections and datagrams do not wait for all the others that are busy.
+  // New connections and datagrams do not wait for all busy connections.
   test("lets connections, listeners and UDP take turns", () => {
     Object.assign(waiting, { connection: 1000, listener: 2, datagrams: 1 });
     notify();
@@ -47,8 +47,8 @@ describe("OwnerNotifier", () => {
     ]);
   });
 
-  // A turn ten times too long: a tenth of the owners, and one at a time if a single owner takes too
-  // long.
+  // After a turn that was ten times too long, a tenth of the owners is notified; if a single owner takes too long,
+  // one at a time.
   test("notifies fewer owners after a long turn, but at least one", () => {
     waiting.connection = 1000;
     notifier.turnTook(10 * TURN_MS);
@@ -59,7 +59,7 @@ describe("OwnerNotifier", () => {
     expect([notify(), notifier.hasMore]).toEqual([1, true]);
   });
 
-  // Twice as many after each short turn, up to the maximum.
+  // After each short turn twice as many are notified, up to the maximum.
   test("notifies more owners after short turns", () => {
     waiting.connection = 1000;
     notifier.turnTook(1000 * TURN_MS);

@@ -113,7 +113,7 @@ describe("replace", () => {
     await using pair = new StackPair();
     const binding = pair.server.use(7, new Named("old"));
     const refused = connect(pair);
-    // The SYN arrives; its ACK does not yet.
+    // The SYN has arrived; the ACK that completes the handshake has not.
     while (pair.server.stats()["connections"] === 0) await Promise.resolve();
     binding.replace(deny({ from: ["10.0.0.1"] }), new Named("new"));
     expect(await pair.run(codeOf(refused.closed))).toBe("CONNECTION_RESET");
@@ -207,7 +207,7 @@ describe("a replaced plugin", () => {
     expect(old.disposed).toBe(1);
   });
 
-  // Infinity: for as long as the connection lasts.
+  // With Infinity, the handler may run for as long as the connection lasts.
   test("is waited for without limit", async () => {
     await using pair = new StackPair();
     const binding = pair.server.use(7, new Named("old"));

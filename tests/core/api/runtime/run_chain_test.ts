@@ -98,7 +98,8 @@ describe("next(socket)", () => {
     await pair.run(client.close());
   });
 
-  // The rest throws: RST, and one log line with the reason, although the abort came first.
+  // If the rest of the chain throws, the peer gets a RST, and one log line has the reason, although the abort came
+  // first.
   test("aborts the socket when the rest of the chain throws, and the stack logs the reason", async () => {
     await using pair = new StackPair();
     pair.server.use(7, slow, () => {

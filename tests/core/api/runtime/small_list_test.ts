@@ -15,7 +15,7 @@ function namesOf(list: SmallList<{ name: string }>): string {
 }
 
 describe("SmallList", () => {
-  // None, one, several, and back.
+  // The list grows from none to several, and shrinks again.
   test("keeps the order", () => {
     let list: SmallList<{ name: string }> = undefined;
     expect(namesOf(list)).toBe("");

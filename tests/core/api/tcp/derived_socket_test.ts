@@ -73,7 +73,7 @@ describe("a derived socket", () => {
     await finished;
   });
 
-  // The source of its bytes is pending, and so is the end of writing; the read is not.
+  // close() ends the read, although the source of the bytes and the end of writing are still pending.
   test("ends a read that waits at close()", async () => {
     const { server } = socketPair();
     const ended = Promise.withResolvers<void>();

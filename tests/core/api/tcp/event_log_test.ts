@@ -51,7 +51,7 @@ describe("socket.eventLog", () => {
     );
   });
 
-  // On the side that accepts, the log was asked for before.
+  // On the accepting side, the log is requested before the SYN arrives.
   test("records an accepted connection from its SYN on", async () => {
     await using pair = new StackPair({ profile: "internet" });
     const next = pair.server.nextEventLog({ port: 7 });
@@ -78,7 +78,8 @@ describe("socket.eventLog", () => {
       .toEqual(["ESTABLISHED", "CLOSE-WAIT", "LAST-ACK", "CLOSED"]);
   });
 
-  // A plugin refuses the SYN: the log has its RST. A SYN whose peer is gone: the log ends with the attempt.
+  // If a plugin refuses the SYN, the log has the RST. If the peer is gone before the decision, the log ends with the
+  // attempt.
   test("records what becomes of a SYN", async () => {
     await using pair = new StackPair({ profile: "internet" });
     pair.server.use(25, { name: "no mail", onSyn: () => "refuse" });
@@ -182,7 +183,7 @@ describe("socket.eventLog", () => {
     expect(transfer.events.length).toBeLessThan(all.events.length);
   });
 
-  // There is no later event to report it with: the reader learns that events are missing, and the end.
+  // There is no later event to report the gap with, so the end of the log reports it.
   test.each(["the connection ends", "the log is closed"])("reports a gap when %s", async (how) => {
     await using pair = new StackPair({ profile: "internet" });
     const { client, server } = await pair.connect();
@@ -206,7 +207,7 @@ describe("socket.eventLog", () => {
     expect(named(events, "tcp:snapshot").at(-1)!.data.state).toBe(state);
   });
 
-  // It lives on in another stack; its log here ends.
+  // The connection continues in another stack; its log in this stack ends.
   test("ends when the connection moves", async () => {
     await using pair = new StackPair({ profile: "internet" });
     const { client } = await pair.connect();
@@ -256,7 +257,7 @@ describe("socket.eventLog", () => {
     expect(named(seen, "tcp:connection_state_updated").at(-1)!.data.new).toBe("CLOSED");
   });
 
-  // abort() passes no time to the core; the log has the right one.
+  // abort() passes no time to the core, but the log has the right time.
   test("records the end by abort() at its time", async () => {
     await using pair = new StackPair({ profile: "internet" });
     const client = pair.client.connect("10.0.0.9:7"); // nobody answers

@@ -118,7 +118,7 @@ export function socketConformance(
         expect(await run(socket.read(new Uint8Array(9)))).toBe(null);
       });
 
-      // It does not wait for data.
+      // The call does not wait for data.
       test("read into an empty array returns 0 at once", async () => {
         expect(await socket.read(new Uint8Array(0))).toBe(0);
         await run(peer.write(bytes("a")));

@@ -21,7 +21,8 @@ describe("pending reads", () => {
     expect(readers[2]!.behind).toBe(undefined);
   });
 
-  // The views are their own record, so that a read takes no object; a second one needs a record.
+  // The views serve as the record of their read, so that the read allocates no object. A second pending read needs a
+  // record of its own.
   test("of views use the views as the record, one at a time", () => {
     const views = noViews();
     expect(readerOf(views, ignore)).toBe(views);

@@ -70,7 +70,7 @@ describe("a listener", () => {
     listener.close();
   });
 
-  // For every way to close it.
+  // The listener is closed in every possible way.
   test("iteration ends when the listener is closed", async () => {
     await using pair = new StackPair();
     const abort = new AbortController();
@@ -160,7 +160,7 @@ describe("a listener", () => {
     expect(hostnames.filter((hostname) => hostname === "10.0.0.9")).toEqual(["10.0.0.9"]);
   });
 
-  // Each of the clients has one: those that came first stay.
+  // Each client has one connection; the first ones stay.
   test("resets nothing for one client too many", async () => {
     await using pair = new StackPair();
     pair.server.listen({ port: 80, tcpBacklog: 2 });

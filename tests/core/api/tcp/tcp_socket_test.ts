@@ -209,7 +209,7 @@ describe("writing", () => {
     await pair.run(waits[1]);
     expect(direct.room).toBe(8192);
     expect(await pair.run(read)).toBe(8192);
-    // Behind a write, which is complete before there is enough room.
+    // The wait follows a write, which is complete before there is enough room.
     const written = client.write(new Uint8Array(12_000));
     const behind = direct.whenRoom(8192);
     const readAll = (async () => {
@@ -233,7 +233,7 @@ describe("writing", () => {
     expect(await pair.run(readText(server))).toBe("early");
   });
 
-  // The same with close() at once: written data is delivered, or `closed` rejects.
+  // close() is called at once: written data is delivered, or `closed` rejects.
   test("close before the connection is open delivers written data (RFC 9293 3.10.4)", async () => {
     await using pair = new StackPair();
     const listener = pair.server.listen({ port: 80 });
@@ -431,7 +431,7 @@ describe("opening", () => {
     expect(pair.clock.now() - before).toBeGreaterThanOrEqual(180_000);
   });
 
-  // Before and after it is open.
+  // The signal is aborted before and after the connection is open.
   test("a signal cancels the attempt and aborts the connection", async () => {
     await using pair = new StackPair();
     const attempt = new AbortController();

@@ -56,7 +56,7 @@ describe("DatagramConn", () => {
     expect(seen).toEqual(["0", "1", "2", "3", "4"]);
   });
 
-  // As recv(2) does.
+  // recv(2) does the same.
   test("receives into a buffer, and truncates what does not fit", async () => {
     await using pair = new StackPair();
     const server = pair.server.listenDatagram({ port: 53 });

@@ -132,7 +132,7 @@ describe("DatagramFlow", () => {
     expect(await codeOf(kept[0]!.c.flow.send(bytes("late")))).toBe("CLOSING");
   });
 
-  // Shorter for handlers that answer once.
+  // Handlers that answer once can set a shorter one.
   test("can set its own idle timeout", async () => {
     await using pair = new StackPair();
     const { kept, plugin } = keeper();
@@ -301,7 +301,7 @@ describe("DatagramFlow", () => {
     expect(text((await pair.run(client.receive()))[0])).toBe("x");
   });
 
-  // At most the grace time, although the handler never returns.
+  // close() takes at most the grace time, although the handler never returns.
   test("does not delay the close of the stack", async () => {
     await using pair = new StackPair();
     pair.server.use("udp/7", plugin(() => new Promise(() => {})));

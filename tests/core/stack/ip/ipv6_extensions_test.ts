@@ -228,7 +228,7 @@ describe("errors about IPv6 headers", () => {
     expect(t.wire.stack.stats.dropped(reason)).toBe(1);
   });
 
-  // They share the rate limit of all errors.
+  // Errors about headers share the rate limit of all errors.
   test("are limited in rate (RFC 4443 2.4)", () => {
     const t = inClosed({ version: 6 });
     const bad = [

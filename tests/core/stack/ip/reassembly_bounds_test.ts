@@ -222,7 +222,7 @@ describe("random fragments", () => {
     expect([lab.reassembly.count, lab.reassembly.byteLength]).toEqual([0, 0]);
   });
 
-  // The same into a stack, most of it corrupted: it continues, with valid deadlines only.
+  // The same fragments, most of them corrupted, are passed to a stack, which continues and has valid deadlines only.
   test("do not make a stack throw (RFC 1122 1.2.2)", () => {
     const host = new FragmentHost();
     const random = seededRandom(1122);

@@ -38,7 +38,7 @@ export class Instance {
   /** Connections that have moved away; their packets are passed on. */
   readonly redirected = new Set<MovedConnection>();
   isAlive = true;
-  /** The application does not accept or read. */
+  /** `true` while the application neither accepts nor reads. */
   isFrozen = false;
 
   constructor(
@@ -64,12 +64,12 @@ export class Instance {
     });
   }
 
-  /** That of the first shard. */
+  /** The peer group of the first shard. */
   get group(): PeerGroup {
     return this.#shards[0]!.group;
   }
 
-  /** Those of all shards. */
+  /** The peer groups of all shards. */
   get groups(): PeerGroup[] {
     return this.#shards.map(({ group }) => group);
   }
@@ -137,7 +137,7 @@ export interface ClusterOptions {
   readonly shards?: number;
 }
 
-/** Everything together. */
+/** Clients, a router, and instances of a service. */
 export class Cluster {
   now = 0;
   readonly client: CoreStack;
@@ -145,7 +145,7 @@ export class Cluster {
   readonly conversations: Conversation[] = [];
   /** Instances that the router sends packets to. */
   routed: Instance[] = [];
-  /** Messages between instances pass through this. */
+  /** Called for each message between instances; returns the messages to deliver. */
   onMessage: (bytes: Bytes, from: Instance) => Bytes[] = (bytes) => [bytes];
   readonly #options: ClusterOptions;
   #flights: Flight[] = [];
@@ -172,7 +172,7 @@ export class Cluster {
     return instance;
   }
 
-  /** All instances learn of these members. */
+  /** Tells all instances of these members. */
   setMembers(members: readonly Instance[] = this.instances): void {
     const numbers = members.map(({ number }) => number);
     for (const { groups } of this.instances) {
@@ -180,7 +180,7 @@ export class Cluster {
     }
   }
 
-  /** Ends an instance without a word; the router stops sending to it. */
+  /** Ends an instance without telling the others; the router stops sending to it. */
   kill(instance: Instance): void {
     instance.isAlive = false;
     this.routed = this.routed.filter((one) => one !== instance);
@@ -199,7 +199,9 @@ export class Cluster {
     return moving.length;
   }
 
-  /** An instance stops passing on packets of connections that others know to have moved; returns how many remain. */
+  /**
+   * Makes an instance stop passing on packets of connections that others know to have moved; returns how many remain.
+   */
   release(from: Instance): number {
     for (const moved of from.redirected) {
       if (moved.isAway && !from.group.hasMoved(moved)) continue;
@@ -221,7 +223,7 @@ export class Cluster {
     return opened;
   }
 
-  /** Each connection sends bytes of its pattern. */
+  /** Sends `size` bytes of its pattern on each connection. */
   say(size: number, among: readonly Conversation[] = this.conversations): void {
     for (const one of among) {
       const bytes = Uint8Array.from({ length: size }, (_, i) => patternAt(one, one.sent + i));

@@ -11,7 +11,7 @@ import {
 const WALL = 418 * 2 ** 32 - 5000;
 
 describe("instance mark", () => {
-  // Every number, with hashes of both signs, from a clock that is ahead to the largest age.
+  // Every number, with hashes of both signs, and ages from that of a clock that is ahead to the largest.
   test("identifies the instance by an echoed timestamp", () => {
     for (let instance = 0; instance < MAX_INSTANCES; instance++) {
       for (const hash of [0, 1, -1, 0x7fffffff, -0x80000000, 0x12345678]) {

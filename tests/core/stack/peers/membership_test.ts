@@ -61,7 +61,7 @@ describe("Membership", () => {
     }
   });
 
-  // Removed from the configuration while it drains.
+  // The member was removed from the configuration while it drains.
   test("accepts messages of a member that was removed, for one epoch", () => {
     const members = membership([0, 1, 2]);
     members.setMembers([0, 2]);
@@ -73,7 +73,7 @@ describe("Membership", () => {
     expect(members.isOther(1)).toBe(false);
   });
 
-  // It has just started and chooses itself for new connections; the others' are at those that had them before.
+  // An instance that has just started asks the instances that owned the connections before it joined.
   test("asks the others at the start", () => {
     const [before, started] = [membership([1, 2, 3], 1), new Membership(0, 0)];
     started.setMembers([0, 1, 2, 3]);
@@ -82,7 +82,7 @@ describe("Membership", () => {
     }
   });
 
-  // It has no previous epoch. The owner of a connection drains, and a member was added before.
+  // The instance knows no earlier epoch. The owner of a connection drains, and a member was added before.
   test("finds a connection of an instance that drains without a memory of earlier epochs", () => {
     const earlier = membership([0, 1, 2], 2);
     const now = membership([0, 1, 2, 3], 2);

@@ -24,7 +24,7 @@ function open(receiver: Messages, bytes: Uint8Array, wall = WALL) {
 }
 
 describe("Messages", () => {
-  // What goes in comes out, with the sender's state.
+  // A message is read as it was written, with the sender's state.
   test("carry a packet and what the sender has decided", () => {
     const envelope = { to: 1, hops: 2, next: [2, 7], segmentSize: 1448 };
     const { to, bytes } = messages(0).seal(envelope, PACKET, 100, WALL);
@@ -39,7 +39,7 @@ describe("Messages", () => {
     });
   });
 
-  // Every single bit is covered.
+  // The authentication covers every bit.
   test("are dropped if any bit was changed", () => {
     const { bytes } = messages(0).seal(ENVELOPE, PACKET, 100, WALL);
     const receiver = messages(1);
@@ -68,7 +68,7 @@ describe("Messages", () => {
     expect(typeof open(receiver, seal())).toBe("object");
   });
 
-  // Recorded and sent again, at once or after the receiver has restarted.
+  // A message was recorded and is sent again, at once or after the receiver has restarted.
   test("are accepted once", () => {
     const { bytes } = messages(0).seal(ENVELOPE, PACKET, 100, WALL);
     const receiver = messages(1);
@@ -77,7 +77,7 @@ describe("Messages", () => {
     expect(open(messages(1), bytes, WALL + MAX_MESSAGE_AGE + 1)).toBe("peer-age");
   });
 
-  // Its numbers start at its clock again.
+  // After a restart, the numbers of a sender start at its clock.
   test("are accepted after the sender has restarted", () => {
     const receiver = messages(1);
     const before = messages(0);

@@ -26,7 +26,8 @@ function three({ instances }: Cluster): [Instance, Instance, Instance] {
 }
 
 describe("connections that move between peers", () => {
-  // Their segments arrive anywhere, and still identify the first instance: it passes them on, and then it is gone.
+  // Segments of moved connections reach any instance, and still identify the first one, which passes them on until it
+  // ends.
   test.each(CASES)(
     "are found after the instance that they came from has ended, profile %s, timestamps: %s",
     (profile: "local" | "internet", timestamps: "with" | "without") => {
@@ -40,7 +41,7 @@ describe("connections that move between peers", () => {
       cluster.kill(first);
       cluster.talk(DEAD_MS + 2000);
       expect(cluster.broken.length).toBe(0);
-      // Everything arrives at the one that never had them.
+      // Every packet arrives at the instance that never had the connections.
       cluster.routed = [third];
       cluster.talk(1000);
       expect([cluster.broken.length, cluster.sum("resetsSent")]).toEqual([0, 0]);
@@ -61,7 +62,7 @@ describe("connections that move between peers", () => {
     expect(cluster.broken.length).toBe(moved);
   }, LIMIT_MS);
 
-  // Each owner announces anew, and the last one counts.
+  // Each owner announces the connections again, and the last announcement counts.
   test.each(CASES)(
     "move on and back, profile %s, timestamps: %s",
     (profile: "local" | "internet", timestamps: "with" | "without") => {
@@ -73,7 +74,7 @@ describe("connections that move between peers", () => {
         cluster.talk(300);
         expect(cluster.broken.length).toBe(0);
       }
-      // Who had them in between does not matter any more.
+      // The owner in between no longer matters.
       for (const each of cluster.instances) expect(cluster.release(each)).toBe(0);
       cluster.talk(1000);
       cluster.kill(second);
@@ -85,7 +86,7 @@ describe("connections that move between peers", () => {
     LIMIT_MS,
   );
 
-  // The first instance goes on without a list of what it had.
+  // The first instance continues without a list of its former connections.
   test("are passed on by the first instance only until they are announced", () => {
     const cluster = talking({ instances: 3, ...LOCAL }, 10);
     const [first, second] = three(cluster);
@@ -97,7 +98,7 @@ describe("connections that move between peers", () => {
     expect([cluster.broken.length, cluster.sum("resetsSent")]).toEqual([0, 0]);
   }, LIMIT_MS);
 
-  // It asks for what was announced before, and is not ready before it knows.
+  // The new instance asks for earlier announcements, and is not ready before it has them.
   test("are known to an instance that has just started", () => {
     const cluster = talking({ instances: 3, ...LOCAL });
     const [first, second] = three(cluster);
@@ -113,7 +114,7 @@ describe("connections that move between peers", () => {
     expect([cluster.broken.length, cluster.sum("resetsSent")]).toEqual([0, 0]);
   }, LIMIT_MS);
 
-  // The connection has ended at the second instance, and the client uses its port again: with another instance.
+  // The connection has ended at the second instance, and the client uses its port again, with another instance.
   test("make room for a later connection with their ports", () => {
     const cluster = talking({ instances: 3, ...LOCAL }, 2);
     const [first, second, third] = three(cluster);

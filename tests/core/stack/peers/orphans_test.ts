@@ -22,8 +22,8 @@ function talking(timestamps: string): { cluster: Cluster; first: Instance; had: 
 }
 
 describe("connections whose clients another instance has reset", () => {
-  // The process was suspended: it counted as dead, and its clients were answered with RSTs. When it goes on, it probes
-  // them; their answers reach other instances.
+  // The process was suspended, so it counted as dead, and other instances answered its clients with RSTs. When it
+  // continues, it probes the clients, whose answers reach other instances.
   test.each(CASES)("end after the instance was suspended, timestamps: %s", (timestamps) => {
     const { cluster, first, had } = talking(timestamps);
     const routed = cluster.routed;
@@ -43,7 +43,7 @@ describe("connections whose clients another instance has reset", () => {
     expect(cluster.broken.length).toBe(0);
   }, LIMIT_MS);
 
-  // The network between the machines was interrupted, that of the clients was not.
+  // The network between the machines was interrupted, but not the network of the clients.
   test.each(CASES)("end after a partition, timestamps: %s", (timestamps) => {
     const { cluster, first } = talking(timestamps);
     cluster.onMessage = (bytes, from) => from === first || bytes[2] === 0 ? [] : [bytes];
@@ -56,8 +56,8 @@ describe("connections whose clients another instance has reset", () => {
     expect(cluster.count(first)).toBe(0);
   }, LIMIT_MS);
 
-  // Nothing has happened to the connections of the others: one probe each, which is answered.
-  test("are told from those whose clients are there", () => {
+  // The other clients still have their connections: each gets one probe, which is answered.
+  test("are distinguished from those whose clients are still there", () => {
     const { cluster, first } = talking("with");
     cluster.onMessage = (_, from) => from === first ? [] : [_];
     cluster.advance(DEAD_MS + 500);

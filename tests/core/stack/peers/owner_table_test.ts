@@ -30,7 +30,7 @@ describe("OwnerTable", () => {
     expect([table.count, get(table, 1)?.owner]).toEqual([1, 4]);
   });
 
-  // However many are announced, the table has a bound; the oldest is forgotten.
+  // The table is bounded, however many connections are announced; the oldest entry is forgotten.
   test("is bounded", () => {
     const table = new OwnerTable(1);
     for (let i = 0; i < MAX_OWNERS; i++) table.learn(connection(i), 3, i);
@@ -52,7 +52,7 @@ describe("OwnerTable", () => {
 });
 
 describe("AdoptedConnections", () => {
-  // New ones at once, the others again and again, a bounded number at a time.
+  // New connections are announced at once, the others repeatedly, a bounded number at a time.
   test("are announced in turn", () => {
     const adopted = new AdoptedConnections();
     const keys = Array.from({ length: ANNOUNCED_AT_ONCE + 1 }, () => ({}));
@@ -64,7 +64,7 @@ describe("AdoptedConnections", () => {
     expect(adopted.take(ANNOUNCE_MS).length).toBe(ANNOUNCED_AT_ONCE - 1);
   });
 
-  // An instance that asks again and again does not make them a flood.
+  // An instance that asks repeatedly does not cause a flood of announcements.
   test("are repeated at most once a second", () => {
     const adopted = new AdoptedConnections();
     adopted.add({}, connection(1));

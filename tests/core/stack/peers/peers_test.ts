@@ -65,7 +65,7 @@ describe("peers", () => {
     },
   );
 
-  // Added, used and drained again: the connections of that epoch are at the instance that drains, older ones are not.
+  // An instance is added, used and drained again. It has the connections of that epoch, but not older ones.
   test.each(CASES)(
     "break no connection when the instance drains that was added last, profile %s, timestamps: %s",
     (profile: "local" | "internet", timestamps: "with" | "without") => {
@@ -78,7 +78,7 @@ describe("peers", () => {
       cluster.connect(60);
       cluster.talk(300);
       added.group.membership.isServing = false;
-      // At once, before the others can know.
+      // The connections arrive before the other instances can know.
       cluster.connect(60);
       cluster.talk(500);
       cluster.routed = cluster.instances.slice(0, 3);
@@ -88,7 +88,8 @@ describe("peers", () => {
     },
   );
 
-  // Its segments are answered with RST once it counts as dead; connections of other instances are not affected.
+  // Segments of its connections are answered with RST once the instance counts as dead; other connections are not
+  // affected.
   test.each(CASES)(
     "break only the connections of an instance that dies, profile %s, timestamps: %s",
     (profile: "local" | "internet", timestamps: "with" | "without") => {
@@ -237,8 +238,9 @@ describe("peers", () => {
     expect(alive.length).toBe(second!.core.stats.synCookiesReturned);
   });
 
-  // No sender can make one instance hand more to the others than this; what is beyond is dropped, not answered.
-  test("bound what a flood of ACKs makes them hand on", () => {
+  // A sender can make one instance hand on only a bounded number of segments; further ones are dropped without an
+  // answer.
+  test("bound the number of segments that they hand on in a flood of ACKs", () => {
     const cluster = new Cluster({ instances: 2, profile: "local", clientTimestamps: false });
     const [first] = cluster.instances;
     const [{ tcb }] = cluster.connect(1) as [Conversation];
@@ -269,7 +271,7 @@ describe("peers", () => {
     expect(dropped.reduce((sum, each) => sum + each)).toBe(1);
   });
 
-  // Recorded on the way and sent again: each is taken once.
+  // Messages were recorded on the way and are sent again; each is accepted once.
   test("take each message once", () => {
     const cluster = talking({ instances: 3, ...LOCAL }, 40);
     cluster.onMessage = (bytes) => [bytes, bytes.slice(), bytes.slice()];

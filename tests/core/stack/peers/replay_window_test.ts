@@ -12,7 +12,7 @@ describe("ReplayWindow", () => {
     expect(numbers.some((number) => window.take(number))).toBe(false);
   });
 
-  // Whether a number below the window was seen is not known any more (RFC 4303 3.4.3).
+  // It is no longer known whether a number below the window was seen (RFC 4303 3.4.3).
   test("refuses numbers below the window", () => {
     const window = new ReplayWindow();
     expect(window.take(START + REPLAY_WINDOW)).toBe(true);

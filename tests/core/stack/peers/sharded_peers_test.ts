@@ -18,8 +18,8 @@ function talking(options: Partial<ClusterOptions>, connections = 60): Cluster {
 }
 
 describe("peers that run as several shards", () => {
-  // A packet reaches any instance there, any shard of it; a message reaches the first shard, and from there the one
-  // that has the connection.
+  // A packet reaches any shard of any instance. A message reaches the first shard, which passes it to the shard that
+  // has the connection.
   test.each(CASES)(
     "break no connection when an instance is added, timestamps: %s",
     (timestamps) => {
@@ -40,7 +40,7 @@ describe("peers that run as several shards", () => {
     60_000,
   );
 
-  // Every shard knows it, although only the first one hears of the others.
+  // Every shard knows of the death, although only the first shard receives the messages of other instances.
   test("break only the connections of an instance that dies", () => {
     const cluster = talking({});
     const [first] = cluster.instances;
@@ -61,7 +61,7 @@ describe("peers that run as several shards", () => {
     expect(replayed.reduce((sum, each) => sum + each)).toBe(0);
   }, 60_000);
 
-  // Recorded and sent again: the first shard drops it.
+  // A message was recorded and is sent again: the first shard drops it.
   test("take each message once", () => {
     const cluster = talking({}, 20);
     cluster.onMessage = (bytes) => [bytes, bytes.slice()];

@@ -60,7 +60,7 @@ describe("divideSuperPacket", () => {
     },
   );
 
-  // It fits into a datagram.
+  // The packet fits into a datagram.
   test("leaves a small packet as it is", () => {
     const whole = superPacket("10.0.0.1", "10.0.0.2", 20_000);
     const ip = new IpHeader();

@@ -12,7 +12,7 @@ const NOW = 1000;
 /** When the SYN is repeated: the initial sequence numbers of all instances advance with the clock. */
 const LATER = 2000;
 
-/** A process of an instance that listens. */
+/** A process of an instance; it listens. */
 class Process {
   readonly group: PeerGroup;
   readonly generations: Generations;

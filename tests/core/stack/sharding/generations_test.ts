@@ -105,8 +105,8 @@ describe("generations of a stack", () => {
     expect(ports.size).toBe(200);
   });
 
-  // Flows stay where they began; new ones are the newest process's; a retired process's socket on a port
-  // that it chose gets answers.
+  // Flows stay in the process where they began, and new flows begin in the newest process. A socket of a retired
+  // process, on a port that it chose, gets answers.
   test.each(PAIRS)("keep their flows and sockets, %s to %s", (client, server) => {
     const net = new Network();
     const [local, remote] = [address(client), address(server)];
@@ -166,7 +166,7 @@ describe("generations of a stack", () => {
   });
 
   // The newest process has ended: the one before receives the packets again.
-  test("can take back", () => {
+  test("can take the packets back", () => {
     const net = new Network();
     const [before] = [net.connect("10.0.0.1", "10.0.0.2"), net.pump()];
     net.upgrade();
@@ -182,7 +182,7 @@ describe("generations of a stack", () => {
 });
 
 describe("endpoints of earlier processes", () => {
-  // One more than the bound is not kept; when the process has ended, nothing is.
+  // An endpoint beyond the bound is not kept; when the process has ended, none of its endpoints is.
   test("is bounded", () => {
     const generations = new Generations(2, 1);
     generations.addEarlier(1);

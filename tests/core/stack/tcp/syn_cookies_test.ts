@@ -207,7 +207,7 @@ describe("a cookie", () => {
     expect(peer.tcb.srttUs).toBe(0);
   });
 
-  // It is valid in its own time slot and the next.
+  // The cookie is valid in its own time slot and the next.
   test("expires", () => {
     const t = inFlood({ start: 10 * SLOT_MS + 1 });
     const peer = withCookie(t, { mss: 1000 });

@@ -96,7 +96,7 @@ describe("datagrams to one peer", () => {
     expect((other! - one!) & 0xffff).toBe(4);
   });
 
-  // Other ports, empty datagrams, and 64 at most, as the kernel accepts.
+  // Datagrams to other ports and empty datagrams do not share a packet; others do, up to 64, as the kernel accepts.
   test("do not share a packet if the link could not separate them", () => {
     const host = new BatchHost();
     const [ends] = FAMILIES;
@@ -115,7 +115,7 @@ describe("datagrams to one peer", () => {
     expect(host.sizes().map(({ length }) => length)).toEqual([64, 64, 2]);
   });
 
-  // 46 of 1400 bytes fit into the largest packet; larger ones than the MTU are fragmented.
+  // 46 datagrams of 1400 bytes fit into the largest packet. Datagrams larger than the MTU are fragmented.
   test("fill a packet up to its largest size, and keep their order", () => {
     const host = new BatchHost();
     const [ends] = FAMILIES;

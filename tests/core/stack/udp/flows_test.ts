@@ -72,7 +72,7 @@ describe("flows", () => {
     expect(t.stack.stats.flowsEnded).toBe(1);
   });
 
-  // Each flow can have its own, effective immediately.
+  // Each flow can have its own timeout, which applies immediately.
   test("can change their idle timeout", () => {
     const t = new FlowTest({ flowIdleMs: 1000 });
     t.from(1, "a");

@@ -182,7 +182,7 @@ describe("datagrams out", () => {
     expect(send().map(({ length }) => length)).toEqual([1280, 224]);
     host.now += 10 * 60_000;
     expect(send().length).toBe(1);
-    // About an unbound port, and with an MTU below the minimum.
+    // One error is about an unbound port, one has an MTU below the minimum.
     host.receive(encodeIcmp("fd00::99", "fd00::2", { ...tooBig, rest: 500 }));
     const other = tooBig.body.slice();
     other[41] = 99;

@@ -250,8 +250,8 @@ describe("Idle", () => {
 });
 
 describe("Spurious losses", () => {
-  // Half of the packets of 10 ms are 80 ms late. UP ends, the originals arrive, and a probe begins
-  // again with a round of REFILL: the acknowledgements of originals are no round trips.
+  // Half of the packets of 10 ms are 80 ms late. UP ends, the originals arrive, and a probe begins again with a round
+  // of REFILL: the acknowledgements of originals do not count as round trips.
   test("return to the probe that they have ended (BBR draft appendix, 5.5.11.2)", () => {
     const flow = new Observed().runTo("up").run(30).change({ reorder: 0.5, reorderMs: 80 }).run(10);
     const { longTerm } = flow.bbr.model;

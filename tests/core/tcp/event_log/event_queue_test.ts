@@ -17,7 +17,7 @@ describe("EventQueue", () => {
     expect(queue.shift()?.time).toBe(0);
   });
 
-  // Otherwise it would alternate between one event and one gap.
+  // Otherwise the log would alternate between single events and gaps.
   test("continues after a gap once half of it has been read, with the number of missing events", () => {
     const queue = new EventQueue(16);
     for (let time = 0; time < 20; time++) queue.push(event(time));

@@ -41,7 +41,7 @@ const PRIVATE: readonly (readonly [file: string, unmoved?: readonly string[]])[]
   ["congestion/slow_start.ts"],
   ["congestion/hystart.ts"],
   ["congestion/max_filter.ts"],
-  // Of one acknowledgement only.
+  // The listed fields are used only within one acknowledgement.
   ["congestion/rate_sampler.ts", ["#newestOrder", "#interval", "#age"]],
   ["congestion/bbr/bbr.ts", ["reducesProportionally", "samplesRate"]],
   ["congestion/bbr/aggregation.ts"],
@@ -84,7 +84,7 @@ describe("the format of moved connections", () => {
         name === field || name.startsWith(`${field}.`) || name.startsWith(`${field}[`)
       )
     );
-    // The algorithm is a part with its own name.
+    // The congestion control algorithm is a part of its own in the format.
     expect(missing).toEqual(["congestion"]);
   });
 

@@ -55,7 +55,7 @@ describe("the format of moved connections", () => {
     expect(tcb.srttUs).toBeGreaterThan(0);
   });
 
-  // Nothing is lost or rounded: what a stack has read, it writes again, at another time of another clock.
+  // A stack writes a record as it has read it, at another time of another clock; nothing is lost or rounded.
   test("writes what it has read", () => {
     const record = recordOfVersion1();
     const core = stack();

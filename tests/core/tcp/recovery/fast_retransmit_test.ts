@@ -157,8 +157,8 @@ describe("with SACK", () => {
     expect(t.tcb.loss.phase).toBe("timeout");
   });
 
-  // Both retransmissions are lost, and after the probe the second one again. Acknowledgements of
-  // retransmissions are no RTT samples, so the path may have become slower: no other probe.
+  // Both retransmissions are lost, and after the probe the second one again. Acknowledgements of retransmissions give
+  // no RTT samples, so the path may have become slower: no other probe.
   test("another probe in recovery needs an RTT sample (RFC 8985 7.3)", () => {
     const t = fiveSent();
     t.send({ at: 10, ack: 1, options: { sack: [[2001, 4001]] } });

@@ -76,7 +76,7 @@ describe("keep-alive", () => {
     expect(ownRecords(t.tcb)).toEqual([]);
   });
 
-  // It is a socket option too.
+  // Keep-alive is also an option of a socket.
   test("can be turned on and off (RFC 9293 3.8.4)", () => {
     const t = inEstablished({ tcp: { ...ON.tcp, keepAlive: false } });
     t.wire.step((stack) => stack.tcp.setKeepAlive(t.tcb, true, t.wire.now));

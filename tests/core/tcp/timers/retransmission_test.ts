@@ -147,7 +147,7 @@ describe("FIN", () => {
     },
   );
 
-  // It was sent with the last text and is retransmitted with it.
+  // The FIN was sent with the last text, and is retransmitted with it.
   test("is retransmitted with its text (RFC 9293 3.10.4)", () => {
     const t = inEstablished({ ...PLAIN, window: 1000 });
     t.write(1500);

@@ -21,7 +21,7 @@ describe("TIME-WAIT", () => {
     expect(t.wire.stack.tcp.timerCount).toBe(0);
   });
 
-  // The peer did not receive our ACK: it is sent again, and the timer restarts.
+  // The peer did not receive our ACK, which is sent again; the timer restarts.
   test("acknowledges a retransmitted FIN (RFC 9293 3.10.7.4, eighth)", () => {
     const t = listening();
     t.send({ at: 50_000, flags: "F.", seq: 1 });

@@ -58,7 +58,7 @@ describe("FrameDecoder", () => {
     expect(decode(frames({ opcode: 1, payload })).events).toEqual([`text ${payload}`]);
   });
 
-  // Each error with its close code.
+  // Each error has its close code.
   for (
     const [what, bytes, code] of [
       ["a frame without a mask", frames({ opcode: 1, payload: "a", masked: false }), 1002],

@@ -38,7 +38,7 @@ describe("the WebSocket handshake", () => {
     expect(statuses(await exchange(app, plain.replace("GET", "POST")))).toEqual([404]);
   });
 
-  // Missing fields, and the response.
+  // Each request lacks something that a handshake needs, or has something that it must not have.
   for (
     const [what, request, status] of [
       ["another method", HANDSHAKE.replace("GET", "POST"), 400],

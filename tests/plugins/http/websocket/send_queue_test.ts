@@ -20,7 +20,7 @@ describe("SendQueue", () => {
     expect(queue.bytes).toBe(0);
   });
 
-  // Turns pass while a read is decoded only if handlers are async; nothing is written meanwhile.
+  // While the queue is held, nothing is written, even if turns of the event loop pass, as with async handlers.
   test("writes nothing while it is held", async () => {
     const { queue, writes } = queueTo(Infinity);
     queue.hold();
@@ -69,7 +69,7 @@ describe("SendQueue", () => {
     expect(queueTo(0, 60).queue.putText("\u00fc".repeat(30))).toBe(false);
   });
 
-  // Waiters are told how much is left; a broken connection leaves nothing.
+  // The wait ends when the queue is empty, or when the connection has broken and the rest is dropped.
   test("tells when it has drained", async () => {
     const { queue, pending } = queueTo(0);
     let isDrained = false;

@@ -16,7 +16,7 @@ import { clientClose, clientFrame, HANDSHAKE, serverFrames } from "./support.ts"
 const echo: WebSocketEvents = { onMessage: (event, ws) => ws.send(event.data) };
 
 describe("a WebSocket", () => {
-  // Hono's handlers in the order of a conversation, with their arguments.
+  // Hono's handlers are called in the order of the conversation, with their arguments.
   test("calls its handlers for open, message and close (RFC 6455 5, 7)", async () => {
     const seen: unknown[] = [];
     const { send, frames, finished, client } = await open({
@@ -113,7 +113,7 @@ describe("a WebSocket", () => {
     expect(writes).toEqual([21, 7]);
   });
 
-  // Messages are the application's to keep, while the buffer that they arrived in is reused.
+  // An application may keep a message, although the buffer in which it arrived is reused.
   test("gives every binary message a buffer of its own", async () => {
     const messages: ArrayBuffer[] = [];
     const { send } = await open({ onMessage: (event) => messages.push(event.data as ArrayBuffer) });
@@ -136,7 +136,7 @@ describe("a WebSocket", () => {
     expect(protocol as string | null).toBe("b");
   });
 
-  // Protocol errors of the peer with the close code; the handlers get an error and 1006.
+  // Each protocol error of the peer has its close code; the handlers get an error and 1006.
   for (
     const [what, bytes, code] of [
       ["a frame without a mask", clientFrame({ opcode: 1, payload: "a", masked: false }), 1002],
@@ -268,7 +268,7 @@ describe("a WebSocket", () => {
 });
 
 describe("upgradeWebSocket", () => {
-  // Both forms of Hono's helper, with handlers of Hono's type, and the app's own types known.
+  // Both forms of Hono's helper accept handlers of Hono's type, and know the app's own types.
   test("is used as Hono's helper is", async () => {
     const handlers: WSEvents<WebSocketSession> = { onOpen: (_, ws) => ws.close(1000) };
     const app = new Hono<{ Variables: { user: string } }>()
@@ -339,7 +339,7 @@ describe("a WebSocket's backpressure", () => {
     expect(raw!.readyState).toBe(3);
   });
 
-  // An application can check it to slow down.
+  // An application can read bufferedAmount to slow down.
   test("is shown by bufferedAmount", async () => {
     let raw: WebSocketSession | undefined;
     const { client } = await open(

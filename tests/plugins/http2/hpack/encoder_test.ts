@@ -52,8 +52,8 @@ describe("HpackEncoder", () => {
     expect(dump(out.bytes.subarray(0, out.length))).toBe("88898a8b8c8d8e90");
   });
 
-  // The first time a literal, the second time with indexing, then an index; with another field in
-  // between.
+  // The field is a literal the first time, a literal with indexing the second time, and then an index. Another field
+  // is written in between.
   test("adds a field to the table when it is repeated (RFC 7541 6.2.1)", () => {
     const encoder = new HpackEncoder();
     const decoder = new HpackDecoder();

@@ -67,7 +67,7 @@ describe("the Huffman code", () => {
     }
   });
 
-  // An empty string; seven ones are padding, eight are not, nor are zeros.
+  // An empty string has no bytes. Up to seven ones are padding; eight ones, or zeros, are not.
   test.each([["", ""], ["1f", "a"], ["1fff", undefined], ["18", undefined], ["ff", undefined]])(
     "reads %s as %s (RFC 7541 5.2)",
     (bytes, text) => expect(decoded(hex(bytes))).toBe(text),

@@ -21,7 +21,7 @@ function linesOf(pair: StackPair): unknown[] {
 }
 
 describe("accessLine", () => {
-  // As NCSA httpd, Apache and nginx write it.
+  // The formats are those of NCSA httpd, Apache and nginx.
   test("has the common and the combined format", () => {
     const request = {
       head: head("/a?b", "User-Agent", "curl/8", "referer", "http://h/"),
@@ -123,7 +123,7 @@ describe("the access log of http", () => {
     );
   });
 
-  // The same over HTTP/2.
+  // The lines are the same over HTTP/2.
   test("has lines of http2", async () => {
     const lines: unknown[] = [];
     const log = {

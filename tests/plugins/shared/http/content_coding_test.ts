@@ -50,7 +50,7 @@ async function answered(app: () => Promise<Response>, request = GET): Promise<An
   return answer;
 }
 
-/** `undefined`: the response is not complete yet. */
+/** The response in `text`; `undefined` while it is not complete. */
 function answerIn(text: string, isHead: boolean): Answer | undefined {
   if (text.endsWith("<reset>")) throw new Error("the response broke");
   const end = text.indexOf("\r\n\r\n");
@@ -84,7 +84,8 @@ function decoded({ head, content }: Answer): string {
 describe("a response of fetch()", () => {
   for (const coding of Object.keys(CODERS)) {
     for (const [size, content] of [["small", SMALL], ["large", LARGE]] as const) {
-      // `fetch: () => fetch(upstream)`: the runtime has decoded the body, the fields are the message's.
+      // `fetch: () => fetch(upstream)`: the runtime has decoded the body, but the fields are those of the encoded
+      // message.
       test(`coded with ${coding} is sent as what it is, ${size}`, async () => {
         const answer = await answered(() => fetch(`${origin}/${coding}/${size}`));
         expect(statuses(answer.head)).toEqual([200]);

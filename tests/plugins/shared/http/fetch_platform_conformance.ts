@@ -12,7 +12,7 @@ import {
 import { requestConformance } from "./request_conformance.ts";
 import { responseBodyConformance } from "./response_body_conformance.ts";
 
-/** Registers `platform` for the tests, and the one before it afterwards. */
+/** Registers `platform` during the tests, and restores the previous one afterwards. */
 export function fetchPlatformConformance(name: string, platform: FetchPlatform): void {
   describe(`HTTP on ${name}`, () => {
     let before = STANDARD_PLATFORM;

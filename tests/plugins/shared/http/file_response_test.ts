@@ -33,7 +33,7 @@ describe("a response made of a file", () => {
 
   const WHOLE = [200, "0123456789", "10", null];
 
-  // One range of bytes gets a part; everything else that Range may say is ignored.
+  // A request for one range of bytes gets that part; every other value of Range is ignored.
   test.each([
     ["bytes=0-0", [206, "0", "1", "bytes 0-0/10"]],
     ["bytes=2-4", [206, "234", "3", "bytes 2-4/10"]],
@@ -49,7 +49,7 @@ describe("a response made of a file", () => {
     expect(await answer(["Range", range])).toEqual(expected);
   });
 
-  // Range is defined for GET, and for a file as it is.
+  // Range is defined only for GET, and only for a file that is not encoded.
   test("ignores Range for other methods, statuses and encoded files (RFC 9110 14.2)", async () => {
     const range = ["range", "bytes=0-1"];
     expect(await answer([])).toEqual(WHOLE);
@@ -87,8 +87,8 @@ describe("a response made of a file", () => {
     ]);
   });
 
-  // A body whose length the platform does not know is sent as before.
-  test("is not any other response", () => {
+  // A response that is not made of a file is returned unchanged.
+  test("is the only one that is changed", () => {
     const response = new Response("0123456789");
     const request = { method: "GET", fields: ["range", "bytes=0-1"] };
     expect(withFileLength(response, request)).toBe(response);

@@ -159,7 +159,8 @@ describe("a prepared response behind http", () => {
     expect(source.closed).toBe(1);
   });
 
-  // Only a server that takes it says so, since others would look for the private state of a Response.
+  // Only a server that accepts prepared responses says so. Other servers would look for the private state of a
+  // Response.
   test("is announced in the env", async () => {
     let isTaken: unknown;
     const { send } = serve((_, env) => {

@@ -30,7 +30,7 @@ const FIELDS: [string, string][] = [
 ];
 const URL_TEXT = "http://host:8080/a/b?c=d%20e";
 
-/** What an application gets for a request with `FIELDS`. */
+/** The Request that an application gets for a request with `FIELDS`. */
 function received(method = "GET", target = "/a/./x/../b?c=d%20e"): Request {
   const lines = FIELDS.map(([name, value]) => `${name}: ${value}\r\n`).join("");
   const bytes = latin1(`${method} ${target} HTTP/1.1\r\n${lines}\r\n`);
@@ -62,13 +62,16 @@ function values(request: Request): Record<string, unknown> {
 export function requestConformance(): void {
   describe("the request that an application gets", () => {
     // Whichever property an application reads first, it behaves like any Request.
-    test.each(["GET", "HEAD", "DELETE"])("says for %s what a Request says", (method) => {
-      expect(values(received(method))).toEqual(values(plain(method)));
-      expect(received(method) instanceof Request).toBe(true);
-      expect(Object.prototype.toString.call(received(method))).toBe("[object Request]");
-      expect(inspect(received(method))).toContain("Request");
-      expect(() => structuredClone(received(method))).toThrow();
-    });
+    test.each(["GET", "HEAD", "DELETE"])(
+      "has for %s the properties that a Request has",
+      (method) => {
+        expect(values(received(method))).toEqual(values(plain(method)));
+        expect(received(method) instanceof Request).toBe(true);
+        expect(Object.prototype.toString.call(received(method))).toBe("[object Request]");
+        expect(inspect(received(method))).toContain("Request");
+        expect(() => structuredClone(received(method))).toThrow();
+      },
+    );
 
     // It has no content, and reading the body does not mark it as used.
     test("has the body of a Request without content", async () => {
@@ -136,7 +139,7 @@ export function requestConformance(): void {
     const NAMES = ["host", "HOST", "x-once", "X-Twice", "cookie", "x-latin", "x-none", "accept"];
 
     // Most applications read single values.
-    test.each(NAMES)("say the same about %s as Headers", (name) => {
+    test.each(NAMES)("return the same for %s as Headers", (name) => {
       const { headers } = plain();
       expect(received().headers.get(name)).toBe(headers.get(name));
       expect(received().headers.has(name)).toBe(headers.has(name));

@@ -40,7 +40,7 @@ async function askedAtOnce(body: () => BodyInit, pipelined = 1): Promise<string[
   return happened.slice(happened.indexOf("request"), happened.lastIndexOf("request") + 1);
 }
 
-/** As the service does it; the other tests in this process keep their own Response. */
+/** The runtime's own Response. These tests replace it, as the service does, and restore it for other tests. */
 const platform = globalThis.Response;
 
 describe("http", () => {
@@ -87,7 +87,7 @@ describe("Turns", () => {
     expect(gone).toEqual([0, 1, 2, 3, 4, 5, 6]);
   });
 
-  // The next one may be large again.
+  // The next response may be large again.
   test("serves one per turn after each large response", async () => {
     const turns = new Turns();
     turns.spend(MIB);
@@ -123,7 +123,7 @@ describe("Turns", () => {
     expect(gone).toEqual(["203.0.113.9", "192.0.2.1", "203.0.113.9", "203.0.113.9"]);
   });
 
-  // Everyone with a request gets one before anyone gets the next.
+  // Every client with a request is served once before any client is served again.
   test("resumes those who wait after 1024 requests", async () => {
     const turns = new Turns();
     for (let i = 0; i < 1024; i++) turns.countRequest();
