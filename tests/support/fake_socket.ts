@@ -16,6 +16,8 @@ import {
   notBytes,
   requireBytes,
 } from "../../core/api/tcp/bytes.ts";
+import type { ReadableListener } from "../../core/api/tcp/connection_listener.ts";
+import type { DirectReader } from "../../core/api/tcp/direct_reader.ts";
 import { describeCloseReason } from "../../core/api/tcp/close_reason.ts";
 import { readableOf, writableOf } from "../../core/api/tcp/socket_streams.ts";
 import type {
@@ -78,6 +80,7 @@ class Pipe {
   #chunks: Uint8Array[] = [];
   readonly #reads: WaitingRead[] = [];
   readonly #writes: WaitingWrite[] = [];
+  #readableListener: ReadableListener | undefined;
   #isEnding = false;
   /** Number of bytes in the queue. */
   length = 0;
@@ -118,6 +121,27 @@ class Pipe {
     return read.promise;
   }
 
+  tryRead(target: Uint8Array): number | null {
+    if (!this.#isReadable || this.#reads.length > 0) return 0;
+    if (this.isUnread || this.length === 0) {
+      if (!this.isUnread && !this.ended) throw this.readError;
+      return null;
+    }
+    const count = this.#take(target);
+    this.serve();
+    return count;
+  }
+
+  whenReadable(listener: ReadableListener): boolean {
+    if (this.#isReadable && this.#reads.length === 0) return false;
+    this.#readableListener = listener;
+    return true;
+  }
+
+  get #isReadable(): boolean {
+    return this.length > 0 || this.isUnread || this.ended || this.readError !== undefined;
+  }
+
   write(bytes: Uint8Array): Promise<number> {
     const write = { bytes, length: bytes.length, at: 0, ...Promise.withResolvers<number>() };
     this.#writes.push(write);
@@ -147,10 +171,17 @@ class Pipe {
   /** Serves pending reads and writes as far as possible. */
   serve(): void {
     while (this.#serveWrite() || this.#serveRead());
-    if (!this.#isEnding || this.ended || this.isFull || this.writeError) return;
-    this.ended = true;
-    while (this.#serveRead());
-    this.onEnd();
+    const ends = this.#isEnding && !this.ended && !this.isFull && !this.writeError;
+    if (ends) {
+      this.ended = true;
+      while (this.#serveRead());
+    }
+    const listener = this.#readableListener;
+    if (listener !== undefined && this.#isReadable) {
+      this.#readableListener = undefined;
+      listener.onReadable();
+    }
+    if (ends) this.onEnd();
   }
 
   /** Returns true if the first read was served. */
@@ -212,7 +243,7 @@ class Pipe {
 }
 
 /** One end of a {@link socketPair}. It passes `socket_conformance.ts`. */
-export class FakeSocket implements TcpSocket {
+export class FakeSocket implements TcpSocket, DirectReader {
   readonly #in: Pipe;
   readonly #out: Pipe;
   readonly #closed = Promise.withResolvers<undefined>();
@@ -284,6 +315,18 @@ export class FakeSocket implements TcpSocket {
   read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
     if (!isBytes(p)) return Promise.reject(notBytes("read", p));
     return p.length === 0 ? emptyRead(p) : this.#in.read(p);
+  }
+
+  get directReader(): this {
+    return this;
+  }
+
+  tryRead(target: Uint8Array<ArrayBufferLike>): number | null {
+    return this.#in.tryRead(target);
+  }
+
+  whenReadable(listener: ReadableListener): boolean {
+    return this.#in.whenReadable(listener);
   }
 
   write(p: Uint8Array<ArrayBufferLike>): Promise<number> {

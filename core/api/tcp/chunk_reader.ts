@@ -43,6 +43,16 @@ export class ChunkReader {
     return this.#rest === undefined;
   }
 
+  /** Whether no read is pending. */
+  get isIdle(): boolean {
+    return this.#turns.isIdle;
+  }
+
+  /** Runs `callback` when the pending reads have settled. */
+  whenIdle(callback: () => void): void {
+    void this.#turns.run(() => Promise.resolve()).then(callback);
+  }
+
   /** Fills `p`; resolves with the byte count, or with `null` at the end. */
   read(p: Uint8Array<ArrayBufferLike>): Promise<number | null> {
     return this.#turns.run(() =>
@@ -81,7 +91,6 @@ export class ChunkReader {
     while (!this.#hasEnded) await this.#turns.run(() => this.#pull());
   }
 
-  /** Creates as few promises as possible, because TLS reads each request through it. */
   #fill(p: Uint8Array<ArrayBufferLike>, readInto: ArrayReader): Promise<number | null> {
     if (this.#isClosed || this.#hasEnded) return Promise.resolve(null);
     const { promise, resolve, reject } = Promise.withResolvers<number | null>();

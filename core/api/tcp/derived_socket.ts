@@ -24,6 +24,8 @@ import {
   requireBytes,
 } from "./bytes.ts";
 import { ChunkReader, type ChunkSource } from "./chunk_reader.ts";
+import type { ReadableListener } from "./connection_listener.ts";
+import { type DirectReader, directReaderOf, readThrough } from "./direct_reader.ts";
 import { readableOf, writableOf } from "./socket_streams.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -67,6 +69,12 @@ export interface SocketOverrides {
   readonly upgraded?: boolean;
 }
 
+/** {@link SocketOverrides} of this package's own middleware. */
+export interface DirectOverrides extends SocketOverrides {
+  /** Reads without a promise, in place of `read`. */
+  readonly reader?: DirectReader;
+}
+
 /**
  * Derives a socket from another one by replacing a few functions, for `next(socket)`.
  *
@@ -94,6 +102,11 @@ export interface SocketOverrides {
  * ```
  */
 export function deriveSocket(base: TcpSocket, overrides: SocketOverrides): TcpSocket {
+  return new DerivedSocket(base, overrides);
+}
+
+/** {@link deriveSocket} for a middleware that can be read from without a promise. */
+export function deriveDirectSocket(base: TcpSocket, overrides: DirectOverrides): TcpSocket {
   return new DerivedSocket(base, overrides);
 }
 
@@ -144,10 +157,14 @@ function chunksOf(read: NonNullable<SocketOverrides["read"]>): ChunkSource {
   };
 }
 
-class DerivedSocket implements TcpSocket {
+class DerivedSocket implements TcpSocket, DirectReader {
   readonly #base: TcpSocket;
   readonly #overrides: SocketOverrides;
   readonly #reader: ChunkReader | undefined;
+  /** Reads without a promise, if that is possible. */
+  readonly #direct: DirectReader | undefined;
+  /** The last one of {@link whenReadable}. */
+  #listener: ReadableListener | undefined;
   readonly #writes: SerialQueue | undefined;
   /** Bytes to be read before all others; set by {@link unread}. */
   #front: Bytes | undefined;
@@ -158,13 +175,15 @@ class DerivedSocket implements TcpSocket {
   /** Resolves when everything was passed to the base and the base is closed; set by `close()`. */
   finished: Promise<void> | undefined;
 
-  constructor(base: TcpSocket, overrides: SocketOverrides, front?: Bytes) {
-    const { read, readChunk, write, closeWrite } = overrides;
+  constructor(base: TcpSocket, overrides: DirectOverrides, front?: Bytes) {
+    const { reader, readChunk, write, closeWrite } = overrides;
     this.#base = base;
     this.#overrides = overrides;
     this.#front = front;
+    const read: SocketOverrides["read"] = reader ? (p) => readThrough(reader, p) : overrides.read;
     if (read) this.#reader = new ChunkReader(chunksOf(read), read);
     else if (readChunk) this.#reader = new ChunkReader(() => readChunk());
+    this.#direct = this.#reader === undefined ? directReaderOf(base) : reader;
     if (write || closeWrite) this.#writes = new SerialQueue();
   }
 
@@ -219,11 +238,33 @@ class DerivedSocket implements TcpSocket {
     if (p.length === 0) return emptyRead(p);
     if (this.#closing === "both") return Promise.resolve(null);
     if (this.#front === undefined) return (this.#reader ?? this.#base).read(p);
-    const front = this.#front;
-    const count = Math.min(front.length, p.length);
-    p.set(front.subarray(0, count));
+    return Promise.resolve(this.#takeFront(this.#front, p));
+  }
+
+  #takeFront(front: Bytes, target: Uint8Array<ArrayBufferLike>): number {
+    const count = Math.min(front.length, target.length);
+    target.set(front.subarray(0, count));
     this.#front = count < front.length ? front.subarray(count) : undefined;
-    return Promise.resolve(count);
+    return count;
+  }
+
+  get directReader(): DirectReader | undefined {
+    return this.#direct && this;
+  }
+
+  tryRead(target: Uint8Array<ArrayBufferLike>): number | null {
+    if (this.#closing === "both") return null;
+    if (this.#front !== undefined) return this.#takeFront(this.#front, target);
+    return this.#reader === undefined || this.#reader.isIdle ? this.#direct!.tryRead(target) : 0;
+  }
+
+  whenReadable(listener: ReadableListener): boolean {
+    if (this.#closing === "both" || this.#front !== undefined) return false;
+    this.#listener = listener;
+    const reader = this.#reader;
+    if (reader === undefined || reader.isIdle) return this.#direct!.whenReadable(listener);
+    reader.whenIdle(() => listener.onReadable());
+    return true;
   }
 
   [Symbol.asyncIterator](): AsyncIterator<Bytes> {
@@ -312,6 +353,7 @@ class DerivedSocket implements TcpSocket {
     this.#closing = "both";
     this.#front = undefined;
     this.#reader?.close();
+    this.#listener?.onReadable();
     this.finished ??= this.#finish();
     return this.closed;
   }

@@ -44,6 +44,7 @@ import {
   writerOf,
 } from "./socket_waiters.ts";
 import { type Reader, type ReadTarget, Views, type ViewSource } from "./views.ts";
+import type { DirectReader } from "./direct_reader.ts";
 import type { DirectWriter } from "./direct_writer.ts";
 
 type Bytes = Uint8Array<ArrayBuffer>;
@@ -74,7 +75,7 @@ export interface SocketOptions {
 }
 
 /** The socket of one connection. */
-export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
+export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner, ViewSource {
   readonly #tcb: Tcb;
   readonly #driver: Driver;
   /** Created on first use. */
@@ -263,7 +264,21 @@ export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
   tryView(): Bytes | null | undefined {
     if (this.#reader !== undefined) return undefined;
     if (this.#tcb.receive.readable > 0) return this.#tcb.receive.view();
-    if (!this.#hasReadEnded()) return undefined;
+    return this.#hasReadEnded() ? this.#takeEnd() : undefined;
+  }
+
+  get directReader(): this {
+    return this;
+  }
+
+  tryRead(target: Uint8Array<ArrayBufferLike>): number | null {
+    if (this.#reader !== undefined) return 0;
+    const count = this.#readNow(target);
+    return count === 0 && target.length > 0 && this.#hasReadEnded() ? this.#takeEnd() : count;
+  }
+
+  /** Throws if reading has ended with an error. */
+  #takeEnd(): null {
     const error = this.#readError();
     if (error !== undefined) throw error;
     if (this.#closesWithPeer) void this.closeWrite();
@@ -271,8 +286,8 @@ export class StackSocket implements TcpSocket, DirectWriter, Owner, ViewSource {
   }
 
   /**
-   * Calls `listener` once when {@link tryView} may return something; returns false if it may do so
-   * already. One listener at a time.
+   * Calls `listener` once when {@link tryView} and {@link tryRead} may return something; returns false if they may
+   * do so already. One listener at a time.
    */
   whenReadable(listener: ReadableListener): boolean {
     if (this.#reader === undefined && this.#isReadable) return false;

@@ -5,13 +5,16 @@
  */
 import { TcpError } from "../../../../core/api/errors.ts";
 import { type DirectWriter, directWriterOf } from "../../../../core/api/tcp/direct_writer.ts";
-import { deriveSocket } from "../../../../core/api/tcp/derived_socket.ts";
+import { deriveDirectSocket } from "../../../../core/api/tcp/derived_socket.ts";
+import type { ReadableListener } from "../../../../core/api/tcp/connection_listener.ts";
 import type { TcpSocket } from "../../../../core/api/types.ts";
+import type { NonBlockingReader } from "../../../../plugins/shared/relay.ts";
 import type { Pointer } from "../../../runtime/foreign_library.ts";
 import type { CertificateStore } from "../certificates.ts";
 import type { ServerSettings, TlsInfo, TlsSession } from "../engine.ts";
 import { brokenBy, endedEarly, truncated } from "../faults.ts";
 import { type HandshakeParty, withHandshakeParty } from "./callbacks.ts";
+import { ciphertextOf, nextView } from "./ciphertext.ts";
 import type { SslContext } from "./context.ts";
 import { infoOf, verificationFault } from "./info.ts";
 import { type OpenSsl, SSL_ERROR, takeError } from "./library.ts";
@@ -51,16 +54,13 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
   readonly #base: TcpSocket;
   /** The base, if ciphertext can be moved straight into its send buffer. */
   readonly #direct: DirectWriter | undefined;
+  /** Reads from the base. */
+  readonly #source: NonBlockingReader;
   readonly #settings: ServerSettings;
   /** Set during the handshake. */
   #store: CertificateStore<SslContext> | undefined;
   /** `undefined` once freed. */
   #ssl: Pointer | undefined;
-  /** The iterator that `#view` is borrowed from; `undefined` while nothing is borrowed. */
-  #views: AsyncIterator<Bytes> | undefined;
-  /** Received ciphertext; the bytes from `#at` on have not been passed to the library yet. */
-  #view: Bytes | undefined;
-  #at = 0;
   readonly #boundaries = new RecordBoundaries();
   /** The library may hold plaintext that did not fit into the last reader's buffer. */
   #hasPlaintext = false;
@@ -88,6 +88,7 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     this.#ssl = ssl;
     this.#base = base;
     this.#direct = directWriterOf(base);
+    this.#source = ciphertextOf(base);
     this.#store = store;
     this.#settings = settings;
     this.#bios.connect(ssl);
@@ -97,15 +98,16 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
   // ---------------------------------------------------------------- handshake
 
   async secure(): Promise<TlsInfo> {
-    while (await this.#fill()) {
-      const hasSecured = this.#shakeHands();
+    for (;;) {
+      const view = await nextView(this.#source);
+      if (view === null) throw this.#failure ??= endedEarly();
+      const hasSecured = this.#shakeHands(view);
       await this.#flushing;
       if (hasSecured) {
         this.#store = undefined;
         return infoOf(this.#library, this.#require(), this.#bios, this.#alpn, this.#settings);
       }
     }
-    throw this.#failure ??= endedEarly();
   }
 
   async refuse(): Promise<void> {
@@ -122,14 +124,14 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     return this.#alpn = this.#settings.alpn?.find((name) => offered.includes(name));
   }
 
-  /** Passes one record to the library; returns true once the handshake is complete. */
-  #shakeHands(): boolean {
+  /** Passes one record of `view` to the library; returns true once the handshake is complete. */
+  #shakeHands(view: Uint8Array): boolean {
     const ssl = this.#require();
     // The library would accept an SSL 2.0 ClientHello, which has no record layer.
-    if (this.#boundaries.isAtStart && (this.#view![this.#at]! & SSL2_LENGTH) !== 0) {
+    if (this.#boundaries.isAtStart && (view[0]! & SSL2_LENGTH) !== 0) {
       throw this.#fail(new Error("this is not TLS"));
     }
-    this.#feed(0);
+    this.#feed(view, 0);
     const { functions } = this.#library;
     const result = withHandshakeParty(this, () => functions.SSL_do_handshake(ssl));
     this.#send(this.#bios.drain());
@@ -152,8 +154,11 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
   // ---------------------------------------------------------------- reading
 
   socket(): TcpSocket {
-    return deriveSocket(this.#base, {
-      read: (target) => this.#read(target),
+    return deriveDirectSocket(this.#base, {
+      reader: {
+        tryRead: (target) => this.#tryRead(target),
+        whenReadable: (listener) => this.#whenReadable(listener),
+      },
       write: (bytes) => this.#write(bytes),
       tryWrite: (bytes) => this.#tryWrite(bytes),
       closeWrite: () => this.#closeWrite(),
@@ -167,35 +172,36 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     });
   }
 
-  #read(target: Uint8Array<ArrayBufferLike>): Promise<number | null> {
-    // Creates no promise besides the result if a whole record has arrived.
-    const isHere = this.#failure === undefined && !this.#hasEnded && target.length > 0 &&
-      this.#answerBytes <= MAX_ANSWER_BYTES && (this.#hasPlaintext || this.#view !== undefined);
-    const count = isHere ? this.#decrypt(target) : 0;
-    return count > 0 ? Promise.resolve(count) : this.#readLater(target);
-  }
-
-  async #readLater(target: Uint8Array<ArrayBufferLike>): Promise<number | null> {
+  #tryRead(target: Uint8Array<ArrayBufferLike>): number | null {
     for (;;) {
       if (this.#hasEnded) return null;
       this.#throwFailure();
-      // The caller has transferred its buffer in the meantime.
-      if (target.length === 0) return 0;
-      if (this.#answerBytes > MAX_ANSWER_BYTES) await this.#flushing;
-      else if (!this.#hasPlaintext && this.#view === undefined) {
-        if (!this.#takeView(await this.#nextView())) throw truncated();
-      } else {
-        const count = this.#decrypt(target);
-        if (count > 0) return count;
+      if (target.length === 0 || this.#answerBytes > MAX_ANSWER_BYTES) return 0;
+      if (!this.#hasPlaintext) {
+        const view = this.#source.tryView();
+        if (view === undefined) return 0;
+        if (view === null) throw truncated();
+        this.#feed(view, target.length);
       }
+      const count = this.#decrypt(target);
+      if (count > 0) return count;
     }
   }
 
-  /** Decrypts what has arrived; returns 0 if the record is still incomplete, or at the end. */
+  #whenReadable(listener: ReadableListener): boolean {
+    if (this.#hasEnded || this.#failure !== undefined) return false;
+    if (this.#answerBytes > MAX_ANSWER_BYTES) {
+      const notify = () => listener.onReadable();
+      this.#flushing!.then(notify, notify);
+      return true;
+    }
+    return !this.#hasPlaintext && this.#source.whenReadable(listener);
+  }
+
+  /** Decrypts what was passed on; returns 0 if the record is still incomplete, or at the end. */
   #decrypt(target: Uint8Array): number {
     const { functions } = this.#library;
     const ssl = this.#require();
-    if (!this.#hasPlaintext) this.#feed(target.length);
     let count = 0;
     let result = 0;
     let hasInput = false;
@@ -221,49 +227,23 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
   #end(): void {
     this.#hasEnded = true;
     this.#bios.reset();
-    this.#giveBack();
     this.#discard().catch(() => {});
   }
 
   /** Passes on ciphertext: whole records for `room` bytes of plaintext, or part of a single record. */
-  #feed(room: number): void {
-    const view = this.#view!;
-    const count = this.#boundaries.take(view, this.#at, room);
-    this.#bios.feed(view.subarray(this.#at, this.#at + count));
-    this.#at += count;
-    if (this.#at === view.length) this.#giveBack();
-  }
-
-  /** Waits for ciphertext; resolves with false at the end of the base. */
-  async #fill(): Promise<boolean> {
-    return this.#view !== undefined || this.#takeView(await this.#nextView());
-  }
-
-  #nextView(): Promise<IteratorResult<Bytes>> {
-    this.#views ??= this.#base.views();
-    return this.#views.next();
-  }
-
-  #takeView({ value }: IteratorResult<Bytes>): boolean {
-    this.#throwFailure();
-    this.#view = value;
-    this.#at = 0;
-    return value !== undefined;
-  }
-
-  /** Returns the view, which reopens the window and lets a FIN be processed even if no one reads on. */
-  #giveBack(): void {
-    this.#view = undefined;
-    void this.#views?.return?.();
-    this.#views = undefined;
+  #feed(view: Uint8Array, room: number): void {
+    const count = this.#boundaries.take(view, 0, room);
+    this.#bios.feed(count < view.length ? view.subarray(0, count) : view);
+    this.#source.consume(count);
   }
 
   /** RFC 8446 6.1: data after close_notify is ignored; only the end of the base matters. */
   async #discard(): Promise<void> {
     for (let left = MAX_DISCARDED_BYTES; left > 0;) {
-      if (!await this.#fill()) return;
-      left -= this.#view!.length;
-      this.#giveBack();
+      const view = await nextView(this.#source);
+      if (view === null) return;
+      left -= view.length;
+      this.#source.consume(view.length);
     }
   }
 
@@ -375,7 +355,6 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
     if (this.#ssl !== undefined) this.#library.functions.SSL_free(this.#ssl);
     this.#ssl = undefined;
     this.#store = undefined;
-    this.#view = undefined;
   }
 
   #require(): Pointer {

@@ -1,5 +1,11 @@
 import { describe, expect, test } from "bun:test";
-import { deriveSocket, finishSocket, unread } from "../../../../core/api/tcp/derived_socket.ts";
+import {
+  deriveDirectSocket,
+  deriveSocket,
+  finishSocket,
+  unread,
+} from "../../../../core/api/tcp/derived_socket.ts";
+import { directReaderOf } from "../../../../core/api/tcp/direct_reader.ts";
 import type { TcpSocket } from "../../../../core/api/types.ts";
 import { settle, socketPair } from "../../../support/fake_socket.ts";
 import { bytes, codeOf, type Connected, readText, StackPair } from "../stack_pair.ts";
@@ -24,6 +30,10 @@ function inChunks(
 const KINDS: Readonly<Record<string, (base: TcpSocket, chunkSize: number) => TcpSocket>> = {
   "nothing overridden": (base) => deriveSocket(base, {}),
   "reading overridden": (base, size) => deriveSocket(base, { readChunk: inChunks(base, size) }),
+  "reading without promises": (base) => {
+    const reader = directReaderOf(base);
+    return deriveDirectSocket(base, reader === undefined ? {} : { reader });
+  },
   "writing overridden": (base) =>
     deriveSocket(base, {
       write: (chunk) => base.write(chunk),

@@ -3,6 +3,7 @@ import { linkPair } from "../../../../../adapters/links/memory.ts";
 import { tls, type TlsOptions } from "../../../../../adapters/plugins/tls.ts";
 import { seededRandom } from "../../../../../adapters/runtime/seeded_random.ts";
 import type { TcpOptions } from "../../../../../core/api/config.ts";
+import { deriveSocket } from "../../../../../core/api/tcp/derived_socket.ts";
 import { systemClock } from "../../../../../core/api/environment.ts";
 import { createStack } from "../../../../../core/api/stack.ts";
 import type { Handler, TcpSocket } from "../../../../../core/api/types.ts";
@@ -61,6 +62,26 @@ async function ask(client: OpenSslClient, text: string): Promise<string> {
 }
 
 describe("OpenSslSession", () => {
+  // A middleware before tls replaces the reading, such as one that reads a header first.
+  testRequiring(needs, "reads from a derived socket that only has promises", async () => {
+    const derive: Handler = ({ socket }, next) =>
+      next(deriveSocket(socket, { read: (p) => socket.read(p) }));
+    await using server = serve(derive, secure(), echo());
+    const socket = server.connect();
+    const client = new OpenSslClient(socket);
+    expect(await client.handshake()).toBe(true);
+    expect(await ask(client, "ahoy")).toBe("ahoy");
+    // Three records in one segment, the last of them in two.
+    for (const text of ["one ", "two ", "three"]) client.write(bytes(text));
+    const records = client.take();
+    await socket.write(records.slice(0, -3));
+    await socket.write(records.slice(-3));
+    let got = "";
+    while (got.length < 13) got += new TextDecoder().decode(await client.read());
+    expect(got).toBe("one two three");
+    await socket.closeWrite();
+  });
+
   // Fifty interleaved sessions, with a record of each cut in two: no session reads another's data.
   testRequiring(needs, "keeps sessions apart that share the library's memory", async () => {
     await using server = serve(secure(), echo());
