@@ -52,30 +52,41 @@ export interface BoundDatagrams {
   close(): void;
 }
 
+/** What the owner of a socket is told. */
+export interface DatagramHooks {
+  /** Datagrams have arrived. */
+  onReadable(): void;
+  /**
+   * The network has reported that nobody takes a datagram there: no socket has the port, or there is no such host.
+   * `node:dgram` does not report this.
+   */
+  onRefused?(to: HostPort): void;
+}
+
 /**
- * Binds a socket to an IP address; port 0: any free one. `onReadable` is called when datagrams have arrived. With the
- * `descriptor` of a socket that another process has bound, that socket is used, and starts paused.
+ * Binds a socket to an IP address; port 0: any free one. With the `descriptor` of a socket that another process has bound,
+ * that socket is used, and starts paused.
  *
  * @throws {Error} The address cannot be bound.
  */
 export async function bindDatagrams(
   local: HostPort,
-  onReadable: () => void,
+  hooks: DatagramHooks,
   descriptor?: number,
 ): Promise<BoundDatagrams> {
   const sockets = nativeSockets();
   if (sockets && descriptor !== undefined) {
-    return adoptNativeDatagrams(sockets, descriptor, onReadable);
+    return adoptNativeDatagrams(sockets, descriptor, hooks);
   }
   return sockets
-    ? bindNativeDatagrams(sockets, local, onReadable)
-    : await bindRuntimeDatagrams(local, onReadable);
+    ? bindNativeDatagrams(sockets, local, hooks)
+    : await bindRuntimeDatagrams(local, hooks);
 }
 
 /** {@link bindDatagrams} with `node:dgram`. */
 export async function bindRuntimeDatagrams(
   { hostname, port }: HostPort,
-  onReadable: () => void,
+  { onReadable }: DatagramHooks,
 ): Promise<BoundDatagrams> {
   const socket = createSocket(hostname.includes(":") ? "udp6" : "udp4");
   await new Promise<void>((resolve, reject) => {

@@ -1,4 +1,5 @@
 import { describe, expect } from "bun:test";
+import { DEAD_MS } from "../../core/stack/peers/membership.ts";
 import { runtimeCommand } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";
 import { exchange, type Machine, ManyMachines, reportOf } from "./many_machines.ts";
@@ -10,7 +11,7 @@ const CASES = [["local", 0, 2], ["internet", 1, 1]] as const;
 /** Sends a request to the admin API of a machine's instance. */
 async function ask(machine: Machine, ...command: string[]): Promise<string> {
   const admin = ["--admin", `unix:${machine.admin}`];
-  return await machine.namespace.run(runtimeCommand("main.ts", ...command, ...admin));
+  return await machine.namespace.run(runtimeCommand("main.ts", ...command, ...admin), LIMIT_MS / 2);
 }
 
 describe("many machines", () => {
@@ -75,6 +76,37 @@ describe("many machines", () => {
       while (await broken() < total) await exchange(clients[0]!, 1);
       for (const program of clients) await exchange(program, 5);
       expect(await broken()).toBe(total);
+    }, LIMIT_MS);
+  }
+
+  // Its process is suspended, as on an overloaded machine, and its clients' retransmissions reach the others. They wait,
+  // but none is reset.
+  for (const timestamps of [0, 1]) {
+    const title = `keep the connections of an instance that stalls, timestamps ${timestamps}`;
+    testRequiring([...NEEDS, "program:curl"], title, async () => {
+      await using network = await ManyMachines.open({ machines: 3, profile: "internet" });
+      const { machines, machines: [first, ...others] } = network;
+      await network.client.shell(`sysctl -qw net.ipv4.tcp_timestamps=${timestamps}`);
+      await network.start(machines);
+      for (const machine of machines) await network.ready(machine);
+      await network.route(machines);
+      const clients = [
+        await network.connect({ connections: 50 }),
+        await network.connect({ connections: 50, host: "fd53::1" }),
+      ];
+      for (const program of clients) await exchange(program, 2);
+      first!.service!.signal("SIGSTOP");
+      await network.route(others);
+      for (const program of clients) {
+        while ((await reportOf(program, "peek")).worstStallMs < DEAD_MS + 1000) {
+          await new Promise((resolve) => setTimeout(resolve, 50));
+        }
+      }
+      first!.service!.signal("SIGCONT");
+      for (const program of clients) {
+        const { broken, wrong, reasons } = await exchange(program, 5);
+        expect({ broken, wrong, reasons }).toEqual({ broken: 0, wrong: 0, reasons: {} });
+      }
     }, LIMIT_MS);
   }
 });

@@ -7,10 +7,12 @@ import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
 import {
   type Bytes,
+  EAGAIN,
   EINTR,
   intBytes,
   MessageHeaders,
   MSG_NOSIGNAL,
+  POLLERR,
   POLLIN,
   SO_RCVBUF,
   SO_RCVBUFFORCE,
@@ -19,7 +21,8 @@ import {
   SOCK_DGRAM,
   SOL_SOCKET,
 } from "../../runtime/libc/linux.ts";
-import type { BoundDatagrams, DatagramBatch } from "../bound_datagrams.ts";
+import type { BoundDatagrams, DatagramBatch, DatagramHooks } from "../bound_datagrams.ts";
+import { ErrorQueue, keepErrors } from "./error_queue.ts";
 import type { ReadyOwner } from "./event_set.ts";
 import { familyOf, hostPortOf, ipSocketAddress, MAX_IP_ADDRESS_SIZE } from "./socket_address.ts";
 import type { NativeSockets } from "./sockets.ts";
@@ -33,6 +36,8 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
   readonly #sockets: NativeSockets;
   readonly #fd: number;
   readonly #onReadable: () => void;
+  readonly #onRefused: (to: HostPort) => void;
+  readonly #errors: ErrorQueue;
   readonly #destinations = new Map<string, Bytes>();
   /** The batch that the headers point to. */
   #batch: DatagramBatch | undefined;
@@ -42,11 +47,18 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
   #isClosed = false;
 
   /** Takes over a bound descriptor, which the caller adds to the event set. */
-  constructor(sockets: NativeSockets, fd: number, address: HostPort, onReadable: () => void) {
+  constructor(
+    sockets: NativeSockets,
+    fd: number,
+    address: HostPort,
+    { onReadable, onRefused = () => {} }: DatagramHooks,
+  ) {
     this.#sockets = sockets;
     this.#fd = fd;
     this.address = address;
     this.#onReadable = onReadable;
+    this.#onRefused = onRefused;
+    this.#errors = new ErrorQueue(sockets.host);
   }
 
   get isReadable(): boolean {
@@ -54,6 +66,7 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
   }
 
   onReady(events: number): void {
+    if ((events & POLLERR) !== 0) this.#takeErrors();
     if ((events & POLLIN) === 0) return;
     this.#isReadable = true;
     if (!this.#isPaused) this.#onReadable();
@@ -86,12 +99,16 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
       this.#headers = new MessageHeaders(buffers, (bytes) => host.addressOf(bytes));
     }
     const headers = this.#headers!;
-    while (this.isReadable) {
+    for (let mayFail = true; this.isReadable;) {
       const count = host.libc.recvmmsg(this.#fd, headers.bytes, buffers.length, 0, null);
       for (let i = 0; i < count; i++) sizes[i] = headers.lengthOf(i);
       if (count >= 0) return count;
       // The kernel reports the error of a datagram sent earlier once; the next call receives again.
-      this.#isReadable = host.errno() === EINTR;
+      const error = host.errno();
+      if (error === EINTR) continue;
+      this.#isReadable = error !== EAGAIN && mayFail;
+      mayFail = false;
+      if (error !== EAGAIN) this.#takeErrors();
     }
     return 0;
   }
@@ -101,7 +118,7 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
     const { host } = this.#sockets;
     const address = this.#destinationOf(to);
     if (address === undefined) return false;
-    for (;;) {
+    for (let mayFail = true;;) {
       const { length } = datagram;
       const sent = host.libc.sendto(
         this.#fd,
@@ -112,8 +129,17 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
         address.length,
       );
       if (sent >= 0) return true;
-      if (host.errno() !== EINTR) return false;
+      const error = host.errno();
+      if (error === EINTR) continue;
+      if (error === EAGAIN || !mayFail) return false;
+      // The error may be that of a datagram sent before.
+      mayFail = false;
+      this.#takeErrors();
     }
+  }
+
+  #takeErrors(): void {
+    this.#errors.take(this.#fd, this.#onRefused);
   }
 
   close(): void {
@@ -146,9 +172,9 @@ const MAX_DESTINATIONS = 256;
 export function adoptNativeDatagrams(
   sockets: NativeSockets,
   fd: number,
-  onReadable: () => void,
+  hooks: DatagramHooks,
 ): NativeBoundDatagrams {
-  const datagrams = ownerOf(sockets, fd, onReadable);
+  const datagrams = ownerOf(sockets, fd, hooks);
   datagrams.pause();
   return datagrams;
 }
@@ -161,7 +187,7 @@ export function adoptNativeDatagrams(
 export function bindNativeDatagrams(
   sockets: NativeSockets,
   { hostname, port }: HostPort,
-  onReadable: () => void,
+  hooks: DatagramHooks,
 ): NativeBoundDatagrams {
   const { libc } = sockets.host;
   const local = ipSocketAddress(IpAddress.parse(hostname)!, port);
@@ -173,7 +199,7 @@ export function bindNativeDatagrams(
       if (!isForced) sockets.setOption(fd, SOL_SOCKET, plain!, BUFFER_SIZE);
     }
     if (libc.bind(fd, local, local.length) < 0) throw sockets.error("bind");
-    return ownerOf(sockets, fd, onReadable);
+    return ownerOf(sockets, fd, hooks);
   } catch (error) {
     if (fd >= 0) libc.close(fd);
     throw error;
@@ -183,13 +209,14 @@ export function bindNativeDatagrams(
 function ownerOf(
   sockets: NativeSockets,
   fd: number,
-  onReadable: () => void,
+  hooks: DatagramHooks,
 ): NativeBoundDatagrams {
   const bound: Bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
   sockets.host.libc.getsockname(fd, bound, intBytes(MAX_IP_ADDRESS_SIZE));
   const address = hostPortOf(bound);
   if (address === undefined) throw sockets.error("getsockname");
-  const datagrams = new NativeBoundDatagrams(sockets, fd, address, onReadable);
+  keepErrors(sockets, fd, familyOf(bound));
+  const datagrams = new NativeBoundDatagrams(sockets, fd, address, hooks);
   if (!sockets.events.add(fd, datagrams)) throw sockets.error("epoll_ctl");
   return datagrams;
 }

@@ -20,9 +20,19 @@ import {
 /** Maximum number of descriptors in a message; the kernel permits 253. */
 export const MAX_DESCRIPTORS = 64;
 
-/** `struct msghdr`, `struct cmsghdr`, and the offsets of their fields. */
-const MESSAGE = { size: 56, vectors: 16, vectorCount: 24, control: 32, controlSize: 40, flags: 48 };
-const CONTROL_HEADER = 16;
+/** The size of `struct msghdr`, and the offsets of its fields. */
+export const MESSAGE = {
+  size: 56,
+  name: 0,
+  nameSize: 8,
+  vectors: 16,
+  vectorCount: 24,
+  control: 32,
+  controlSize: 40,
+  flags: 48,
+} as const;
+/** The size of `struct cmsghdr`. */
+export const CONTROL_HEADER = 16;
 
 /** A message that was received. */
 export interface ReceivedMessage {

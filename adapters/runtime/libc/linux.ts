@@ -40,9 +40,13 @@ export const TCP_INFO = 11;
 export const TCP_INFO_RTT = 68;
 export const TCP_NODELAY = 1;
 export const TCP_KEEPIDLE = 4;
+export const IPPROTO_IP = 0;
+export const IP_RECVERR = 11;
 export const IPPROTO_IPV6 = 41;
+export const IPV6_RECVERR = 25;
 export const IPV6_V6ONLY = 26;
 export const MSG_CTRUNC = 0x8;
+export const MSG_ERRQUEUE = 0x2000;
 export const MSG_NOSIGNAL = 0x4000;
 export const MSG_CMSG_CLOEXEC = 0x4000_0000;
 export const SHUT_WR = 1;
@@ -80,6 +84,8 @@ export const ENFILE = 23;
 export const EMFILE = 24;
 export const EBADFD = 77;
 export const ECONNABORTED = 103;
+export const ECONNREFUSED = 111;
+export const EHOSTUNREACH = 113;
 export const EINPROGRESS = 115;
 
 /** A C string. */

@@ -5,6 +5,7 @@
  */
 import { type Clock, type Logger, systemClock } from "../../../core/api/environment.ts";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
+import { IpAddress } from "../../../core/wire/address.ts";
 import { PeerGroup } from "../../../core/stack/peers/peer_group.ts";
 import { bindDatagrams, type BoundDatagrams } from "../../host/bound_datagrams.ts";
 import { messageLine } from "../errors.ts";
@@ -65,8 +66,10 @@ export async function openPeers(
   const { self, secretFile, listen } = setting;
   const keys = readPeerKeys(secretFile, log);
   let wake = () => {};
+  let refused = (_: HostPort) => {};
   const local = relayed === undefined ? listen : { ...listen, port: 0 };
-  const bound = await bindDatagrams(local, () => wake(), descriptor).catch((error) => {
+  const hooks = { onReadable: () => wake(), onRefused: (to: HostPort) => refused(to) };
+  const bound = await bindDatagrams(local, hooks, descriptor).catch((error) => {
     throw new Error(`peers.listen: cannot bind ${formatHostPort(local)}: ${messageLine(error)}`);
   });
   const socket = relayed === undefined ? bound : new RelayedDatagrams(bound, relayed, () => wake());
@@ -80,6 +83,7 @@ export async function openPeers(
     { clock, names, joined },
     (callback) => wake = callback,
   );
+  refused = (to) => peers.refused(to);
   if (descriptor !== undefined) peers.pause();
   await peers.refresh();
   return peers;
@@ -126,6 +130,15 @@ class OpenPeers implements Peers {
   update(setting: PeersSetting): void {
     this.#setting = setting;
     void this.refresh();
+  }
+
+  /** The host of a member has refused a message to `to`. */
+  refused(to: HostPort): void {
+    for (const [number, place] of [...this.#former, ...this.#members]) {
+      const address = IpAddress.parse(place.hostname)?.toString();
+      if (address !== to.hostname || place.port !== to.port) continue;
+      this.group.membership.refused(number);
+    }
   }
 
   hasJoined(): boolean {

@@ -6,10 +6,17 @@
 import { MAX_INSTANCES } from "./instance_mark.ts";
 
 /**
- * Time in milliseconds after which a member from which nothing has been heard counts as dead. Until then its segments
- * are still sent to it: a stall must not end its connections.
+ * Time in milliseconds after which a member from which nothing has been heard gets no new connections. It counts as dead
+ * if its host has also refused a message since: its process is gone. Until then its segments are still sent to it.
  */
 export const DEAD_MS = 3000;
+
+/**
+ * Time in milliseconds after which a member from which nothing has been heard counts as dead even if its host refuses
+ * nothing. A process that is suspended, or that the host does not schedule, looks like this: a stall must not end its
+ * connections.
+ */
+export const SILENT_MS = 15_000;
 
 /** How long an instance waits at its start until all others list it as a member, in milliseconds. */
 export const JOIN_MS = 10_000;
@@ -22,6 +29,8 @@ interface Member {
   heardAt: number;
   /** Whether it accepts new connections. */
   isServing: boolean;
+  /** Whether its host has refused a message since the last one arrived from it. */
+  isRefused: boolean;
 }
 
 /** The members of this epoch and of the previous one, and what has been heard from them. */
@@ -31,7 +40,7 @@ export class Membership {
   #isContinued = false;
   readonly #heard: Member[] = Array.from(
     { length: MAX_INSTANCES },
-    () => ({ heardAt: -Infinity, isServing: true }),
+    () => ({ heardAt: -Infinity, isServing: true, isRefused: false }),
   );
   #current: readonly number[];
   #previous: readonly number[] = [];
@@ -47,10 +56,11 @@ export class Membership {
 
   /**
    * Continues for another process of the same instance at `now`: the others already list the instance, and count as
-   * dead only after they have been silent for {@link DEAD_MS}.
+   * dead only after they have been silent for {@link DEAD_MS}, and refused, from now on.
    */
   continueAt(now: number): void {
     this.#startedAt = now;
+    for (const member of this.#heard) member.isRefused = false;
     this.#isContinued = true;
   }
 
@@ -79,21 +89,29 @@ export class Membership {
   }
 
   /**
-   * A message of a member has arrived. Returns whether that member counted as dead: then this instance may have counted
-   * as dead there, too.
+   * A message of a member has arrived. Returns whether that member may have counted as dead: then this instance may have
+   * counted as dead there, too.
    */
   heard(member: number, isServing: boolean, now: number): boolean {
     const known = this.#heard[member]!;
     const wasDead = known.heardAt !== -Infinity && now - known.heardAt >= DEAD_MS;
     known.heardAt = now;
     known.isServing = isServing;
+    known.isRefused = false;
     return wasDead;
+  }
+
+  /** The host of a member has refused a message: no process has the port, or the host is gone. */
+  refused(member: number): void {
+    const known = this.#heard[member];
+    if (known !== undefined) known.isRefused = true;
   }
 
   /** Whether a member may answer. Right after the start no member has been heard from. */
   isReachable(member: number, now: number): boolean {
-    return this.isOther(member) &&
-      now - Math.max(this.#heard[member]!.heardAt, this.#startedAt) < DEAD_MS;
+    if (!this.isOther(member)) return false;
+    const { heardAt, isRefused } = this.#heard[member]!;
+    return now - Math.max(heardAt, this.#startedAt) < (isRefused ? DEAD_MS : SILENT_MS);
   }
 
   /** The instance for a new connection, which may be this one; `undefined`: none accepts any. */

@@ -5,12 +5,14 @@ import {
   type BoundDatagrams,
   datagramBatch,
 } from "../../../adapters/host/bound_datagrams.ts";
+import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { until } from "../../support/until.ts";
 
 const WAYS = [["foreign functions", bindDatagrams], ["node:dgram", bindRuntimeDatagrams]] as const;
 const HOSTS = [["127.0.0.1"], ["::1"]] as const;
 const CASES = WAYS.flatMap(([name, bind]) => HOSTS.map(([host]) => [name, host, bind] as const));
 
+const IDLE = { onReadable: () => {} };
 const SMALL = datagramBatch(1, 10);
 
 type Bind = typeof bindDatagrams;
@@ -28,8 +30,8 @@ describe("bindDatagrams", () => {
     "sends and receives by %s on %s",
     async (_: string, hostname: string, bind: Bind) => {
       let woken = 0;
-      const one = await bind({ hostname, port: 0 }, () => {});
-      const other = await bind({ hostname, port: 0 }, () => void woken++);
+      const one = await bind({ hostname, port: 0 }, IDLE);
+      const other = await bind({ hostname, port: 0 }, { onReadable: () => void woken++ });
       try {
         expect(other.address.port).toBeGreaterThan(0);
         for (const size of [0, 1, 1500, 60_000]) {
@@ -53,7 +55,7 @@ describe("bindDatagrams", () => {
 
   // Receives as many datagrams at a time as there are buffers; those that are too long are truncated.
   test.each(WAYS)("receives several at a time by %s", async (_: string, bind: Bind) => {
-    const one = await bind({ hostname: "127.0.0.1", port: 0 }, () => {});
+    const one = await bind({ hostname: "127.0.0.1", port: 0 }, IDLE);
     for (let size = 1; size <= 7; size++) {
       expect(one.send(new Uint8Array(2 * size).fill(size), one.address)).toBe(true);
     }
@@ -74,8 +76,8 @@ describe("bindDatagrams", () => {
   test.each(CASES)(
     "survives errors by %s on %s",
     async (_: string, hostname: string, bind: Bind) => {
-      const one = await bind({ hostname, port: 0 }, () => {});
-      const gone = await bind({ hostname, port: 0 }, () => {});
+      const one = await bind({ hostname, port: 0 }, IDLE);
+      const gone = await bind({ hostname, port: 0 }, IDLE);
       gone.close();
       one.send(new Uint8Array(10), gone.address);
       one.send(new Uint8Array(10), gone.address);
@@ -88,10 +90,41 @@ describe("bindDatagrams", () => {
     },
   );
 
+  // A process that has ended is told from one that is busy: nobody has its port any more. Datagrams to others, and those
+  // that have arrived, are not affected.
+  test.each(HOSTS)("reports who refuses datagrams, on %s", async (hostname: string) => {
+    const refused = new Map<string, number>();
+    const hooks = {
+      onReadable: () => {},
+      onRefused: (to: HostPort) => {
+        refused.set(formatHostPort(to), (refused.get(formatHostPort(to)) ?? 0) + 1);
+      },
+    };
+    const one = await bindDatagrams({ hostname, port: 0 }, hooks);
+    const [busy, gone] = [
+      await bindDatagrams({ hostname, port: 0 }, IDLE),
+      await bindDatagrams({ hostname, port: 0 }, IDLE),
+    ];
+    gone.close();
+    for (let i = 1; i <= 200; i++) {
+      expect(one.send(new Uint8Array(10), gone.address)).toBe(true);
+      expect(one.send(new Uint8Array(i), busy.address)).toBe(true);
+      expect(one.send(new Uint8Array(i), one.address)).toBe(true);
+    }
+    for (let i = 1; i <= 200; i++) {
+      expect((await next(busy)).length).toBe(i);
+      expect((await next(one)).length).toBe(i);
+    }
+    await until(() => refused.size > 0);
+    expect([...refused.keys()]).toEqual([formatHostPort(gone.address)]);
+    one.close();
+    busy.close();
+  });
+
   // The error says why.
   test.each(WAYS)("rejects for a port that is in use, by %s", async (_: string, bind: Bind) => {
-    const one = await bindDatagrams({ hostname: "127.0.0.1", port: 0 }, () => {});
-    const other = (async () => await bind(one.address, () => {}))();
+    const one = await bindDatagrams({ hostname: "127.0.0.1", port: 0 }, IDLE);
+    const other = (async () => await bind(one.address, IDLE))();
     await expect(other).rejects.toThrow(/EADDRINUSE|address already in use/i);
     one.close();
   });

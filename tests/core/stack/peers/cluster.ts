@@ -38,6 +38,10 @@ export class Instance {
   /** Connections that have moved away; their packets are passed on. */
   readonly redirected = new Set<MovedConnection>();
   isAlive = true;
+  /** Its process is not scheduled: it does nothing, but its host goes on receiving. */
+  isStalled = false;
+  /** What has arrived since then. */
+  readonly waiting: (() => unknown)[] = [];
   /** `true` while the application neither accepts nor reads. */
   isFrozen = false;
 
@@ -180,7 +184,15 @@ export class Cluster {
     }
   }
 
-  /** Ends an instance without telling the others; the router stops sending to it. */
+  /** An instance is not scheduled for some time; what arrives meanwhile waits. */
+  stall(instance: Instance, ms: number): void {
+    instance.isStalled = true;
+    this.talk(ms);
+    instance.isStalled = false;
+    for (const deliver of instance.waiting.splice(0)) deliver();
+  }
+
+  /** Ends an instance without telling the others: its host refuses messages, and the router stops sending to it. */
   kill(instance: Instance): void {
     instance.isAlive = false;
     this.routed = this.routed.filter((one) => one !== instance);
@@ -278,6 +290,7 @@ export class Cluster {
   /** Delivers a packet to an instance at once. */
   deliver(packet: Bytes, to: Instance, segmentSize = 0): void {
     if (!to.isAlive) return;
+    if (to.isStalled) return void to.waiting.push(() => this.deliver(packet, to, segmentSize));
     // The device may deliver a packet to any shard.
     const core = to.cores[this.#delivered++ % to.cores.length]!;
     core.receive(packet, packet.length, "full", segmentSize, this.now);
@@ -293,7 +306,8 @@ export class Cluster {
       const to = this.route(packet);
       if (to !== undefined) this.#fly(() => this.deliver(packet, to));
     }
-    for (const instance of this.instances.filter(({ isAlive }) => isAlive)) this.#run(instance);
+    const running = this.instances.filter(({ isAlive, isStalled }) => isAlive && !isStalled);
+    for (const instance of running) this.#run(instance);
   }
 
   #run(instance: Instance): void {
@@ -327,7 +341,10 @@ export class Cluster {
       const to = this.instances.find(({ number }) => number === one!.to);
       for (const bytes of this.onMessage(one.bytes, instance)) {
         if (to?.isAlive) {
-          this.#fly(() => to.core.receiveFromPeer(bytes, bytes.length, this.now));
+          const receive = () => to.core.receiveFromPeer(bytes, bytes.length, this.now);
+          this.#fly(() => to.isStalled ? to.waiting.push(receive) : receive());
+        } else {
+          for (const group of instance.groups) group.membership.refused(one.to);
         }
       }
     }

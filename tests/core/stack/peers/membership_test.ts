@@ -1,5 +1,10 @@
 import { describe, expect, test } from "bun:test";
-import { DEAD_MS, JOIN_MS, Membership } from "../../../../core/stack/peers/membership.ts";
+import {
+  DEAD_MS,
+  JOIN_MS,
+  Membership,
+  SILENT_MS,
+} from "../../../../core/stack/peers/membership.ts";
 
 /** 32-bit values without a pattern. */
 const HASHES = Array.from({ length: 3000 }, (_, i) => Math.imul(i + 1, 0x9e3779b1) | 0);
@@ -45,8 +50,33 @@ describe("Membership", () => {
     expect(HASHES.some((hash) => members.candidates(hash, 200).includes(1))).toBe(true);
     const later = 100 + DEAD_MS;
     members.heard(2, true, later);
+    members.refused(1);
     expect(members.isReachable(1, later)).toBe(false);
     expect(HASHES.some((hash) => members.candidates(hash, later).includes(1))).toBe(false);
+  });
+
+  // The process is not scheduled, and its host takes its messages. New connections go to others meanwhile.
+  test("keeps the connections of a member that is only silent", () => {
+    const members = membership([0, 1, 2]);
+    const stalled = SILENT_MS - 1;
+    members.heard(2, true, stalled);
+    expect(members.isReachable(1, stalled)).toBe(true);
+    for (const hash of HASHES.slice(0, 200)) {
+      expect(members.ownerOfNew(hash, stalled)).not.toBe(1);
+    }
+    expect(HASHES.some((hash) => members.candidates(hash, stalled).includes(1))).toBe(true);
+    expect(members.isReachable(1, SILENT_MS)).toBe(false);
+  });
+
+  // Its host refuses a message, but it answers, such as after a restart.
+  test("does not give up a member that is heard from after a refusal", () => {
+    const members = membership([0, 1, 2]);
+    members.refused(1);
+    expect(members.isReachable(1, DEAD_MS - 1)).toBe(true);
+    expect(members.isReachable(1, DEAD_MS)).toBe(false);
+    members.heard(1, true, DEAD_MS);
+    expect(members.isReachable(1, 2 * DEAD_MS)).toBe(true);
+    members.refused(99);
   });
 
   // The connections of the previous epoch are still found, also where two members were added at once.
@@ -113,7 +143,7 @@ describe("Membership", () => {
     members.setMembers([0, 1, 2]);
     expect(HASHES.every((hash) => members.ownerOfNew(hash, 1001) === 0)).toBe(true);
     expect(members.isReachable(1, 1001)).toBe(true);
-    expect(members.isReachable(1, 1000 + DEAD_MS)).toBe(false);
+    expect(members.isReachable(1, 1000 + SILENT_MS)).toBe(false);
     members.isServing = false;
     expect(members.ownerOfNew(1, 1001)).toBeUndefined();
   });

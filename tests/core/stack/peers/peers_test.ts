@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { DEAD_MS } from "../../../../core/stack/peers/membership.ts";
+import { DEAD_MS, SILENT_MS } from "../../../../core/stack/peers/membership.ts";
 import { HANDED_PER_SECOND } from "../../../../core/stack/peers/peers.ts";
 import { icmpError } from "../../../../core/stack/replies.ts";
 import { writeU16 } from "../../../../core/wire/bytes.ts";
@@ -106,6 +106,24 @@ describe("peers", () => {
     },
   );
 
+  // The process is not scheduled for some seconds, and the clients' retransmissions take other ways. Nobody is reset.
+  test.each(CASES)(
+    "break no connection of an instance that stalls, profile %s, timestamps: %s",
+    (profile: "local" | "internet", timestamps: "with" | "without") => {
+      const clientTimestamps = timestamps === "with";
+      const cluster = talking({ instances: 4, profile, clientTimestamps }, 40);
+      const [first, ...others] = cluster.instances;
+      const had = cluster.count(first!);
+      cluster.routed = others;
+      cluster.stall(first!, DEAD_MS + 1500);
+      cluster.routed = cluster.instances;
+      cluster.talk(2500);
+      expect(cluster.broken.length).toBe(0);
+      expect([had > 5, cluster.count(first!)]).toEqual([true, had]);
+      expect(cluster.sum("resetsSent")).toBe(0);
+    },
+  );
+
   // The control for the tests above: without messages most connections meet an instance that does not have them.
   test("are required to keep the connections", () => {
     const cluster = talking({ instances: 3, ...LOCAL });
@@ -113,7 +131,7 @@ describe("peers", () => {
     cluster.start(3);
     cluster.setMembers();
     cluster.routed = [...cluster.instances];
-    cluster.talk(DEAD_MS + 3000);
+    cluster.talk(SILENT_MS + 3000);
     expect(cluster.broken.length).toBeGreaterThan(50);
   });
 
