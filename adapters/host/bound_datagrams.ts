@@ -52,20 +52,20 @@ export interface BoundDatagrams {
   close(): void;
 }
 
-/** What the owner of a socket is told. */
+/** Callbacks for the owner of a socket. */
 export interface DatagramHooks {
-  /** Datagrams have arrived. */
+  /** Called when datagrams have arrived. */
   onReadable(): void;
   /**
-   * The network has reported that nobody takes a datagram there: no socket has the port, or there is no such host.
-   * `node:dgram` does not report this.
+   * Called when the network has reported that a datagram to `to` cannot be delivered, because no socket has the port or
+   * there is no such host. `node:dgram` does not report this.
    */
   onRefused?(to: HostPort): void;
 }
 
 /**
- * Binds a socket to an IP address; port 0: any free one. With the `descriptor` of a socket that another process has bound,
- * that socket is used, and starts paused.
+ * Binds a socket to an IP address; port 0 stands for any free port. With the `descriptor` of a socket that another
+ * process has bound, that socket is used, and starts paused.
  *
  * @throws {Error} The address cannot be bound.
  */

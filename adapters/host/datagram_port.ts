@@ -64,7 +64,7 @@ export interface HostDatagramOptions {
 }
 
 /**
- * Listens on an address and port of the host; port 0: any free one.
+ * Listens on an address and port of the host; port 0 stands for any free port.
  *
  * @throws {Error} The port cannot be opened; `code` is the kernel's.
  */

@@ -16,7 +16,7 @@ export const DESCRIPTOR_ADVICE: Readonly<Record<DescriptorFault, string>> = {
   ENFILE: "this machine has reached its limit of open files; raise fs.file-max",
 };
 
-/** Why this process cannot open a file at the moment; `undefined`: it can. */
+/** Why this process cannot open a file at the moment; `undefined` if it can. */
 export function descriptorFault(): DescriptorFault | undefined {
   try {
     closeSync(openSync("/dev/null", "r"));

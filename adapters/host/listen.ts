@@ -43,7 +43,7 @@ export interface HostListenOptions {
 }
 
 /**
- * Listens on an address and port of the host; port 0: any free one. If there are no file descriptors left,
+ * Listens on an address and port of the host; port 0 stands for any free port. If there are no file descriptors left,
  * connections wait until one is free.
  *
  * @throws {Error} The port cannot be opened; `code` is the kernel's.

@@ -19,7 +19,7 @@ export class FrameReader {
   /** Length of the frame, once known. */
   #length = 0;
 
-  /** `largest`: maximum length of a frame; `onTooLarge` is called for larger ones. */
+  /** `largest` is the maximum length of a frame; `onTooLarge` is called for larger ones. */
   constructor(largest: number, onFrame: (frame: Uint8Array) => void, onTooLarge: () => void) {
     this.#largest = largest;
     this.#onFrame = onFrame;

@@ -66,7 +66,7 @@ export function framePortPair(options: LinkPairOptions = {}): [FramePort, FrameP
   return pairOf(options, ETHERNET_HEADER);
 }
 
-/** `before`: number of bytes before each IP packet that are carried too. */
+/** `before` is the number of bytes before each IP packet that are carried too. */
 function pairOf(options: LinkPairOptions, before: number): [Link, Link] {
   const { mtu = 1500, maxSuperPacket = 0, checksumOffload = false, queue = 1024 } = options;
   const { insideHost = false } = options;

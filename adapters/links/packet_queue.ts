@@ -33,7 +33,7 @@ export class PacketQueue {
   #waiting: PromiseWithResolvers<boolean> | undefined;
   #onRoom: (() => void) | undefined;
 
-  /** `before`: number of bytes before each IP packet that are stored with it. */
+  /** `before` is the number of bytes before each IP packet that are stored with it. */
   constructor(capacity: number, features: LinkFeatures, before = 0) {
     this.#capacity = capacity;
     this.#features = features;

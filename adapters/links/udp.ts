@@ -127,7 +127,7 @@ export class UdpLink implements Link {
     "queue-full": 0,
     "send-failed": 0,
   };
-  /** Set when it is open. */
+  /** The socket; set when the link is open. */
   #socket!: HostDatagramPort;
   readonly #queue: number;
   readonly #incoming: PacketQueue;

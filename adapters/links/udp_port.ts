@@ -68,7 +68,7 @@ interface Datagram {
 export class UdpPort implements FramePort {
   readonly name: string;
   readonly features: LinkFeatures;
-  /** Set when it is open. */
+  /** The socket; set when the port is open. */
   #socket!: HostDatagramPort;
   /** The form of each endpoint that the socket needs for sending, by the endpoint's object in the encapsulation. */
   readonly #endpoints = new WeakMap<HostPort, DatagramClient>();

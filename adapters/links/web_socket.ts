@@ -10,7 +10,7 @@ import { PacketQueue } from "./packet_queue.ts";
 
 /** The part of a WebSocket that a link needs for sending. */
 export interface PacketSocket {
-  /** 1: open. */
+  /** 1 if the WebSocket is open. */
   readonly readyState: number;
   /** Number of bytes waiting to be sent. */
   readonly bufferedAmount: number;

@@ -18,7 +18,10 @@ export interface Asset {
 
 type Text = Promise<unknown>;
 
-/** By the path below `/assets/`. Modules have the same paths as in this folder, so that their relative imports work. */
+/**
+ * The files by their path below `/assets/`. Modules have the same paths as in this folder, so that their relative
+ * imports work.
+ */
 const FILES: Readonly<Record<string, () => Text>> = {
   "dashboard/page.html": () => import("./dashboard/page.html", { with: { type: "text" } }),
   "dashboard/api.ts": () => import("./dashboard/api.ts", { with: { type: "text" } }),

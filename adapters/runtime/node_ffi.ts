@@ -18,7 +18,7 @@ export interface NodeSignature {
 export interface NodeLibrary<Functions> {
   readonly functions: Functions;
   readonly lib: {
-    /** C may call it in this thread until the library is closed. */
+    /** C may call the callback in this thread until the library is closed. */
     registerCallback(
       signature: NodeSignature,
       body: (...values: never[]) => void,

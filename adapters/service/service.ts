@@ -50,8 +50,8 @@ export interface Service {
   /** Ends a capture; its reader still gets what was captured. Resolves with false if there is none with this ID. */
   stopCapture(id: string): Promise<boolean>;
   /**
-   * The impairments of the link, after changing them to `replacement` if there is one. Each worker has
-   * its own.
+   * Changes the impairments of the link to `replacement`, if there is one, and resolves with those in use. Each
+   * worker has its own.
    *
    * @throws {RangeError} The impairments are not valid.
    */

@@ -175,7 +175,7 @@ export class Serving {
   }
 
   /**
-   * The impairments of the link, after changing them to `replacement` if there is one.
+   * Changes the impairments of the link to `replacement`, if there is one, and returns those in use.
    *
    * @throws {RangeError} The impairments are not valid.
    */

@@ -82,7 +82,7 @@ interface Writer extends PromiseWithResolvers<number> {
 export interface NativeConnectionOptions {
   /** How long a closed connection still receives data of the peer, in milliseconds. Default 2000. */
   readonly lingerMs?: number | undefined;
-  /** It was passed by another process, and is not used before {@link NativeConnection.resume}. */
+  /** Whether another process has passed the socket, which is not used before {@link NativeConnection.resume}. */
   readonly isHeld?: boolean | undefined;
 }
 
@@ -121,7 +121,7 @@ export class NativeConnection extends HostSocketBase
     if (options.isHeld) this.#bits |= HELD;
   }
 
-  /** The descriptor, for another process; `undefined`: it is closed. */
+  /** The descriptor, for another process; `undefined` if it is closed. */
   get descriptor(): number | undefined {
     return this.#has(RELEASED) ? undefined : this.#fd;
   }

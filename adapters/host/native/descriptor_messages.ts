@@ -90,7 +90,7 @@ export class MessageReceiver {
   readonly #control: Bytes = new Uint8Array(CONTROL_HEADER + 4 * MAX_DESCRIPTORS);
   readonly #bytes: Bytes;
 
-  /** `size`: the largest message in bytes. */
+  /** `size` is the size of the largest message in bytes. */
   constructor(host: LibcHost, size: number) {
     this.#host = host;
     this.#bytes = new Uint8Array(size);

@@ -67,7 +67,7 @@ async function dialName(
   for (const [index, { address }] of found.entries()) {
     throwIfAborted(signal);
     const ip = IpAddress.parse(address);
-    // A link-local address with a zone.
+    // A link-local address with a zone cannot be parsed.
     if (ip === undefined) continue;
     const target = { hostname: address, port };
     const timeoutMs = index < found.length - 1 ? ATTEMPT_MS : undefined;
@@ -156,7 +156,7 @@ class Attempt implements ReadyOwner {
     }, timeoutMs);
   }
 
-  /** The signal was aborted. */
+  /** Called when the signal is aborted. */
   handleEvent(): void {
     this.#fail(this.#parts.signal?.reason);
   }

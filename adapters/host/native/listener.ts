@@ -177,7 +177,7 @@ export function adoptListener(
 }
 
 /**
- * Listens on an address and port; port 0: any free one.
+ * Listens on an address and port; port 0 stands for any free port.
  *
  * @throws {Error} The port cannot be opened; `code` is the kernel's.
  */

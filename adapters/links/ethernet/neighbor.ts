@@ -6,7 +6,7 @@
 import type { IpAddress } from "../../../core/wire/address.ts";
 import type { HeldPacket } from "../decorators/held_packet.ts";
 
-/** States of RFC 4861 7.3.2, used for IPv4 too. `"PERMANENT"`: configured, and never resolved. */
+/** States of RFC 4861 7.3.2, used for IPv4 too. A `"PERMANENT"` entry is configured, and never resolved. */
 export type NeighborState =
   | "INCOMPLETE"
   | "REACHABLE"

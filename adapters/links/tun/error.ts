@@ -109,7 +109,7 @@ export function isDeviceGone(errno: number): boolean {
   return errno === linux.EBADFD || errno === linux.ENODEV || errno === linux.EBADF;
 }
 
-/** The device was removed, by `ip link delete` or with its network namespace. */
+/** The error for a device that was removed, by `ip link delete` or with its network namespace. */
 export function goneError(name: string): TunError {
   return new TunError("DEVICE_GONE", `${name} was removed: restart to create it again`);
 }

@@ -60,7 +60,7 @@ export class TunLink implements Link {
   readonly #steering: ReceivePacketSteering | undefined;
   #pending: Promise<boolean> | undefined;
   #isGone = false;
-  /** Whether reading is left to another process. */
+  /** Whether another process reads the device in place of this one. */
   #isPaused = false;
   #closing: Promise<void> | undefined;
 

@@ -17,8 +17,8 @@ export interface TunQueues {
 }
 
 /**
- * {@link openTun} with several queues; packets are distributed by `shardOf()` with `seed`. `kept`: the queues,
- * if they have been kept open since an earlier start.
+ * {@link openTun} with several queues; packets are distributed by `shardOf()` with `seed`. `kept` has the queues, if
+ * they have been kept open since an earlier start.
  *
  * @throws {TunError} The device cannot be opened; `code` and the message say why and what to do.
  */

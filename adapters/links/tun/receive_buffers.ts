@@ -5,7 +5,7 @@ import type { Bytes } from "./linux.ts";
 export interface ReceiveBuffer {
   /** For `read`: the header, if any, followed by the packet. */
   readonly whole: Bytes;
-  /** Starts with the header; zeros if there is none. */
+  /** Starts with the header, which is zeros if there is none. */
   readonly header: Bytes;
   readonly packet: Bytes;
 }
@@ -26,8 +26,8 @@ export class ReceiveBuffers {
   #summed: Bytes | undefined;
 
   /**
-   * Without a header, checksums have to be verified here. `frameHeader`: number of bytes before
-   * each IP packet that belong to its frame.
+   * Without a header, checksums have to be verified here. `frameHeader` is the number of bytes before each IP packet
+   * that belong to its frame.
    */
   constructor(headerSize: number, frameHeader: number) {
     this.#headerSize = headerSize;

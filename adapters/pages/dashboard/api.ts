@@ -35,7 +35,7 @@ export interface Row {
 
 /** An update of `/live`. */
 export interface Update {
-  /** Milliseconds. */
+  /** The time in milliseconds. */
   readonly time: number;
   readonly ready: { readonly ready: boolean; readonly reason?: string };
   readonly stats: Readonly<Record<string, number>>;

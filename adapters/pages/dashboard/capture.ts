@@ -65,7 +65,7 @@ class Recording {
     this.#onSize = onSize;
   }
 
-  /** Resolves with the file when it has been stopped; with `undefined` if it was discarded. */
+  /** Resolves with the file when the recording has been stopped, or with `undefined` if it was discarded. */
   async run(): Promise<Blob | undefined> {
     const query = new URLSearchParams({ id: this.#id, filter: filterOf(this.#row) });
     const chunks: Uint8Array<ArrayBuffer>[] = [];
@@ -88,12 +88,12 @@ class Recording {
     return new Blob(chunks, { type: "application/x-pcapng" });
   }
 
-  /** Ends it; the service sends the rest. */
+  /** Ends the recording; the service sends the rest. */
   stop(): void {
     this.#api.ask("DELETE", `/capture/${this.#id}`).catch(() => this.#leaving.abort());
   }
 
-  /** Ends it without a file. */
+  /** Ends the recording without a file. */
   discard(): void {
     this.#leaving.abort();
   }

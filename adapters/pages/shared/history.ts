@@ -9,7 +9,7 @@ export class History {
   readonly #limit: number;
   readonly #columns: (number | null)[][];
 
-  /** `series`: number of columns besides the time. */
+  /** `series` is the number of columns besides the time. */
   constructor(series: number, limit: number) {
     this.#limit = limit;
     this.#columns = Array.from({ length: series + 1 }, () => []);

@@ -58,7 +58,7 @@ export function nodeHost(): LibcHost {
   };
 }
 
-/** `node:ffi` is missing. */
+/** Thrown if `node:ffi` is missing. */
 export class NoForeignFunctionsError extends Error {
   override readonly name = "NoForeignFunctionsError";
 

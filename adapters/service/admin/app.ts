@@ -277,7 +277,7 @@ function routesOf(target: AdminTarget): Route[] {
       method: "POST",
       path: "/drain",
       summary:
-        "Accepts no new connections after lameDuckMs; running ones continue until they end. It cannot be undone",
+        "Stops accepting connections after lameDuckMs; open ones continue until they end. It cannot be undone",
       query: { to: "unix:PATH or HOST:PORT of another service, which the connections move to" },
       async handle(c) {
         const checked = queryOf(c, drainQuery);

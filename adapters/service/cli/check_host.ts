@@ -25,7 +25,7 @@ import type { Settings } from "../settings/settings.ts";
 import { requireProcessors } from "../workers/processors.ts";
 import { isNotCapable } from "./permissions.ts";
 
-/** The message of a warning about something that may be different on the host, and at the time, of the real start. */
+/** The message of a warning about something that may be different when and where the service is started. */
 const MESSAGE = "the service could not start here now";
 
 /**

@@ -296,7 +296,7 @@ async function serveAfter(
   const announcement = announce({ ...service.settings, addresses: service.addresses }, service);
   // Write the lines that the start has logged before the announcement.
   await output.finish();
-  // stdout is the capture.
+  // stdout has the capture, so the announcement goes to stderr.
   if (service.settings.capture?.file === "-") writeToStderr(announcement);
   else print(announcement);
   manager.ready("serving");

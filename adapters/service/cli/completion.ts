@@ -14,7 +14,7 @@ import { TOOLS } from "./tools/tools.ts";
 
 /** A flag as a shell completes it. */
 interface Flag {
-  /** With `--`. */
+  /** The name with `--`. */
   readonly name: string;
   readonly help: string;
   /** Its value: one of these words, a file, something else, or none. */
@@ -26,7 +26,7 @@ const SHELLS: Readonly<Record<string, () => string>> = { bash, zsh, fish };
 /**
  * The script for a shell; the program is called `berth`.
  *
- * @throws {UsageError} There is none for this shell.
+ * @throws {UsageError} There is no script for this shell.
  */
 export function completionFor(shell: string | undefined): string {
   if (shell !== undefined && Object.hasOwn(SHELLS, shell)) return SHELLS[shell]!();

@@ -165,7 +165,7 @@ export const COMMANDS: Readonly<Record<string, Command>> = {
   },
   drain: {
     help:
-      "accept no new connections; running ones continue, or with --to unix:PATH or --to HOST:PORT " +
+      "stop accepting connections; open ones continue, or with --to unix:PATH or --to HOST:PORT " +
       "move to another service",
     run: async (ask, { to }) =>
       (await ask("POST", to === undefined ? "/drain" : `/drain?${new URLSearchParams({ to })}`))

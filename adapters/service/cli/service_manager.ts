@@ -76,7 +76,7 @@ export class ServiceManager {
 
   /**
    * Added to messages after which the interval starts again, so that they count for the watchdog too: otherwise
-   * frequent reloads, or an upgrade between two intervals, would leave it without a message for too long.
+   * frequent reloads, or an upgrade between two intervals, would leave the watchdog without a message for too long.
    */
   get #alive(): string {
     return this.#watchdogMs === undefined ? "" : "\nWATCHDOG=1";
@@ -136,7 +136,7 @@ export function watchdogMs(
 }
 
 /**
- * Sends datagrams to a Unix socket, which neither runtime can by itself. A name that begins with `@` is in the
+ * Sends datagrams to a Unix socket, which neither runtime can do by itself. A name that begins with `@` is in the
  * abstract namespace.
  *
  * @throws {Error} The C library cannot be called, or the path is too long.

@@ -114,7 +114,7 @@ export function onReopenSignal(log: Logger, reopen: () => boolean): void {
   });
 }
 
-/** Whether Deno permits reading whether there is a debugger, which needs `--allow-sys`. */
+/** Whether Deno permits this process to find out whether there is a debugger, which needs `--allow-sys`. */
 function mayAskInspector(): boolean {
   try {
     inspector.url();

@@ -12,7 +12,7 @@ const CHUNK_BYTES = 64 * 1024;
 
 /**
  * The packets of a link as a pcapng stream. The link never waits for the reader: packets without room are dropped and
- * counted. Interface statistics have their number, after a gap and at the end.
+ * counted. After a gap and at the end, interface statistics have the number of dropped packets.
  */
 export class PacketCapture {
   readonly stream: OpenedStream;

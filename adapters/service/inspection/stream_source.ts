@@ -31,7 +31,7 @@ export interface CaptureSource {
   readonly filter: string | undefined;
 }
 
-/** The stream of a {@link StreamSource}; its reader may be as slow as it likes. */
+/** The stream of a {@link StreamSource}. The source never waits for its reader. */
 export type OpenedStream = ReadableStream<Uint8Array<ArrayBuffer>>;
 
 /** A source; it can be sent to another thread. */

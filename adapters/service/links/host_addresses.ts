@@ -16,7 +16,7 @@ const MIN_LINK_LENGTH = 8;
  * without one, the first other address of the subnet. A subnet that has no other address, such as an
  * anycast address (`10.53.0.1/32`), is reached from another host address of its family.
  *
- * @throws {UsageError} No host address of a family is known, or a host address is also the stack's.
+ * @throws {UsageError} No host address of a family is known, or a host address is also an address of the stack.
  */
 export function completeHostAddresses(
   addresses: readonly string[],

@@ -47,7 +47,7 @@ export interface Network {
   readonly controls: LinkControls | undefined;
   /** Connects from the host to an address of the stack, or through the stack to another one. */
   readonly connect: Connect;
-  /** The same for UDP. */
+  /** The same as {@link connect}, for UDP. */
   readonly dialDatagrams: DialDatagramsFor;
   /**
    * Resolves when duplicate address detection has finished, with the configured addresses that remain;

@@ -58,7 +58,7 @@ export function locateLink({ kind, options }: LinkSetting, folder: string): Link
   return { kind, options: LINK_KINDS[kind]!.locate(options, folder) };
 }
 
-/** The default MTU of a link; `undefined`: that of `--mtu`. */
+/** The default MTU of a link; `undefined` if the default of `--mtu` applies. */
 export function defaultMtu({ kind, options }: LinkSetting): number | undefined {
   return LINK_KINDS[kind]!.mtu(options);
 }

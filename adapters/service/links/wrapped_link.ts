@@ -37,8 +37,8 @@ export interface WrappedLink {
 const LATE_QUEUE = 10_000;
 
 /**
- * Adds the configured impairments and recording; with an admin API always both, because it may start them later. The
- * recording shows the packets as the stack sends and receives them.
+ * Adds the configured impairments and recording. With an admin API both are always added, because it may start them
+ * later. The recording shows the packets as the stack sends and receives them.
  */
 export function wrapLink(link: Link, settings: Settings, log: Logger): WrappedLink {
   const { impair: impairments, capture, admin, listen } = settings;

@@ -32,7 +32,7 @@ export interface ChangedPlugins {
   readonly running: number;
 }
 
-/** Flows have no spans. */
+/** Makes a span for each connection. Flows have no spans. */
 const SPANS = connectionSpans();
 const CONNECTION_SPANS: Plugin = {
   ...SPANS,

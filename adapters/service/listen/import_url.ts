@@ -5,9 +5,8 @@
  */
 
 /**
- * Imports the module at a URL, which must be absolute. A literal `import(url)` would be part of what
- * `deno publish` analyzes: it warns of a computed specifier and makes one that begins with `file:///`
- * relative to the published module.
+ * Imports the module at a URL, which must be absolute. `deno publish` would analyze a literal `import(url)`: it would
+ * warn of the computed specifier, and make one that begins with `file:///` relative to the published module.
  */
 export const importUrl = new Function("url", "return import(url)") as (
   url: string,

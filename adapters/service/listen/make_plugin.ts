@@ -13,7 +13,7 @@ export type Options = Readonly<Record<string, unknown>>;
 /** Checks options and makes a plugin. */
 export type Factory = (options: never) => Plugin;
 
-/** Loads plugins and modules that some plugins contain. */
+/** Loads the plugins and modules that a plugin contains. */
 export interface Loader {
   /** Makes another plugin. */
   loadPlugin(setting: PluginSetting): Promise<{ readonly handler: Plugin }>;

@@ -30,8 +30,8 @@ export interface ModuleGraph {
 }
 
 /**
- * The graph of a module, without files for which `isShared` is true, or that only such files import. Imports
- * of a computed specifier are not found.
+ * The graph of a module, without the files for which `isShared` is true, and without those that only these files
+ * import. Imports of a computed specifier are not found.
  */
 export function moduleGraph(
   module: string,

@@ -53,7 +53,7 @@ function packageOf(specifier: string): string {
 }
 
 function isInstalled(specifier: string, folder: string, own: string): boolean {
-  // `node:fs`, `bun:ffi`, `#internal`, `https://...`: not installed by name.
+  // Specifiers such as `node:fs`, `bun:ffi`, `#internal` and `https://...` name no package that is installed.
   if (isBuiltin(specifier) || /^(#|bun$|bun:|node:|file:|data:|https?:)/.test(specifier)) {
     return true;
   }

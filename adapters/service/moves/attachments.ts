@@ -34,7 +34,7 @@ export function descriptorsOf(attachments: readonly Attachment[]): number[] | un
  * Makes connections from descriptors that another process has passed. They read and write nothing until the plugin
  * that gets them uses them.
  *
- * @throws {Error} One is not a connected socket; all are closed.
+ * @throws {Error} One of them is not a connected socket; all of them are closed.
  */
 export function attachmentsOf(
   sockets: NativeSockets,

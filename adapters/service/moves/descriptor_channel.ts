@@ -23,7 +23,7 @@ export const MAX_WAITING_DESCRIPTORS = 64;
 export interface DescriptorPlace {
   /** A name in the abstract namespace, which every process of the network namespace can find. */
   readonly name: string;
-  /** A sender has to present it, which shows that it knows the sealed channel's secret. */
+  /** A sender has to present this token, which shows that it knows the secret of the sealed channel. */
   readonly token: Uint8Array;
 }
 
@@ -50,7 +50,7 @@ export class DescriptorReceiver {
   /**
    * The sockets of a connection whose record has arrived.
    *
-   * @throws {Error} One is not a connected socket.
+   * @throws {Error} One of them is not a connected socket.
    */
   take(id: number): readonly Attachment[] {
     // The sender sends the descriptors before the record. They may have arrived without having been read.

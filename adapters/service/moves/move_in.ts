@@ -32,8 +32,8 @@ export class MoveIn {
   }
 
   /**
-   * Handles a message; returns false if it is not one for a receiver. `attachments` returns what came with a
-   * connection, or throws.
+   * Handles a message; returns false if the message is not for a receiver. `attachments` returns the attachments that
+   * came with a connection, or throws.
    */
   receive(message: MoveMessage, attachments: () => readonly Attachment[] = () => []): boolean {
     if (message.type === "ask") this.#send({ type: "ready", id: message.id });

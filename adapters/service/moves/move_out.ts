@@ -165,7 +165,7 @@ export class MoveOut {
     }
   }
 
-  /** Handles a message; returns false if it is not one for a sender. */
+  /** Handles a message; returns false if the message is not for a sender. */
   receive(message: MoveMessage): boolean {
     const { id } = message;
     const moving = this.#moving.get(id);

@@ -9,7 +9,7 @@ import { createCipheriv, createDecipheriv, hkdfSync, randomBytes } from "node:cr
 import type { Socket } from "node:net";
 import { messageLine } from "../errors.ts";
 
-/** "brmv", then the version of the protocol. */
+/** The first word of the handshake: "brmv". The version follows it. */
 const MAGIC = 0x62726d76;
 /** Version of the handshake and the messages. */
 const VERSION = 1;

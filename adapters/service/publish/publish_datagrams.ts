@@ -98,7 +98,7 @@ export async function publishDatagrams(
 
 /** The clients of one port. */
 class PublishedUdpPort {
-  /** Set once it is open. */
+  /** The socket, once it is open. */
   socket: HostDatagramPort | undefined;
   /** The address that new clients are connected to. */
   to: HostPort;

@@ -188,7 +188,7 @@ class Parser {
     return { offset, value, children };
   }
 
-  /** Comma-separated members up to `end`; the last one may have a comma too. */
+  /** Parses comma-separated members up to `end`; a comma may follow the last one. */
   #members(end: "}" | "]", member: () => void): void {
     const opened = this.#at;
     if (this.#path.length >= MAX_DEPTH) {

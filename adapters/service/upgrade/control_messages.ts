@@ -96,7 +96,7 @@ export function descriptorsOf(shards: readonly ShardInheritance[]): number[] {
   ]);
 }
 
-/** The inheritance, with the received descriptors, which are removed from the list. */
+/** Returns the inheritance with the received descriptors, and removes these from the list. */
 export function inheritanceFrom(state: HandedState, descriptors: number[]): Inheritance {
   const next = () => descriptors.shift()!;
   const { identity, seed } = state;

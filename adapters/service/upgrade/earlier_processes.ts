@@ -15,7 +15,7 @@ export const MAX_CONTROL_BYTES: number = 256 * 1024;
 /** The earlier processes: collects their metrics, and tells them when the service stops. */
 export class EarlierProcesses {
   readonly #log: Logger;
-  /** Their metrics. */
+  /** The metrics of the earlier processes. */
   readonly metrics: EarlierMetrics = new EarlierMetrics();
   #isRetired = false;
   readonly #running = new Map<number, { readonly pid: number; readonly socket: MessageSocket }>();

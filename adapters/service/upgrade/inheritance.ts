@@ -11,7 +11,7 @@ import type { StackIdentity } from "./identity.ts";
 
 /** What another process needs for one shard. Descriptors are numbers in this process. */
 export interface SharedShard {
-  /** The queue of the device; absent without a device. */
+  /** The queue of the device, if there is a device. */
   readonly queue?: Device | undefined;
   /** The socket for messages of other instances. */
   readonly peers?: number | undefined;
@@ -47,7 +47,7 @@ export interface Handover {
   /**
    * Hands over to the process at the other end of `channels`, one per shard with a device.
    *
-   * @throws {Error} It cannot hand over; call {@link resume}.
+   * @throws {Error} This process cannot hand over; call {@link resume}.
    */
   retire(channels: readonly number[]): Promise<void>;
   /** Closes published ports, by name, that the process that took over does not have. */

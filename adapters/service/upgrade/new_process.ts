@@ -39,9 +39,9 @@ export function upgradeArguments(
 /** A process that was started. */
 export interface NewProcess {
   readonly pid: number;
-  /** Resolves when it has ended, with the cause: `exit code 1`. */
+  /** Resolves when the process has ended, with the cause, such as `exit code 1`. */
   readonly ended: Promise<string>;
-  /** Kills it. */
+  /** Kills the process. */
   kill(): void;
 }
 

@@ -25,7 +25,7 @@ import { commonSettings, type Inheritance, upgradeFault } from "./inheritance.ts
 export class Predecessor {
   readonly #socket: MessageSocket;
   readonly #state: HandedState;
-  /** What it hands over. */
+  /** What the predecessor hands over. */
   readonly inheritance: Inheritance;
   /** The processes before the predecessor, and the predecessor itself once it has handed over. */
   readonly earlier: EarlierProcesses;

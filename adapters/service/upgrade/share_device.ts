@@ -14,7 +14,7 @@ import type { ShardInheritance } from "./inheritance.ts";
 
 /**
  * The shareable form of a link; `undefined` if the link is not a TUN device, or the host's sockets are not available.
- * If this process follows another one, the link receives nothing until that one has handed over.
+ * If this process follows another one, the link receives nothing until that process has handed over.
  *
  * @throws {Error} A descriptor cannot be used.
  */

@@ -47,9 +47,9 @@ const METRICS_TURNS = 5;
 
 /** The result of an upgrade. */
 export interface Upgraded {
-  /** The process that serves now. */
+  /** The ID of the process that serves now. */
   readonly pid: number;
-  /** Connections that this process still has. */
+  /** Number of connections that this process still has. */
   readonly connections: number;
 }
 

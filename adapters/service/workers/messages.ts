@@ -21,7 +21,7 @@ import type { WaitingLines, WorkerLine } from "./worker_log.ts";
 /** Counters of a stack, as `stack.stats()` returns them. */
 export type Counters = Readonly<Record<string, number>>;
 
-/** The data that a worker starts with. It loads the plugins and sends `"loaded"`. */
+/** The data that a worker starts with. The worker loads the plugins and sends `"loaded"`. */
 export interface WorkerData {
   /** The settings, which are the same for every worker except for `publish`. */
   readonly settings: Settings;
@@ -48,7 +48,7 @@ export type WorkerRequest =
   }
   /** Answered with `"shared"`. */
   | { readonly type: "share" }
-  /** Leave the device's packets to another process; answered with `"paused"`. */
+  /** Stop receiving the device's packets, so that another process receives them; answered with `"paused"`. */
   | { readonly type: "pause" }
   /** Hand over to the process at the other end of a channel; answered with `"retired"`. */
   | { readonly type: "retire"; readonly channel: number }

@@ -34,7 +34,7 @@ interface Outcome {
   readonly isLost: boolean;
   readonly isDoubled: boolean;
   readonly isLate: boolean;
-  /** Index of the flipped bit; -1: none. */
+  /** Index of the flipped bit; -1 if there is none. */
   readonly changedBit: number;
   readonly delay: number;
 }

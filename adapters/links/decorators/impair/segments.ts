@@ -85,7 +85,7 @@ export class Segmenter {
   }
 }
 
-/** Length of the TCP or UDP header; 0: it is neither, or not complete. */
+/** Length of the TCP or UDP header; 0 if the packet has neither, or not all of it. */
 function transportHeader({ protocol, payloadStart, payloadEnd }: IpHeader, bytes: Uint8Array) {
   if (protocol === PROTOCOL.UDP) return UDP_HEADER;
   if (protocol !== PROTOCOL.TCP || payloadEnd - payloadStart < MIN_TCP_HEADER) return 0;

@@ -92,7 +92,7 @@ export interface BlockInfo {
   readonly dropped: number;
 }
 
-/** Length of the block that begins with `bytes`; `undefined`: more bytes are needed. */
+/** Length of the block that begins with `bytes`; `undefined` if more bytes are needed. */
 export function blockLength(bytes: Uint8Array): number | undefined {
   if (bytes.length < 8) return undefined;
   return new DataView(bytes.buffer, bytes.byteOffset).getUint32(4, true);

@@ -50,7 +50,7 @@ export class Recording {
     this.#attempt(() => write(fileHeader(linkName)));
   }
 
-  /** Records a packet; `isPartial`: its checksum is left to offload and has to be completed. */
+  /** Records a packet. If `isPartial`, its checksum is left to offload and has to be completed. */
   take(packet: Recordable, ms: number, direction: Direction, isPartial: boolean): void {
     if (this.failure !== undefined) return;
     if (this.#filter !== undefined && !this.#selects(packet, this.#filter)) return;

@@ -62,13 +62,13 @@ export class OpenSslSession implements TlsSession, HandshakeParty {
   /** `undefined` once freed. */
   #ssl: Pointer | undefined;
   readonly #boundaries = new RecordBoundaries();
-  /** The library may hold plaintext that did not fit into the last reader's buffer. */
+  /** Whether the library may hold plaintext that did not fit into the last reader's buffer. */
   #hasPlaintext = false;
-  /** The client has sent close_notify. */
+  /** Whether the client has sent close_notify. */
   #hasEnded = false;
   /** The pending write to the base; nothing is encrypted until it completes. */
   #flushing: Promise<unknown> | undefined;
-  /** The base had no room for the last write; the next one waits until it has room for a record. */
+  /** Whether the base had no room for the last write; the next write waits until it has room for a record. */
   #isFull = false;
   #answerBytes = 0;
   #alpn: string | undefined;

@@ -6,7 +6,7 @@ import { askService } from "../remote.ts";
 
 /** A stream of the admin API. */
 export interface AdminStream extends AsyncIterable<Uint8Array> {
-  /** Stops reading it. */
+  /** Stops reading the stream. */
   close(): void;
 }
 

@@ -24,7 +24,7 @@ export interface Line {
   readonly style: "plain" | "bold" | "reverse";
 }
 
-/** Lines above the connections, and below. */
+/** Number of lines above the connections, and below them. */
 const HEAD = 5;
 const FOOT = 1;
 

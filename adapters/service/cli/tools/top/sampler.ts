@@ -30,7 +30,7 @@ export interface Sample {
   readonly listen: readonly { readonly where: string; readonly plugins: readonly string[] }[];
   readonly connections: number;
   readonly flows: number;
-  /** Per second; 0 in the first sample. */
+  /** Packets per second; 0 in the first sample. */
   readonly packetsIn: number;
   readonly packetsOut: number;
   readonly bitsIn: number;
@@ -57,7 +57,7 @@ export class Sampler {
   readonly #now: () => number;
   #previous: Previous | undefined;
 
-  /** `now`: milliseconds. */
+  /** `now` returns milliseconds. */
   constructor(service: Pick<AdminClient, "ask">, now: () => number) {
     this.#service = service;
     this.#now = now;

@@ -87,7 +87,7 @@ class Top {
     const { signal, flags } = this.#context;
     const end = () => this.#end();
     signal.addEventListener("abort", end);
-    // Before the screen is entered: a service that cannot be reached is an ordinary error.
+    // Take a sample before the screen is entered, so that a service that cannot be reached is an ordinary error.
     await this.#take();
     this.#screen.open();
     try {
@@ -118,7 +118,7 @@ class Top {
     this.#sample = await this.#sampler.take({ ...this.#query, limit });
     this.#took = performance.now() - began;
     const { total, rows } = this.#sample;
-    // Connections have ended, so that the page is beyond the last one.
+    // Connections have ended, and the page is now beyond the last one.
     if (rows.length === 0 && this.#query.offset > 0) {
       this.#query = { ...this.#query, offset: Math.max(0, Math.ceil(total / limit) - 1) * limit };
     }
