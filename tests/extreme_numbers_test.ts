@@ -122,7 +122,7 @@ const CHAIN_CASES = Object.entries(CHAINS).flatMap(([name, chain]) =>
     .map(([title, options]): [string, Chain] => [title, chain(options as never)])
 );
 
-/** Sends a request, reads the answer and closes; an error is as good an end as any. */
+/** Sends a request, reads the answer and closes; an error is a valid end too. */
 async function exchange(socket: berth.TcpSocket): Promise<void> {
   const reading = (async () => {
     let left = 1_000_000;

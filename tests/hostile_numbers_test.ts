@@ -243,7 +243,7 @@ describe("numbers of options", () => {
     expect([...known].filter((name) => !names.has(name))).toEqual([]);
   });
 
-  // None becomes a timer that never waits, an infinite sum, or an unbounded queue.
+  // No accepted value becomes a timer that never waits, an infinite sum, or an unbounded queue.
   test.each(found.filter(([name]) => !INTERNAL.has(name)))(
     "of %s are refused with the name of the key",
     async (name: string, keys: string[]) => {

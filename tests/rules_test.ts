@@ -61,8 +61,7 @@ describe("layers", () => {
     expect(offenders).toEqual([]);
   });
 
-  // numbers.ts gives each a least and a largest value: 0 or NaN in the wrong place would block the
-  // event loop.
+  // numbers.ts gives each number a least and a largest value: 0 or NaN in the wrong place would block the event loop.
   test("numbers of options come from core/api/numbers.ts", () => {
     const offenders = product.filter(({ path, text }) =>
       path !== "core/api/numbers.ts" &&

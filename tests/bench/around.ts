@@ -55,7 +55,7 @@ const RUNTIMES = ["Deno", "Bun"] as const;
 const IDLE_CONNECTIONS = 7_000;
 const IDLE_ROW = "memory of an idle connection";
 const CEILING = { device: "ceiling0", address: "10.90.9.2" };
-/** Otherwise connections in TIME-WAIT would use up a client's ports within seconds. */
+/** Reuses ports, because connections in TIME-WAIT would use up those of a client within seconds. */
 const REUSE_PORTS = `cd /proc/sys/net/ipv4 && echo 1 > tcp_tw_reuse &&
   echo 1024 65535 > ip_local_port_range`;
 

@@ -24,20 +24,20 @@ function without(start: number, end: number): Uint8Array {
 }
 
 describe("PatternCheck", () => {
-  // Independent of chunk boundaries, and across repetitions.
+  // The check is independent of chunk boundaries, and works across repetitions.
   test.each([1448, 65_521, 65_536, 1_000_000])("accepts the pattern in chunks of %d", (chunk) => {
     const { bytes, mismatches } = check(without(0, 0), chunk);
     expect([bytes, mismatches]).toEqual([2 * PATTERN.length, 0]);
   });
 
-  // A single bit.
+  // A single bit is wrong.
   test.each([0, 1, 65_520, 65_521, 131_072, 262_083])("detects a wrong byte at %d", (at) => {
     const stream = PATTERN.slice();
     stream[at]! ^= 1;
     expect(check(stream, 65_536).mismatches).toBe(1);
   });
 
-  // A segment, a super-packet, a byte, whole buffers.
+  // A byte, a segment, a super-packet, or whole buffers are missing.
   test.each([1, 1448, 65_160, 65_536, 131_072])("detects %d missing bytes", (length) => {
     expect(check(without(100_000, 100_000 + length), 65_536).mismatches).toBeGreaterThan(0);
   });
@@ -65,7 +65,7 @@ describe("the bulk benchmark", () => {
     ]);
   }, LIMIT_MS);
 
-  // Characters in place of the pattern.
+  // The server sends characters in place of the pattern.
   testRequiring(needs, "reports no figure for wrong data", async () => {
     await using namespace = await startService();
     const loads = checkedLoads(findRuntime("Bun").executable, 19, 0.2);

@@ -49,7 +49,7 @@ interface Costs {
   readonly hop: number;
   /** Sealing a segment for another instance. */
   readonly seal: number;
-  /** Opening it. */
+  /** Opening a sealed segment. */
   readonly open: number;
   /** A line of a worker in the main thread, without the disk. */
   readonly line: number;

@@ -32,7 +32,7 @@ import { median, report } from "./report.ts";
 /** Ticks of `/proc/PID/stat`. */
 const TICKS_PER_SECOND = 100;
 const PORTS = ["7=echo", "9=discard", "19=chargen", "80=http:./tests/bench/programs/hello.ts"];
-/** Otherwise connections in TIME-WAIT would use up a client's ports within seconds. */
+/** Reuses ports, because connections in TIME-WAIT would use up those of a client within seconds. */
 const REUSE_PORTS = `cd /proc/sys/net/ipv4 && echo 1 > tcp_tw_reuse &&
   echo 1024 65535 > ip_local_port_range`;
 const WITHOUT_BPF = [

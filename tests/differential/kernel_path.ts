@@ -16,9 +16,7 @@ export interface KernelRun {
   readonly congestion: string;
   readonly seed: number;
   readonly seconds: number;
-  /**
-   * The path keeps a processor busy, and delays packets by a few microseconds instead of dozens.
-   */
+  /** Whether the path keeps a processor busy, so that it delays packets by a few microseconds instead of dozens. */
   readonly polls: boolean;
   /** Conditions from the sender, and differences in the return direction. */
   readonly conditions: Partial<Conditions>;

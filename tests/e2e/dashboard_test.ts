@@ -68,7 +68,7 @@ async function visit(dashboard: TestDashboard): Promise<Tab> {
 
 const ROWS = "document.querySelectorAll('section .scroll tbody tr').length";
 const TEXT = "document.body.innerText";
-/** The page does not scroll sideways. */
+/** True if the page does not scroll sideways. */
 const FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth";
 
 /** The text of the element that has the focus. */

@@ -29,7 +29,7 @@ function argumentsOf(command: string): string[] {
   return [process.execPath, ...words.slice(1)];
 }
 
-/** Runs such a command until it serves. */
+/** Runs a command of the page until it serves. */
 async function startStep(command: string): Promise<Run> {
   const [program, ...args] = argumentsOf(command);
   const run = new Run(program!, args);

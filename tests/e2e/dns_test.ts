@@ -77,7 +77,7 @@ describe("dig", () => {
     });
   });
 
-  // Refuses queries that are typical of attacks.
+  // Queries that are typical of attacks are refused.
   testRequiring(needs, "receives refusals for what is not served", async () => {
     await withDatagramStack(async (namespace) => {
       const status = async (...args: string[]) =>

@@ -62,7 +62,7 @@ async function endsWell(service: Program): Promise<void> {
 }
 
 describe("the service on a TAP device", () => {
-  // The kernel resolves it by ARP and by neighbor discovery.
+  // The kernel resolves the service's addresses by ARP and by neighbor discovery.
   testRequiring(["tun", ...TOOLS], "answers the kernel", async () => {
     await using namespace = await Namespace.open();
     const service = await startOn(namespace, "tap:berth0,mac=02:00:00:00:00:42");

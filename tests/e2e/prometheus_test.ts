@@ -7,7 +7,7 @@ import { testRequiring } from "../support/requirements.ts";
 import { TemporaryFolder } from "../support/temporary_folder.ts";
 import { NEEDS, startService, TWO_WORKERS, V4 } from "./service.ts";
 
-/** Nobody listens there. */
+/** An address on which nobody listens. */
 const CLOSED = "127.0.0.1:9";
 
 describe("/metrics of a service with workers", () => {

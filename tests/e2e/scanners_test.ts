@@ -8,7 +8,7 @@ import { NEEDS, startService, V4, V6 } from "./service.ts";
 const PORTS = ["--listen", "udp/7=echo"];
 const FAST = ["nmap", "-n", "-Pn", "-T5", "--max-retries", "1"];
 
-/** The service still works, keeps no state of the attack, and has logged no warnings. */
+/** Expects that the service still works, keeps no state of the attack, and has logged no warnings. */
 async function expectUnharmed(namespace: Namespace, service: Program): Promise<void> {
   expect(await namespace.run(["curl", "-s", `http://${V4}/number/5`])).toBe("5\n");
   // A connection that has just ended may not have been removed yet.

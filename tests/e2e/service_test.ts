@@ -61,7 +61,7 @@ describe("the device", () => {
     },
   );
 
-  // The same while it is idle.
+  // The device is removed while it is idle.
   testRequiring(NEEDS, "is reported as removed while idle", async () => {
     await using namespace = await Namespace.open();
     const service = await startService(namespace);

@@ -21,7 +21,7 @@ const FORWARD = ["--listen", "8080=forward:127.0.0.1:3000"];
 
 describe("nc", () => {
   for (const address of [V4, V6]) {
-    // It sends a file, half-closes and reads the file back, then EOF.
+    // nc sends a file, half-closes and reads the file back, then EOF.
     testRequiring(
       [...NEEDS, "program:nc"],
       `gets back all it sent after its half-close from ${address} (RFC 9293 3.6)`,

@@ -9,7 +9,7 @@ function clientCommand(options: UdpClientOptions): string[] {
 
 describe("a UDP socket of the kernel", () => {
   for (const [host, longest] of [[V4, 65_507], [V6, 65_527]] as const) {
-    // Empty, small, at the MTU, one byte more, and of the maximum size, in fragments.
+    // Datagrams are empty, small, as large as the MTU, one byte larger, and of the maximum size, in fragments.
     testRequiring(NEEDS, `is answered by ${host}, whatever it sends (RFC 768)`, async () => {
       const sizes = [0, 1, 2, 1432, 1433, 1472, 1473, 9000, longest];
       const counters = await withDatagramStack(async (namespace) => {

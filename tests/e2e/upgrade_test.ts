@@ -89,7 +89,8 @@ function expectNoFault(result: SteadyClientResult): void {
 }
 
 describe("an upgrade", () => {
-  // Three in a row: connections and flows of IPv4 and IPv6 go on, new ones are accepted all the time.
+  // During three upgrades in a row, connections and flows of IPv4 and IPv6 continue, and new ones are accepted all
+  // the time.
   testRequiring(NEEDS, "breaks no connection and refuses none", async () => {
     await using run = await Upgraded.start({ clients: CLIENTS });
     const first = run.pid;
@@ -192,7 +193,7 @@ describe("an upgrade", () => {
     await run.stop();
   }, 60_000);
 
-  // The new process is killed: the old one, which still has connections, serves again.
+  // The new process is killed: the old process, which still has connections, serves again.
   testRequiring(NEEDS, "is undone when the new process ends", async () => {
     await using run = await Upgraded.start({ clients: CLIENTS });
     const first = run.pid;
@@ -236,7 +237,7 @@ describe("an upgrade", () => {
     await run.stop();
   }, 90_000);
 
-  // The old process is killed: its connections are lost, and the new one goes on.
+  // The old process is killed: its connections are lost, and the new process continues.
   testRequiring(NEEDS, "does not need the old process any more", async () => {
     await using run = await Upgraded.start({ clients: CLIENTS });
     const first = run.pid;

@@ -15,7 +15,7 @@ describe("TLS that receives flights changed in transit", () => {
     60_000,
   );
 
-  // The same behind a pair of sockets.
+  // The engine of the runtime is behind a pair of sockets.
   testRequiring(
     ["program:openssl", "libssl"],
     "passes on what the client wrote, or nothing, by runtime",

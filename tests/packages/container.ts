@@ -14,11 +14,11 @@ const CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
 
 /** The image of the Containerfile, mounted. Needs root and Buildah. */
 export class ContainerImage implements Disposable {
-  /** Where its file system is. */
+  /** The folder of the image's file system. */
   readonly root: string;
   readonly #storage: string;
 
-  /** Builds it with storage in a folder. */
+  /** Builds the image, with storage in a folder. */
   constructor(storage: string, bun: string) {
     this.#storage = storage;
     this.#makeBase("docker.io/oven/bun:1.4", (root) => {
@@ -42,7 +42,7 @@ export class ContainerImage implements Disposable {
     return ["unshare", "--mount", "sh", "-c", mounts, this.root, ...program];
   }
 
-  /** Unmounts it. */
+  /** Unmounts the image. */
   [Symbol.dispose](): void {
     this.#run("umount", "--all");
     this.#run("rm", "--all");

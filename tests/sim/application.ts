@@ -92,7 +92,7 @@ export class Application {
     tcb.handle = this;
   }
 
-  /** The connection has moved: its record was read into `tcb`. */
+  /** Called when the connection has moved: its record was read into `tcb`. */
   moveTo(tcb: Tcb): void {
     this.tcb = tcb;
     tcb.handle = this;
@@ -208,7 +208,7 @@ export class Application {
     }
   }
 
-  /** An error, or the peer has closed before everything was written. */
+  /** Whether there was an error, or the peer closed before everything was written. */
   get #isCutShort(): boolean {
     if (this.ended === undefined) return false;
     return this.ended.error !== undefined || (this.eof && !this.hasWritten);

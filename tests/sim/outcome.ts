@@ -10,7 +10,9 @@ export type Outcome = "complete" | "no handshake" | "cut short";
  */
 export function assertOutcome(world: World): Outcome {
   const expected = 1 + (world.scenario.again?.length ?? 0);
-  if (world.sessions.length < expected) throw new Error(`never again: ${world.describe()}`);
+  if (world.sessions.length < expected) {
+    throw new Error(`a client did not reconnect: ${world.describe()}`);
+  }
   world.assertNothingLeft();
   const outcomes = world.sessions.map((session) => outcomeOf(world, session));
   return (["no handshake", "cut short"] as const).find((one) => outcomes.includes(one)) ??

@@ -123,14 +123,14 @@ function conditions(draw: Draw, version: 4 | 6, canCorrupt: boolean): Conditions
   };
 }
 
-/** One way: the other direction has its own. */
+/** The times at which one direction is down; the other direction has its own. */
 function blackout(draw: Draw): Pick<Conditions, "deadFrom" | "deadUntil"> {
   if (!draw.chance(0.1)) return { deadFrom: Infinity, deadUntil: Infinity };
   const deadFrom = 1000 + draw.of([0, 50, 500, 5000]);
   return { deadFrom, deadUntil: deadFrom + draw.of([100, 5000, 30_000]) };
 }
 
-/** From the start or in the middle; for a while, or permanently. */
+/** A router that narrows the path, from the start or in the middle, for a while or permanently. */
 function narrowing(draw: Draw, version: 4 | 6): Narrowing {
   const from = 1000 + draw.of([0, 5, 50, 500, 5000]);
   return {

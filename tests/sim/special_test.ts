@@ -16,7 +16,7 @@ interface Given {
   profile?: "local" | "internet";
   tcp?: Partial<TcpConfig>;
   wire?: Partial<Conditions>;
-  /** Only in the client's direction. */
+  /** Conditions only in the client's direction. */
   fromClient?: Partial<Conditions>;
   client?: Partial<Habits>;
   server?: Partial<Habits>;

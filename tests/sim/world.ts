@@ -89,7 +89,7 @@ export class World {
   afterStep: (() => void) | undefined = undefined;
   readonly scenario: Scenario;
   readonly sides: readonly [Side, Side];
-  /** One after the other. */
+  /** The connections, one after the other. */
   readonly sessions: Session[] = [];
   /** Number of reconnections started. */
   #reconnections = 0;
@@ -109,12 +109,12 @@ export class World {
     for (const move of scenario.moves ?? []) this.#events.schedule(move.at, () => this.#move(move));
   }
 
-  /** Of the latest connection. */
+  /** The client's application of the latest connection. */
   get client(): Application {
     return this.sessions.at(-1)!.client;
   }
 
-  /** Of the latest connection; `undefined` before it has one. */
+  /** The server's application of the latest connection; `undefined` before it has one. */
   get server(): Application | undefined {
     return this.sessions.at(-1)!.server;
   }

@@ -129,7 +129,7 @@ export class Tab {
     return (result as { value: unknown }).value;
   }
 
-  /** Resolves when an expression is true; with its value. */
+  /** Resolves with the value of an expression once it is true. */
   async until(expression: string, limitMs = 15_000): Promise<unknown> {
     for (let waited = 0; waited < limitMs; waited += POLL_MS) {
       const value = await this.evaluate(expression).catch(() => undefined);

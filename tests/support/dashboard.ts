@@ -24,7 +24,7 @@ export interface DashboardSource {
 
 /** Options of a {@link TestDashboard}. */
 export interface DashboardOptions {
-  /** For updates. */
+  /** The clock for updates. */
   readonly clock?: Clock;
   /** A Unix socket instead of a port; without a port there is no page. */
   readonly socket?: string;
@@ -32,7 +32,7 @@ export interface DashboardOptions {
 
 /** A dashboard at a port of the loopback. */
 export class TestDashboard implements AsyncDisposable {
-  /** Without a path. */
+  /** The origin of the page, without a path. */
   readonly origin: string;
   /** The requests that the service has received. */
   readonly did: readonly string[];
@@ -55,7 +55,7 @@ export class TestDashboard implements AsyncDisposable {
     this.#close = close;
   }
 
-  /** Serves it. */
+  /** Serves a dashboard. */
   static async open(
     { connections, stats }: DashboardSource,
     { clock = systemClock, socket }: DashboardOptions = {},

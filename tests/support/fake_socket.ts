@@ -88,9 +88,9 @@ class Pipe {
   total = 0;
   /** Number of bytes read, without those discarded after the reader has closed. */
   taken = 0;
-  /** The FIN has been sent. */
+  /** Whether the FIN has been sent. */
   ended = false;
-  /** The reader has closed. */
+  /** Whether the reader has closed. */
   isUnread = false;
   readError: TcpError | undefined;
   writeError: TcpError | undefined;
@@ -513,7 +513,7 @@ export function testContext(socket: TcpSocket, overrides: Partial<Context> = {})
   return { context, clock, lines, stop: () => controller.abort() };
 }
 
-/** For handlers that use no stack. */
+/** The stack of handlers that use none; its calls fail. */
 export const noStack: Pick<Stack, "connect" | "listenDatagram"> = {
   listenDatagram() {
     throw new TcpError("STACK_CLOSED", "there is no stack in this test");

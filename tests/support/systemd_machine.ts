@@ -91,7 +91,7 @@ export class SystemdMachine implements AsyncDisposable {
     this.#folder = folder;
   }
 
-  /** Starts it; requires `"systemd"`. `files`: contents by path below `/etc` or `/run`. */
+  /** Starts it; requires `"systemd"`. `files` has contents by path below `/etc` or `/run`. */
   static async open(files: Readonly<Record<string, string>>): Promise<SystemdMachine> {
     const folder = new TemporaryFolder();
     for (const [path, text] of Object.entries(files)) {

@@ -163,7 +163,7 @@ export async function startGateways(
   }
   if (canMeasure("pasta", "program:pasta")) {
     const flags = ["--foreground", "--quiet", "--config-net", "--runas", "0", "--mtu", "65520"];
-    // It drops the privilege to read /proc before it opens the namespace.
+    // pasta drops the privilege to read /proc before it opens the namespace.
     const path = folder.write("pasta.ns", "");
     const script = `mount --bind "/proc/$0/ns/net" ${path} && exec pasta "$@" --netns ${path}`;
     await add("pasta", (pid) => ["sh", "-c", script, pid, "--netns-only", ...flags]);

@@ -62,7 +62,7 @@ export class EchoClient {
     if (!echo.equals(sent)) throw new Error("other bytes");
   }
 
-  /** Ends it. */
+  /** Ends the connection. */
   close(): void {
     this.#socket.end();
   }

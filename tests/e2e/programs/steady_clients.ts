@@ -20,7 +20,7 @@ export interface SteadyClientOptions {
   readonly fresh: number;
   /** Bytes of a message. */
   readonly bytes: number;
-  /** Datagrams too. */
+  /** Whether to send datagrams too. */
   readonly udp: boolean;
 }
 
@@ -68,7 +68,7 @@ console.log(JSON.stringify(
 ));
 process.exit(0);
 
-/** One connection from the start to the end. */
+/** Keeps one connection open from the start to the end. */
 async function stay(index: number): Promise<void> {
   try {
     const client = await EchoClient.open(hosts[index % hosts.length]!, port);
@@ -87,7 +87,7 @@ async function stay(index: number): Promise<void> {
   }
 }
 
-/** Connections one after another. */
+/** Opens and closes connections one after another. */
 async function comeAndGo(index: number): Promise<void> {
   while (!isOver) {
     const began = performance.now();
@@ -105,7 +105,7 @@ async function comeAndGo(index: number): Promise<void> {
   }
 }
 
-/** A flow: a datagram that is not answered in time is lost, which UDP permits. */
+/** Exchanges the datagrams of a flow. A datagram that is not answered in time is lost, which UDP permits. */
 async function exchangeDatagrams(host: string): Promise<void> {
   const socket = createSocket(isIPv6(host) ? "udp6" : "udp4");
   let expected = -1;

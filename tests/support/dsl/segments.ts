@@ -35,7 +35,7 @@ export interface ExpectedSegment {
   flags?: string;
   /** Default: the next number after the highest that the stack has used. */
   seq?: number;
-  /** Default: the last acknowledgement number. `undefined`: no ACK bit. */
+  /** Default: the last acknowledgement number. `undefined` if the segment has no ACK bit. */
   ack?: number;
   /** Length of the text, default 0; it is compared with the data written. */
   length?: number;
