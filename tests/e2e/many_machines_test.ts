@@ -79,8 +79,8 @@ describe("many machines", () => {
     }, LIMIT_MS);
   }
 
-  // Its process is suspended, as on an overloaded machine, and its clients' retransmissions reach the others. They wait,
-  // but none is reset.
+  // The process of an instance is suspended, as on an overloaded machine, and its clients' retransmissions reach
+  // other instances. The clients wait, but none is reset.
   for (const timestamps of [0, 1]) {
     const title = `keep the connections of an instance that stalls, timestamps ${timestamps}`;
     testRequiring([...NEEDS, "program:curl"], title, async () => {

@@ -1,6 +1,6 @@
 /**
- * Errors that the network reports about datagrams of a UDP socket: IP_RECVERR and IPV6_RECVERR (ip(7), ipv6(7)). Without
- * them, a socket that is not connected hears of no refusal.
+ * Errors that the network reports about datagrams of a UDP socket, with IP_RECVERR and IPV6_RECVERR (ip(7), ipv6(7)).
+ * Without these options, the kernel reports no errors to a socket that is not connected.
  *
  * @module
  */
@@ -24,12 +24,12 @@ import { CONTROL_HEADER, MESSAGE } from "./descriptor_messages.ts";
 import { hostPortOf, MAX_IP_ADDRESS_SIZE } from "./socket_address.ts";
 import type { NativeSockets } from "./sockets.ts";
 
-/** Errors taken at a time; the kernel reports the rest with the next call on the socket. */
+/** Maximum number of errors taken at a time; the kernel reports the rest with the next call on the socket. */
 const MAX_ERRORS = 64;
-/** A control message with `struct sock_extended_err` and the address of whoever has reported it. */
+/** A control message with `struct sock_extended_err` and the address of the host that has reported the error. */
 const CONTROL_SIZE = 256;
 
-/** Makes the kernel keep errors for {@link ErrorQueue.take}; they have to be taken from then on. */
+/** Makes the kernel queue errors for {@link ErrorQueue.take}, which has to be called from then on. */
 export function keepErrors(sockets: NativeSockets, fd: number, family: number): void {
   const [level, name] = family === AF_INET6
     ? [IPPROTO_IPV6, IPV6_RECVERR]
@@ -44,7 +44,7 @@ export class ErrorQueue {
   readonly #view = new DataView(this.#message.buffer as ArrayBuffer);
   readonly #name: Bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
   readonly #control: Bytes = new Uint8Array(CONTROL_SIZE);
-  /** The beginning of the datagram, which nobody needs. */
+  /** The buffer for the beginning of the datagram, which is not used. */
   readonly #payload: Bytes = new Uint8Array(8);
   readonly #vectors = new IoVectors(1);
 
@@ -58,7 +58,10 @@ export class ErrorQueue {
     this.#view.setBigUint64(MESSAGE.control, BigInt(addressOf(this.#control)), true);
   }
 
-  /** Takes up to {@link MAX_ERRORS} errors; calls `onRefused` with where a datagram went that nobody takes there. */
+  /**
+   * Takes up to {@link MAX_ERRORS} errors; calls `onRefused` with the destination of each datagram that could not be
+   * delivered.
+   */
   take(fd: number, onRefused: (to: HostPort) => void): void {
     const { libc, errno } = this.#host;
     for (let count = 0; count < MAX_ERRORS; count++) {

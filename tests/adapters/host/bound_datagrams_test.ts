@@ -90,8 +90,8 @@ describe("bindDatagrams", () => {
     },
   );
 
-  // A process that has ended is told from one that is busy: nobody has its port any more. Datagrams to others, and those
-  // that have arrived, are not affected.
+  // A process that has ended is distinguished from a busy one, because no socket has its port any more. Datagrams to
+  // other ports, and those that have arrived, are not affected.
   test.each(HOSTS)("reports who refuses datagrams, on %s", async (hostname: string) => {
     const refused = new Map<string, number>();
     const hooks = {

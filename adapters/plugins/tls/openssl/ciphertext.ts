@@ -1,5 +1,5 @@
 /**
- * Reading ciphertext from the socket under a session.
+ * Reads ciphertext from the socket under a session.
  *
  * @module
  */
@@ -7,12 +7,15 @@ import type { ReadableListener } from "../../../../core/api/tcp/connection_liste
 import type { TcpSocket } from "../../../../core/api/types.ts";
 import type { NonBlockingReader } from "../../../../plugins/shared/relay.ts";
 
-/** A stack's own socket can be read from without promises; from others, such as derived ones, `views()` reads. */
+/**
+ * A reader of `socket`. A stack's own socket is read without promises; other sockets, such as derived ones, are read
+ * through `views()`.
+ */
 export function ciphertextOf(socket: TcpSocket): NonBlockingReader {
   return "tryView" in socket ? socket as TcpSocket & NonBlockingReader : new ViewsReader(socket);
 }
 
-/** The next view, once there is one; `null` at the end. The caller consumes it. */
+/** Resolves with the next view, which the caller has to consume, or with `null` at the end. */
 export function nextView(source: NonBlockingReader): Promise<Uint8Array | null> {
   return new Promise((resolve, reject) => {
     const listener: ReadableListener = {
@@ -30,10 +33,12 @@ export function nextView(source: NonBlockingReader): Promise<Uint8Array | null> 
   });
 }
 
-/** `views()` as a {@link NonBlockingReader}. It borrows a view only while someone waits for one, or reads it. */
+/**
+ * `views()` as a {@link NonBlockingReader}. It borrows a view only while a listener waits, or while the view is read.
+ */
 class ViewsReader implements NonBlockingReader {
   readonly #socket: TcpSocket;
-  /** The iterator that `#view` is borrowed from; `undefined`: nothing is borrowed or awaited. */
+  /** The iterator that `#view` is borrowed from; `undefined` while nothing is borrowed or awaited. */
   #views: AsyncIterator<Uint8Array> | undefined;
   #view: Uint8Array | undefined;
   #hasEnded = false;

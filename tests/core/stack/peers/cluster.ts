@@ -38,9 +38,9 @@ export class Instance {
   /** Connections that have moved away; their packets are passed on. */
   readonly redirected = new Set<MovedConnection>();
   isAlive = true;
-  /** Its process is not scheduled: it does nothing, but its host goes on receiving. */
+  /** `true` while the process is not scheduled: it does nothing, but its host continues to receive. */
   isStalled = false;
-  /** What has arrived since then. */
+  /** The packets and messages that have arrived since then. */
   readonly waiting: (() => unknown)[] = [];
   /** `true` while the application neither accepts nor reads. */
   isFrozen = false;
@@ -184,7 +184,7 @@ export class Cluster {
     }
   }
 
-  /** An instance is not scheduled for some time; what arrives meanwhile waits. */
+  /** Stops scheduling an instance for some time, during which everything that arrives waits. */
   stall(instance: Instance, ms: number): void {
     instance.isStalled = true;
     this.talk(ms);

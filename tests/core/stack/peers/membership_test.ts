@@ -55,7 +55,8 @@ describe("Membership", () => {
     expect(HASHES.some((hash) => members.candidates(hash, later).includes(1))).toBe(false);
   });
 
-  // The process is not scheduled, and its host takes its messages. New connections go to others meanwhile.
+  // The process is not scheduled, but its host accepts its messages. During that time, new connections go to other
+  // instances.
   test("keeps the connections of a member that is only silent", () => {
     const members = membership([0, 1, 2]);
     const stalled = SILENT_MS - 1;
@@ -68,8 +69,8 @@ describe("Membership", () => {
     expect(members.isReachable(1, SILENT_MS)).toBe(false);
   });
 
-  // Its host refuses a message, but it answers, such as after a restart.
-  test("does not give up a member that is heard from after a refusal", () => {
+  // The host of a member refuses a message, but the member answers afterwards, such as after a restart.
+  test("does not give up a member that sends a message after a refusal", () => {
     const members = membership([0, 1, 2]);
     members.refused(1);
     expect(members.isReachable(1, DEAD_MS - 1)).toBe(true);

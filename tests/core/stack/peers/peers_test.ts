@@ -106,7 +106,8 @@ describe("peers", () => {
     },
   );
 
-  // The process is not scheduled for some seconds, and the clients' retransmissions take other ways. Nobody is reset.
+  // The process is not scheduled for some seconds, and the clients' retransmissions reach other instances. No
+  // connection is reset.
   test.each(CASES)(
     "break no connection of an instance that stalls, profile %s, timestamps: %s",
     (profile: "local" | "internet", timestamps: "with" | "without") => {
