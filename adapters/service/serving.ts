@@ -374,14 +374,14 @@ export class Serving {
       plugins.map(([where]) => where),
     );
     const addresses = differenceOf(before.addresses, next.addresses);
-    this.#network.update({
-      ...next,
-      addresses: [...new Set([...before.addresses, ...next.addresses])],
-    });
+    if (addresses.added.length > 0) {
+      const all = [...new Set([...before.addresses, ...next.addresses])];
+      this.#network.update({ ...next, addresses: all });
+    }
     try {
       this.#plugins.add(plugins.filter(([where]) => listening.added.includes(where)), used);
     } catch (error) {
-      this.#network.update(before);
+      if (addresses.added.length > 0) this.#network.update(before);
       throw error;
     }
     this.#settings = next;

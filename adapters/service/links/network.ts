@@ -3,6 +3,7 @@
  *
  * @module
  */
+import { isDeepStrictEqual } from "node:util";
 import type { TcpOptions } from "../../../core/api/config.ts";
 import type { Logger } from "../../../core/api/environment.ts";
 import { TcpError } from "../../../core/api/errors.ts";
@@ -235,7 +236,8 @@ export function networkOn(
       changeAddresses(current, next, stack);
       wrapped.update(next);
       if (next.peers !== undefined && next.peers !== current.peers) peers?.update(next.peers);
-      [current, own] = [next, ownAddresses(next)];
+      if (!hasSameAddresses(current, next)) own = ownAddresses(next);
+      current = next;
     },
     peers,
     // The kernel, at the other end of the device, connects to the stack's own addresses.
@@ -267,7 +269,10 @@ function joinInMemory(settings: Settings, log: Logger, identity: StackIdentity):
     log,
   });
   let current = settings;
-  let placeFor = clientPlaces(settings, ownAddresses(settings));
+  let own = ownAddresses(settings);
+  let places: ReturnType<typeof clientPlaces> | undefined;
+  const placeFor = (...client: Parameters<ReturnType<typeof clientPlaces>>) =>
+    (places ??= clientPlaces(current, own))(...client);
   return {
     place: "a memory link",
     stack,
@@ -279,8 +284,9 @@ function joinInMemory(settings: Settings, log: Logger, identity: StackIdentity):
       changeAddresses(current, next, stack);
       for (const text of removed) host.addAddress(withLength(text));
       wrapped.update(next);
+      if (!hasSameAddresses(current, next)) own = ownAddresses(next);
       current = next;
-      placeFor = clientPlaces(next, ownAddresses(next));
+      places = undefined;
     },
     async connect(address, signal, client) {
       const { to, from } = placeFor("tcp", address, client);
@@ -315,11 +321,18 @@ function changeAddresses(now: Settings, next: Settings, stack: Stack): void {
   const { added, removed } = differenceOf(now.addresses, next.addresses);
   for (const text of added) stack.addAddress(text);
   const networks = added.map((text) => Subnet.parse(text)!).filter(({ isNetwork }) => isNetwork);
-  for (const other of othersAddresses(next)) {
+  for (const other of networks.length > 0 ? othersAddresses(next) : []) {
     const { address } = Subnet.parse(other)!;
     if (networks.some((network) => network.contains(address))) stack.removeAddress(`${address}`);
   }
   for (const text of removed) stack.removeAddress(showAddress(text));
+}
+
+function hasSameAddresses(now: Settings, next: Settings): boolean {
+  return isDeepStrictEqual(
+    [now.addresses, othersAddresses(now)],
+    [next.addresses, othersAddresses(next)],
+  );
 }
 
 /** An address or a network in CIDR form, without the rest of an address's subnet. */

@@ -49,13 +49,19 @@ export function wrapLink(link: Link, settings: Settings, log: Logger): WrappedLi
   if (capture === undefined && impaired === undefined) {
     return { link, controls: undefined, update() {}, finish: () => Promise.resolve() };
   }
-  let nameConnection = pluginNames(listen);
-  const captured = pcapng(path, { nameConnection: (connection) => nameConnection(connection) });
+  let current = listen;
+  // Not every configuration is recorded.
+  let names: NameConnection | undefined;
+  const nameConnection: NameConnection = (...of) => (names ??= pluginNames(current))(...of);
+  const captured = pcapng(path, { nameConnection });
   const finish = capture === undefined ? () => Promise.resolve() : record(captured, capture, log);
   return {
     link: captured,
     controls: impaired && { captured, impaired },
-    update: (settings) => void (nameConnection = pluginNames(settings.listen)),
+    update({ listen }) {
+      current = listen;
+      names = undefined;
+    },
     finish,
   };
 }

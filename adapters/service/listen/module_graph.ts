@@ -37,11 +37,10 @@ export function moduleGraph(
   module: string,
   isShared: (file: string) => boolean = () => false,
 ): ModuleGraph {
-  const isBun = runtimeName() === "bun";
   const files = new Set<string>([module]);
   const packages: { name: string; importer: string }[] = [];
   for (const importer of files) {
-    for (const name of isBun ? importsOf(importer) : moduleSpecifiers(textOf(importer))) {
+    for (const name of specifiersOf(importer)) {
       if (!/^\.{0,2}\//.test(name)) {
         packages.push({ name, importer });
         continue;
@@ -69,12 +68,30 @@ export function textOf(file: string): string {
   }
 }
 
+/** A file as it was read last, and what it imports. */
+interface ParsedFile {
+  readonly text: string;
+  readonly specifiers: readonly string[];
+}
+
+/** Every reload asks several times for the imports of files that have not changed. */
+const parsed = new Map<string, ParsedFile>();
+
+function specifiersOf(file: string): readonly string[] {
+  const text = textOf(file);
+  const before = parsed.get(file);
+  if (before?.text === text) return before.specifiers;
+  const specifiers = runtimeName() === "bun" ? importsOf(file, text) : moduleSpecifiers(text);
+  parsed.set(file, { text, specifiers });
+  return specifiers;
+}
+
 /**
  * One transpiler per loader, because each holds memory outside the heap, which the garbage collector does not count.
  */
 const transpilers = new Map<string, Transpiler>();
 
-function importsOf(file: string): string[] {
+function importsOf(file: string, text: string): string[] {
   const loader = LOADERS[extname(file)];
   if (loader === undefined) return [];
   let transpiler = transpilers.get(loader);
@@ -82,7 +99,7 @@ function importsOf(file: string): string[] {
     transpilers.set(loader, transpiler = new Bun.Transpiler({ loader }));
   }
   try {
-    return transpiler.scanImports(readFileSync(file, "utf8")).map(({ path }) => path);
+    return transpiler.scanImports(text).map(({ path }) => path);
   } catch {
     // Loading the module reports the error.
     return [];
@@ -91,9 +108,10 @@ function importsOf(file: string): string[] {
 
 /** Resolves a path as Bun does: with an omitted extension, or to the index of a folder. */
 function moduleAt(path: string): string | undefined {
+  if (extname(path) in LOADERS && existsSync(path)) return path;
   const extensions = Object.keys(LOADERS);
   const written = path.replace(/\.[mc]?jsx?$/, "");
-  const candidates = [path, ...extensions.map((one) => path + one)]
+  const candidates = extensions.map((one) => path + one)
     .concat(
       extensions.map((one) => written + one),
       extensions.map((one) => join(path, "index" + one)),

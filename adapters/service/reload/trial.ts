@@ -19,17 +19,22 @@ import { connectMailboxes } from "../workers/mailboxes.ts";
 import { waitingLines } from "../workers/worker_log.ts";
 import { WORKER_MODULE, WorkerHandle } from "../workers/worker_handle.ts";
 
+/** Versions of the listen addresses with plugins from modules; see {@link versionOf}. */
+type Versions = ReadonlyMap<ListenSetting, string>;
+
 /** Loads new code, and remembers the code and the options of the plugins in use. */
 export class Trial {
   readonly #limitMs: number;
   #known: ReadonlySet<string>;
+  /** The settings that were loaded last: with code as it was then. */
+  #tried: { readonly settings: Settings; readonly versions: Versions } | undefined;
 
   /**
    * `settings` are the settings in use, whose plugins are loaded already. `limitMs` is the time limit for loading all
    * new code.
    */
   constructor(settings: Settings, limitMs: number = LOADING_MS) {
-    this.#known = new Set(settings.listen.map(versionOf));
+    this.#known = new Set(versionsOf(settings).values());
     this.#limitMs = limitMs;
   }
 
@@ -39,10 +44,12 @@ export class Trial {
    * @throws {UsageError} A plugin cannot be loaded, or not within the time limit.
    */
   async load(settings: Settings): Promise<void> {
-    const listen = settings.listen.filter((each) =>
-      pluginsOf(each).some((plugin) => modulesOf(plugin).length > 0) &&
-      !this.#known.has(versionOf(each))
-    );
+    const versions = versionsOf(settings);
+    this.#tried = { settings, versions };
+    const listen = settings.listen.filter((each) => {
+      const version = versions.get(each);
+      return version !== undefined && !this.#known.has(version);
+    });
     if (listen.length > 0 && obstacle() === undefined) {
       await this.#loadInThread({ ...settings, listen });
     }
@@ -63,7 +70,11 @@ export class Trial {
 
   /** Records that these settings are in use now. */
   use(settings: Settings): void {
-    this.#known = new Set(settings.listen.map(versionOf));
+    const { versions } = this.#tried?.settings === settings
+      ? this.#tried
+      : { versions: versionsOf(settings) };
+    this.#known = new Set(versions.values());
+    this.#tried = undefined;
   }
 
   async #loadInThread(settings: Settings): Promise<void> {
@@ -106,15 +117,24 @@ function pluginsOf(setting: ListenSetting) {
   return [...setting.before ?? [], setting];
 }
 
-/** A string that is equal for equal plugins with equal code. */
-function versionOf(setting: ListenSetting): string {
+function versionsOf({ listen }: Settings): Versions {
+  const versions = new Map<ListenSetting, string>();
+  for (const each of listen) {
+    const files = pluginsOf(each).flatMap(modulesOf);
+    if (files.length > 0) versions.set(each, versionOf(each, files));
+  }
+  return versions;
+}
+
+/** A string that is equal for equal plugins with equal code, which is in `files`. */
+function versionOf(setting: ListenSetting, files: readonly string[]): string {
   const plugins = pluginsOf(setting);
   const settings = plugins.map(({ plugin, options = {}, folder }) => [
     plugin,
     options,
     resolve(folder),
   ]);
-  return JSON.stringify([settings, digestOf(plugins.flatMap(modulesOf))]);
+  return JSON.stringify([settings, digestOf(files)]);
 }
 
 /** The folder of the program, whose modules the thread imports. */
