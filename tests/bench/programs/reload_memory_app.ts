@@ -47,6 +47,7 @@ async function heapSize(): Promise<number> {
 }
 
 const app: Hono = new Hono();
+app.get("/hello", (c) => c.text("hello"));
 app.get("/", async (c) => c.json(await figures()));
 
 export default app;

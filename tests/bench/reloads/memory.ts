@@ -1,9 +1,15 @@
 /**
- * Memory of a service after 10, 100, 500 and 1,000 reloads, without clients. Prints a line of JSON for each
- * runtime: resident memory as found, resident memory and heap after the collector has run, all in MB.
+ * Memory of a service after 10, 100, 500 and 1,000 reloads. Prints a line of JSON for each
+ * runtime: resident memory right after the reloads (`busy`) and after some idle seconds, resident memory and heap after
+ * the collector has run, all in MB.
  *
- *     bun tests/bench/reloads/memory.ts [--server Deno|Bun] [--reloads 1000] [--pause-ms 0]
+ *     bun tests/bench/reloads/memory.ts [--server Deno|Bun] [--reloads 1000] [--pause-ms 0] [--requests 60000]
  *         [--change configuration|code] [--v8-flags --max-semi-space-size=8]
+ *
+ * The service gets requests first, over 256 connections, and a health check asks its admin API: the runtime compiles
+ * its code and enlarges its young generation, as it does in any service with clients. Before each measurement the service
+ * is idle for some seconds, so that the runtime returns what only the load needed. `--requests 0` measures a service
+ * that nobody has used, without pauses.
  *
  * Every reload changes a plugin's options and adds or removes a listen address, or with `--change code` writes
  * other code to a plugin and to a module that it imports. Without a pause the reloads follow each other, and the
@@ -20,15 +26,22 @@ import { ROOT } from "../../support/source_files.ts";
 import { TemporaryFolder } from "../../support/temporary_folder.ts";
 import type { MemoryFigures } from "../programs/reload_memory_app.ts";
 import { report } from "../report.ts";
-import { freePorts, post } from "./servers.ts";
+import { ask, freePorts, memoryMb, post } from "./servers.ts";
 
 const MARKS: readonly number[] = [10, 100, 500, 1000];
+/** Connections of the load before the reloads. */
+const CONNECTIONS = 256;
+/** Requests for each question of the health check. */
+const REQUESTS_PER_CHECK = 100;
+/** V8 returns pages that it no longer needs after eight seconds. */
+const IDLE_MS = 12_000;
 
 const { values } = parseArgs({
   options: {
     server: { type: "string" },
     reloads: { type: "string", default: "1000" },
     "pause-ms": { type: "string", default: "0" },
+    requests: { type: "string", default: "60000" },
     change: { type: "string", default: "configuration" },
     "v8-flags": { type: "string", default: "" },
   },
@@ -47,24 +60,43 @@ async function measure(runtime: "Deno" | "Bun"): Promise<void> {
   const program = new Program(command, ROOT);
   await program.printed(/Ctrl\+C/);
   const figures: Record<string, unknown> = {};
+  const url = `http://127.0.0.1:${http}/`;
+  const requests = Number(values.requests);
+  if (requests > 0) await load(url, requests, admin);
   const last = Number(values.reloads);
   for (let reload = 1; reload <= last; reload++) {
     write(folder, http, reload);
     await post(admin, "/reload");
     await sleep(Number(values["pause-ms"]));
     if (!MARKS.includes(reload) && reload !== last) continue;
-    const url = `http://127.0.0.1:${http}/`;
-    figures[reload] = inMb(await (await fetch(url)).json() as MemoryFigures);
+    const busy = memoryMb(program.pid);
+    if (requests > 0) await sleep(IDLE_MS);
+    figures[reload] = {
+      busy,
+      ...inMb(await (await fetch(url)).json() as MemoryFigures),
+    };
   }
   report("reload memory", {
     server: `berth on ${runtime}`,
     change: values.change,
     v8Flags: values["v8-flags"],
+    requests,
     pauseMs: Number(values["pause-ms"]),
     memoryMb: figures,
   });
   program.signal("SIGTERM");
   await program.finish(10_000);
+}
+
+/** Sends requests over all connections, and asks the admin API whether the service is ready. */
+async function load(url: string, requests: number, admin: string): Promise<void> {
+  let left = requests;
+  await Promise.all(Array.from({ length: CONNECTIONS }, async () => {
+    while (left-- > 0) {
+      await (await fetch(`${url}hello`)).text();
+      if (left % REQUESTS_PER_CHECK === 0) await ask("GET", admin, "/readyz");
+    }
+  }));
 }
 
 /** Writes the configuration and the code for a reload; returns the path of the configuration. */

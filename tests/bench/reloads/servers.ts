@@ -225,10 +225,15 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** Sends a request without a body to the admin API; rejects unless it answers with 200. */
+/** Has the admin API do something; rejects unless it answers with 200. */
 export function post(socketPath: string, path: string): Promise<void> {
+  return ask("POST", socketPath, path);
+}
+
+/** Sends a request without a body to the admin API; rejects unless it answers with 200. */
+export function ask(method: string, socketPath: string, path: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    request({ socketPath, method: "POST", path }, (response) => {
+    request({ socketPath, method, path }, (response) => {
       const failure = new Error(`${path}: ${response.statusCode}`);
       response.resume().on("end", () => response.statusCode === 200 ? resolve() : reject(failure));
     }).on("error", reject).end();
@@ -236,7 +241,7 @@ export function post(socketPath: string, path: string): Promise<void> {
 }
 
 /** The resident memory of a process and of all that it started. */
-function memoryMb(pid: number): number {
+export function memoryMb(pid: number): number {
   return residentMb([pid, ...childrenOf(pid)]);
 }
 
