@@ -25,7 +25,10 @@ export class EarlierProcesses {
     this.#log = log;
   }
 
-  /** Whether this process has handed over too, so that another process receives and logs the metrics. */
+  /**
+   * Whether another process receives and logs the rest: this one has handed over too, or has not taken over yet. All
+   * have the same channels, and a message reaches one of them.
+   */
   get isRetired(): boolean {
     return this.#isRetired;
   }
@@ -57,6 +60,7 @@ export class EarlierProcesses {
       },
       onClose: () => this.#end(number),
     });
+    if (this.#isRetired) socket.pause();
     this.adopt({ number, pid }, socket);
   }
 

@@ -77,6 +77,7 @@ export class Predecessor {
     const handed = await received.promise;
     const inheritance = inheritanceFrom(handed, descriptors);
     const earlier = new EarlierProcesses(log);
+    earlier.isRetired = true;
     for (const process of handed.processes) earlier.add(sockets, process, descriptors.shift()!);
     const predecessor = new Predecessor(socket, handed, inheritance, earlier);
     predecessor.sessions = sessions;
@@ -117,10 +118,12 @@ export class Predecessor {
     const dropped = this.#closeOthers(listeners);
     const { pid } = this;
     const { number } = this.#state.identity;
-    if (this.#hasEnded) return;
-    this.earlier.adopt({ number, pid }, this.#socket);
-    sendControl(this.#socket, { type: "serving", dropped });
-    await this.#next("main");
+    if (!this.#hasEnded) {
+      this.earlier.adopt({ number, pid }, this.#socket);
+      sendControl(this.#socket, { type: "serving", dropped });
+      await this.#next("main");
+    }
+    this.earlier.isRetired = false;
   }
 
   /** Closes the sockets of ports that this process does not publish, because clients would otherwise wait there. */
