@@ -9,15 +9,13 @@ import { NEEDS, runEchoClients, startService, V4 } from "./service.ts";
 const PROGRAMS = [...NEEDS, "program:curl", "program:nc"] as const;
 
 describe("the metrics of an upgraded service", () => {
-  // Each of three processes gets twenty connections, and the first one more that stays open. The counters continue
-  // and count each connection once, even when the first process has ended.
+  // Each of three processes gets twenty connections, and the first one more, which moves to the others. The counters
+  // continue and count each connection once, even when earlier processes have ended.
   testRequiring(PROGRAMS, "are those of all its processes", async () => {
     await using namespace = await Namespace.open();
     using folder = new TemporaryFolder();
     const socket = folder.file("admin");
-    // A connection that moves is counted by each process that serves it.
-    const config = folder.write("berth.json", JSON.stringify({ upgradeMoves: false }));
-    const flags = ["--config", config, "--admin", `unix:${socket}`, "--metrics", "on"];
+    const flags = ["--admin", `unix:${socket}`, "--metrics", "on"];
     const service = await startService(namespace, ...flags);
     let pid = service.pid;
     const labels = 'listen="7",plugin="echo"';

@@ -16,7 +16,8 @@ const CONNECTIONS: MetricDefinition = {
   name: "berth.binding.connections",
   kind: "counter",
   unit: "{connection}",
-  description: "Connections and flows that the plugins of a listen address served.",
+  description:
+    "Connections and flows that the plugins of a listen address served; one that moved counts where it began.",
 };
 const OPEN: MetricDefinition = {
   name: "berth.binding.open",
@@ -47,7 +48,8 @@ const DURATION: MetricDefinition = {
   name: "berth.binding.handler.duration",
   kind: "histogram",
   unit: "s",
-  description: "How long handlers ran.",
+  description:
+    "How long handlers ran; for a connection that moved, the time since it was accepted.",
 };
 const RTT: MetricDefinition = {
   name: "berth.tcp.rtt",
@@ -64,7 +66,10 @@ export const BINDING_METRICS: readonly MetricDefinition[] = [
 /** The counts of one listen address with its plugins. */
 export class BindingCounts {
   readonly attributes: MetricAttributes;
-  /** Connections and flows served so far, those that have ended included. */
+  /**
+   * Connections and flows served so far, those that have ended included. A connection that has moved counts where it
+   * began: the counters of all processes of a service are added up.
+   */
   served = 0;
   refused = 0;
   errors = 0;
@@ -73,10 +78,24 @@ export class BindingCounts {
   /** Payload, without retransmissions. */
   bytesIn = 0;
   bytesOut = 0;
+  /** Connections that have moved here. */
+  #continued = 0;
+  /** Ended, or moved from here. */
   #ended = 0;
 
   constructor(attributes: MetricAttributes) {
     this.attributes = attributes;
+  }
+
+  /** A connection is served from now on, which began elsewhere if it has moved here. */
+  connectionServed(hasMovedHere: boolean): void {
+    if (hasMovedHere) this.#continued++;
+    else this.served++;
+  }
+
+  /** A connection has moved to other plugins or to another stack, which count its end. */
+  connectionMoved(): void {
+    this.#ended++;
   }
 
   /** A connection has ended; `srttUs` is 0 if nothing was measured. */
@@ -101,7 +120,7 @@ export class BindingCounts {
     });
     return [
       metricOf(CONNECTIONS, [[attributes, this.served]]),
-      metricOf(OPEN, [[attributes, this.served - this.#ended]]),
+      metricOf(OPEN, [[attributes, this.served + this.#continued - this.#ended]]),
       metricOf(REFUSED, [[attributes, this.refused]]),
       metricOf(BYTES, [
         [direction("receive"), this.bytesIn],

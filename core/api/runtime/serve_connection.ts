@@ -25,7 +25,8 @@ export function serveConnection(
   environment.generation.enter();
   const context = new ConnectionContext(socket);
   // A whole number takes less memory.
-  const began = Math.round(environment.clock.now());
+  const age = socket.hasMovedHere ? socket.ageSeconds * 1000 : 0;
+  const began = Math.round(environment.clock.now()) - age;
   void promised(handler, context, endOfChain).then(
     () => {
       void socket.close();
@@ -37,7 +38,8 @@ export function serveConnection(
 
 function handlerEnded(socket: StackSocket, began: number): void {
   const { generation, counts, clock } = socket.environment!;
-  counts.durations.record((clock.now() - began) / 1000);
+  // The plugins that continue a connection count its whole time.
+  if (!socket.hasMovedAway) counts.durations.record((clock.now() - began) / 1000);
   generation.leave();
 }
 

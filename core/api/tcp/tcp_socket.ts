@@ -65,6 +65,7 @@ const NO_WRITERS: Writer[] = [];
 const CLOSES_WITH_PEER = 1 << 5;
 const WRITE_CLOSED = 1 << 6;
 const CLOSED = 1 << 7;
+const MOVED_HERE = 1 << 8;
 
 /** Options of a new socket. */
 export interface SocketOptions {
@@ -111,6 +112,7 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
     if (closesWithPeer) this.#flags |= CLOSES_WITH_PEER;
     if (writeClosed) this.#flags |= WRITE_CLOSED;
     if (closed) this.#flags |= CLOSED;
+    this.#flags |= MOVED_HERE;
     if (pending.length > 0) this.#waitForRoom(pending, 0).catch(() => {});
     else this.#closeWhenWritten();
   }
@@ -185,8 +187,23 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
   /** Sets the environment of the handler that serves the connection, and counts the connection there. */
   serveIn(environment: HandlerEnvironment): void {
     this.#environment = environment;
-    environment.counts.served++;
-    if (this.#hasEnded) environment.counts.connectionEnded(this.#tcb);
+    environment.counts.connectionServed(this.hasMovedHere);
+    if (this.#hasEnded) this.#countEnd(environment);
+  }
+
+  #countEnd({ counts }: HandlerEnvironment): void {
+    if (this.hasMovedAway) counts.connectionMoved();
+    else counts.connectionEnded(this.#tcb);
+  }
+
+  /** Whether the connection began with other plugins or in another stack. */
+  get hasMovedHere(): boolean {
+    return (this.#flags & MOVED_HERE) !== 0;
+  }
+
+  /** Whether other plugins or another stack have the connection now. */
+  get hasMovedAway(): boolean {
+    return this.#tcb.error === "CONNECTION_MOVED";
   }
 
   /** The connection as `stack.connections()` shows it. */
@@ -709,7 +726,7 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
 
   #end(): void {
     const { error } = this.#tcb;
-    this.#environment?.counts.connectionEnded(this.#tcb);
+    if (this.#environment !== undefined) this.#countEnd(this.#environment);
     this.#settleOpened();
     this.#settleClosed();
     for (const writer of this.#writers.splice(0)) {

@@ -100,9 +100,9 @@ export class Connections {
   enter(tcb: Tcb): void {
     tcb.set(IN_TABLES);
     this.#options.demux.connections.add(tcb);
-    this.#options.stats.connectionsOpened++;
-    // A thawed connection is ESTABLISHED without a transition.
-    if (tcb.state !== "CLOSED") this.#options.environment.counts.states[tcb.state]++;
+    // A thawed connection is ESTABLISHED without a transition, and was opened elsewhere.
+    if (tcb.state === "CLOSED") this.#options.stats.connectionsOpened++;
+    else this.#options.environment.counts.states[tcb.state]++;
   }
 
   initialSequence({ local, localPort, remote, remotePort }: Tcb, now: number): number {
