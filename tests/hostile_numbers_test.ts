@@ -289,7 +289,10 @@ describe("numbers of options", () => {
     await using network = berth.testNetwork();
     const flow = Promise.withResolvers<berth.DatagramFlow>();
     network.server.use(7, berth.echo());
-    network.server.use("udp/7", { name: "given", flow: async (c) => void flow.resolve(c.flow) });
+    network.server.use("udp/7", {
+      name: "given",
+      flow: (c) => Promise.resolve(flow.resolve(c.flow)),
+    });
     const { socket } = await network.connect(7);
     using datagrams = network.client.listenDatagram({ port: 0 });
     await network.run(datagrams.send(new Uint8Array(1), "10.0.0.1:7"));

@@ -44,11 +44,14 @@ export class ReopeningServer {
     keepAccepting(server, { log, name, reopen: () => this.#reopen() });
   }
 
-  /** Stops accepting connections. */
-  close(): void {
+  /** Stops accepting connections; resolves once those that were accepted have ended. */
+  async close(): Promise<void> {
     this.#isClosed = true;
     clearTimeout(this.#retry);
-    this.#server?.close();
+    await new Promise<void>((resolve) => {
+      if (this.#server === undefined) resolve();
+      else this.#server.close(() => resolve());
+    });
   }
 
   #reopen(): void {

@@ -7,7 +7,7 @@ import type { LinkFeatures, OutgoingPacket, PacketBatch } from "../../core/stack
 import { writeU32 } from "../../core/wire/bytes.ts";
 import { ETHERNET_HEADER } from "../../core/wire/ethernet.ts";
 import { hostError } from "../host/connection.ts";
-import { keepAccepting } from "../host/descriptors.ts";
+import { listening, ReopeningServer } from "../host/reopening_server.ts";
 import { parseHostEndpoint } from "./endpoint.ts";
 import { Counts } from "./ethernet/counts.ts";
 import type { FramePort } from "./ethernet/frame_port.ts";
@@ -107,6 +107,11 @@ function placeOf(option: string, text: string): Endpoint {
   return { host: hostname, port };
 }
 
+function textOf(place: Endpoint): string {
+  if ("path" in place) return place.path;
+  return formatHostPort({ hostname: place.host, port: place.port });
+}
+
 /** A program that was killed leaves its socket file behind. */
 function listenError(error: Error & { code?: string }, place: Endpoint): Error {
   if (!("path" in place) || error.code !== "EADDRINUSE") return hostError(error);
@@ -121,8 +126,9 @@ class StreamPort implements FramePort {
   readonly #log: Logger;
   readonly #incoming: PacketQueue;
   readonly #counts = new Counts<StreamCount>();
-  #server: Server | undefined;
+  #server: ReopeningServer | undefined;
   #place: Endpoint | undefined;
+  #isBound = false;
   #peer: Socket | undefined;
   /** Frames of this turn, not written yet. */
   readonly #out: Uint8Array<ArrayBuffer>;
@@ -139,43 +145,34 @@ class StreamPort implements FramePort {
   }
 
   async listen(place: Endpoint): Promise<void> {
-    const server = this.#server = createServer((socket) => this.#acceptPeer(socket));
-    await new Promise<void>((resolve, reject) => {
-      server.on("error", (error) => reject(listenError(error, place)));
-      server.listen(place, resolve);
-    });
     this.#place = place;
-    const bound = server.address();
-    this.name = `QEMU at ${
-      "path" in place || bound === null || typeof bound === "string"
-        ? (place as { path: string }).path
-        : formatHostPort({ hostname: bound.address, port: bound.port })
-    }`;
-    keepAccepting(server, {
+    this.#server = new ReopeningServer({
       log: this.#log,
-      name: this.name,
-      reopen: () => this.#reopen(),
+      name: `QEMU at ${textOf(place)}`,
+      create: () => createServer((socket) => this.#acceptPeer(socket)),
+      bind: (server) => this.#bind(server),
     });
+    await this.#server.open();
   }
 
-  /** Replaces a listener that has stopped accepting with a new one at the same address. */
-  #reopen(): void {
-    if (this.#closing) return;
-    this.#server!.close();
-    if ("path" in this.#place!) rmSync(this.#place.path, { force: true });
-    this.listen(this.#place!).catch(() => {
-      this.#cancelRetry = this.#clock.schedule(
-        this.#clock.now() + RECONNECT_MS,
-        () => this.#reopen(),
-      );
+  /** Listens; after the first time at the port chosen then, and in place of the socket's own file. */
+  async #bind(server: Server): Promise<void> {
+    const place = this.#place!;
+    if (this.#isBound && "path" in place) rmSync(place.path, { force: true });
+    await listening(server, place).catch((error) => {
+      throw listenError(error, place);
     });
+    this.#isBound = true;
+    const bound = server.address();
+    if (!("path" in place) && bound !== null && typeof bound !== "string") {
+      this.#place = { host: bound.address, port: bound.port };
+    }
+    this.name = `QEMU at ${textOf(this.#place!)}`;
   }
 
   connect(place: Endpoint): void {
     this.#place = place;
-    this.name = `QEMU at ${
-      "path" in place ? place.path : formatHostPort({ hostname: place.host, port: place.port })
-    }`;
+    this.name = `QEMU at ${textOf(place)}`;
     this.#attempt();
   }
 
@@ -222,11 +219,10 @@ class StreamPort implements FramePort {
     this.#cancelRetry?.();
     this.#flush();
     if (this.#peer !== undefined) this.#dropPeer(this.#peer);
-    const server = this.#server;
-    if (server === undefined) return;
-    await new Promise<void>((resolve) => server.close(() => resolve()));
+    if (this.#server === undefined) return;
+    await this.#server.close();
     // Not every runtime removes the socket file.
-    if ("path" in this.#place!) rmSync(this.#place.path, { force: true });
+    if (this.#isBound && "path" in this.#place!) rmSync(this.#place.path, { force: true });
   }
 
   /** Closes the connection after the remaining data, unless the peer does not read. */

@@ -72,7 +72,7 @@ export async function serveConnections(
   });
   let finished: Promise<void> | undefined;
   const end = async (graceMs: number) => {
-    listener.close();
+    void listener.close();
     await server.close({ graceMs });
     await client.close();
   };

@@ -163,7 +163,7 @@ export class ServiceMoves {
 
   /** Stops listening for other services. */
   stopListening(): void {
-    this.#server?.close();
+    void this.#server?.close();
     if (this.#path !== undefined) rmSync(this.#path, { force: true });
     this.#server = this.#path = undefined;
   }

@@ -27,9 +27,19 @@ describe("a process without file descriptors", () => {
       expect(JSON.parse(out)).toEqual({
         host: expected,
         foreign: requires("native-sockets").ok ? expected : without,
-        status: 503,
+        // 503 while there are none, with one line for all requests, and the file afterwards.
+        files: {
+          statuses: [503, 503, 503, 200],
+          lines: [{
+            message: "files: cannot read",
+            reason: expect.stringContaining("EMFILE"),
+            others: 0,
+          }],
+        },
         pair: expect.any(String),
         pairAfterwards: "ok",
+        qemuPath: { lines: expected.lines, isServed: true },
+        qemuPort: { lines: expected.lines, isServed: true },
       });
     } finally {
       rmSync(folder, { recursive: true });

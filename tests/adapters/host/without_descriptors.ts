@@ -16,6 +16,7 @@ import { nativeSockets } from "../../../adapters/host/native/sockets.ts";
 import { openQemuStream } from "../../../adapters/links/qemu_stream.ts";
 import { staticFiles } from "../../../adapters/plugins/static_files.ts";
 import { openSocketPair } from "../../../adapters/plugins/tls/runtime/socket_pair.ts";
+import { LOG } from "../../../plugins/shared/http/env.ts";
 import { silentLogger } from "../../../core/api/environment.ts";
 
 // As in the service; Deno opens descriptors for signals on first use.
@@ -83,10 +84,16 @@ const { port } = server.address() as { port: number };
 keepAccepting(server, { log, name: "the server", checkMs: 50 });
 // Without its cache, which would serve the file without a descriptor.
 const files = staticFiles(folder, { cacheBytes: 0 });
+const fileLines: unknown[] = [];
+const fileLog = {
+  ...silentLogger,
+  error: (message: string, fields: object = {}) => void fileLines.push({ message, ...fields }),
+};
 const ask = (path: string) =>
-  files.fetch(new Request(`http://berth.test/${path}`), {} as never) as Promise<Response>;
-const path = join(folder, "qemu");
-const link = await openQemuStream({ listen: path });
+  files.fetch(
+    new Request(`http://berth.test/${path}`),
+    { [LOG]: fileLog } as never,
+  ) as Promise<Response>;
 // Opens the descriptors that the runtime needs on first use.
 await (await ask("file.txt")).text();
 await openSocketPair().then((pair) => pair.forEach((socket) => socket.destroy()));
@@ -109,7 +116,10 @@ await until(() => lines.length > 1);
 client.destroy();
 
 await useUp(0);
-const status = (await ask("file.txt")).status;
+const statuses = [];
+for (let i = 0; i < 3; i++) statuses.push((await ask("file.txt")).status);
+release();
+statuses.push((await ask("file.txt")).status);
 await useUp(0);
 const dialled = await codeOf(dialHost({ hostname: "127.0.0.1", port }));
 let nativeDialled = "not supported";
@@ -142,18 +152,45 @@ const pairAfterwards = await codeOf(
   openSocketPair().then((both) => both.forEach((socket) => socket.destroy())),
 );
 
-await useUp(1);
-const guest = connect(path);
-guest.on("error", () => {});
-await new Promise<void>((resolve) => guest.once("connect", resolve));
-await new Promise((resolve) => setTimeout(resolve, 1500));
-release();
-guest.destroy();
-const guests = setInterval(() => connect(path).on("error", () => {}), 100);
-await until(() => (link.stats?.()["peers"] ?? 0) > 0);
-clearInterval(guests);
+/** What a link for QEMU logs, and whether a guest can connect afterwards, at the same address. */
+async function qemu(listen: string): Promise<{ lines: string[]; isServed: boolean }> {
+  const lines: string[] = [];
+  const add = (message: string) => void lines.push(message);
+  const log = { ...silentLogger, error: add, info: add };
+  const link = await openQemuStream({ listen, log });
+  const address = link.name.replace("QEMU at ", "");
+  const where = listen.includes("/")
+    ? { path: address }
+    : { host: "127.0.0.1", port: Number(address.split(":")[1]) };
+  await useUp(1);
+  const waiting = connect(where).on("error", () => {});
+  await until(() => lines.length > 0);
+  release();
+  await until(() => lines.length > 1);
+  waiting.destroy();
+  const peers = () => link.stats?.()["peers"] ?? 0;
+  const before = peers();
+  const guests = setInterval(() => connect(where).on("error", () => {}), 100);
+  await until(() => peers() > before);
+  clearInterval(guests);
+  await link.close();
+  return { lines, isServed: true };
+}
+
+const qemuPath = await qemu(join(folder, "qemu"));
+const qemuPort = await qemu("127.0.0.1:0");
 
 const host = { late, lines, dialled };
 const foreign = { late: nativeAnswer, lines: nativeLines, dialled: nativeDialled };
-console.log(JSON.stringify({ host, foreign, status, pair, pairAfterwards }));
+console.log(
+  JSON.stringify({
+    host,
+    foreign,
+    files: { statuses, lines: fileLines },
+    pair,
+    pairAfterwards,
+    qemuPath,
+    qemuPort,
+  }),
+);
 process.exit(0);
