@@ -24,6 +24,7 @@ import {
   PROJECT_KINDS,
   projectFiles,
 } from "../init/project.ts";
+import { permissionsForProject, requirePermissions } from "./permissions.ts";
 
 /** What the command does, for `--help` and completion. */
 export const INIT_HELP = "write a new project, with a test: plugin, app or network";
@@ -47,6 +48,7 @@ export function runInit(args: readonly string[]): string {
     );
   }
   const root = resolve(folder);
+  requirePermissions(permissionsForProject(root));
   const source = packageSource();
   const files = projectFiles(packageNameOf(root), PROJECT_KINDS[name]!, source);
   const existing = Object.keys(files).find((path) => isUsed(join(root, path)));

@@ -9,11 +9,14 @@ import { formatHostPort } from "../../../core/api/host_port.ts";
 import { runtimeName } from "../../runtime/runtime.ts";
 import { UsageError } from "../errors.ts";
 import { MIDDLEWARE } from "../listen/middleware.ts";
+import type { AdminSetting } from "../settings/admin_setting.ts";
 import type { PluginSetting } from "../settings/listen_setting.ts";
 import type { Settings } from "../settings/settings.ts";
 
+const PERMISSIONS = ["net", "read", "write", "env", "sys", "ffi", "run"] as const;
+
 /** A flag of `deno run` without its `--allow-`. */
-export type Permission = "net" | "read" | "write" | "env" | "sys" | "ffi" | "run";
+export type Permission = (typeof PERMISSIONS)[number];
 
 /** The scope of a permission: a host, a path, a variable, a kind of information or a program. */
 export type Limit = Readonly<
@@ -106,6 +109,19 @@ export function permissionsForFile(path: string): Needs {
   return new Map([["read", [{ path }]]]);
 }
 
+/** The permissions for sending requests to an admin API. */
+export function permissionsForAdmin({ listen }: AdminSetting): Needs {
+  if (!("path" in listen)) return new Map([["net", [{ host: formatHostPort(listen) }]]]);
+  const { path } = listen;
+  // A Unix socket has no host that could be permitted.
+  return new Map([["net", []], ["read", [{ path }]], ["write", [{ path }]]]);
+}
+
+/** The permissions for writing the files of a new project. */
+export function permissionsForProject(path: string): Needs {
+  return new Map([["read", [{ path }]], ["write", [{ path }]]]);
+}
+
 function nameOf(plugin: string): string {
   return plugin.split(":")[0]!;
 }
@@ -129,9 +145,10 @@ export function requirePermissions(
   const missing = [...needs].filter(([name, limits]) =>
     !isGranted(name) && !(limits.length > 0 && limits.every((limit) => isGranted(name, limit)))
   );
-  if (missing.length > 0) {
-    throw missingPermissions(missing.map(([name]) => name), [...needs.keys()]);
-  }
+  if (missing.length === 0) return;
+  // What was granted already may be needed for something else, such as the configuration file.
+  const useful = PERMISSIONS.filter((name) => needs.has(name) || isGranted(name));
+  throw missingPermissions(missing.map(([name]) => name), useful);
 }
 
 /** Whether a file may be read without a prompt. */
@@ -145,12 +162,12 @@ function ownPermissions(): Permissions | undefined {
 
 function missingPermissions(
   missing: readonly Permission[],
-  needed: readonly Permission[],
+  useful: readonly Permission[],
 ): UsageError {
   const flags = (names: readonly Permission[]) => names.map((name) => `--allow-${name}`).join(" ");
   return new UsageError(
     `Deno was started without ${flags(missing)}: use deno run -A main.ts, or deno run ` +
-      `${flags(needed)} main.ts`,
+      `${flags(useful)} main.ts`,
   );
 }
 

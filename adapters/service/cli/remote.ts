@@ -5,7 +5,6 @@
  * @module
  */
 import { request } from "node:http";
-import process from "node:process";
 import { parseArgs } from "node:util";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import type { Upgraded } from "../upgrade/upgrader.ts";
@@ -15,6 +14,8 @@ import type { MoveReport } from "../moves/move_out.ts";
 import { type Changes, fateOf } from "../reload/changes.ts";
 import { adminSchema, type AdminSetting } from "../settings/admin_setting.ts";
 import { parseConfig, readConfigText } from "../settings/config.ts";
+import { environmentVariable } from "../settings/variables.ts";
+import { permissionsForAdmin, permissionsForFile, requirePermissions } from "./permissions.ts";
 import { tableOf } from "./table.ts";
 
 /** The flags of the commands. */
@@ -30,6 +31,8 @@ export interface RemoteFlags {
   readonly count?: string | undefined;
   readonly share?: string | undefined;
 }
+
+const TOKEN = "BERTH_ADMIN_TOKEN";
 
 type Ask = (method: string, path: string) => Promise<Answer>;
 
@@ -249,21 +252,28 @@ export function flagsOf(name: string, args: readonly string[]): RemoteFlags {
 export function adminOf({ admin, config }: RemoteFlags): AdminSetting {
   if (admin !== undefined) {
     // For a Unix socket the variable is not read, so Deno needs no permission for it.
-    const token = admin.startsWith("unix:") ? undefined : process.env["BERTH_ADMIN_TOKEN"];
+    const token = admin.startsWith("unix:") ? undefined : environmentVariable(TOKEN);
     const given = token === undefined ? admin : { listen: admin, token };
     const checked = adminSchema.safeParse(given);
-    if (checked.success) return checked.data;
+    if (checked.success) return reachable(checked.data);
     throw new UsageError(
       `--admin ${admin}: expected unix:PATH, or HOST:PORT and the token in BERTH_ADMIN_TOKEN`,
     );
   }
+  if (config !== undefined) requirePermissions(permissionsForFile(config));
   const found = config === undefined
     ? undefined
     : parseConfig(readConfigText(config), config).admin;
-  if (found !== undefined) return found;
+  if (found !== undefined) return reachable(found);
   throw new UsageError(
     "give the address of the admin API: --admin unix:/run/berth.sock, or --config FILE with admin",
   );
+}
+
+/** @throws {UsageError} Deno does not permit connecting to it. */
+function reachable(admin: AdminSetting): AdminSetting {
+  requirePermissions(permissionsForAdmin(admin));
+  return admin;
 }
 
 /**
