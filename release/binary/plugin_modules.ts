@@ -20,6 +20,8 @@ import * as streaming from "hono/streaming";
 import * as validator from "hono/validator";
 import * as ws from "hono/ws";
 import * as zod from "zod";
+import * as zodMini from "zod/mini";
+import * as zod4 from "zod/v4";
 import { offerModules } from "../../adapters/service/listen/host_packages.ts";
 import * as host from "../../exports/host.ts";
 import * as links from "../../exports/links.ts";
@@ -54,4 +56,6 @@ offerModules({
   "hono/validator": validator,
   "hono/ws": ws,
   "zod": zod,
+  "zod/mini": zodMini,
+  "zod/v4": zod4,
 });

@@ -22,6 +22,9 @@ const ENTRY_POINTS: Readonly<Record<string, string>> = Object.fromEntries(
     .map(([entry, path]) => [`@berth/berth${entry.slice(1)}`, path]),
 );
 
+/** The names of the entry points that a plugin can import. */
+export const OWN_ENTRY_POINTS: readonly string[] = Object.keys(ENTRY_POINTS);
+
 /** Packages that plugins are written with; one in a plugin's own folder has precedence. */
 const SHARED = ["hono", "zod"] as const;
 
@@ -32,6 +35,8 @@ export function isOwnEntryPoint(specifier: string): boolean {
 
 /** Whether a plugin can import a specifier from the host. */
 export function isHostPackage(specifier: string): boolean {
+  // A program without files has these modules, and no others of the same packages.
+  if (offeredModules.size > 0) return offeredModules.has(OFFERED + specifier);
   return isOwnEntryPoint(specifier) ||
     SHARED.some((name) => specifier === name || specifier.startsWith(`${name}/`));
 }

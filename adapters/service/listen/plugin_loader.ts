@@ -32,6 +32,7 @@ import { messageLine, UsageError } from "../errors.ts";
 import { readyz } from "../readiness/readyz.ts";
 import type { ListenSetting, PluginSetting } from "../settings/listen_setting.ts";
 import { targetFrom } from "../settings/publish_setting.ts";
+import { OWN_ENTRY_POINTS } from "./host_packages.ts";
 import { codeDigest, importModule, pluginFiles } from "./import_module.ts";
 import { makeDetect } from "./make_detect.ts";
 import {
@@ -45,7 +46,7 @@ import {
 } from "./make_plugin.ts";
 import { makeTls } from "./make_tls.ts";
 import { MIDDLEWARE } from "./middleware.ts";
-import { type MissingPackage, missingPackage } from "./plugin_packages.ts";
+import { type MissingPackage, missingPackage, unknownEntryPoint } from "./plugin_packages.ts";
 
 /** The folder of this project. */
 const ROOT = import.meta.url.startsWith("file:") && !isCompiled
@@ -250,6 +251,8 @@ class ModuleLoader implements Loader {
     const file = resolve(folder, path);
     if (!existsSync(file)) throw new UsageError(`${source}: there is no file ${file}`);
     const own = resolve(ROOT);
+    const unknown = unknownEntryPoint(file);
+    if (unknown !== undefined) throw new UsageError(`${source}: ${whichExist(unknown)}`);
     const missing = missingPackage(file, own);
     if (missing !== undefined) throw new UsageError(`${source}: ${howToInstall(missing)}`);
     this.modules.set(file, codeDigest(file, own));
@@ -331,6 +334,9 @@ function withApp<O>(name: string, serve: (app: FetchApp, options: O) => Plugin):
     const { source } = setting;
     if (!path) throw new UsageError(`${source}: ${name} needs an app, such as ${name}:./app.ts`);
     const { default: app } = await loader.importModule(path, setting);
+    if (app === undefined) {
+      throw new UsageError(`${source}: ${path} has no default export: write export default app`);
+    }
     if (hasFetch(app)) return make((its: O) => serve(traced(app), its), options, source);
     throw new UsageError(`${source}: the default export of ${path} has no fetch(); a Hono app has`);
   };
@@ -344,6 +350,11 @@ function pluginOf(exported: unknown, setting: PluginSetting): NamedPlugin {
 
   if (isFactory(exported)) {
     return { name: exported.pluginName, handler: make(exported as Factory, options ?? {}, source) };
+  }
+  if (exported === undefined) {
+    throw new UsageError(
+      `${source}: ${path} has no default export: write export default before its plugin`,
+    );
   }
   if (options) throw fault("takes no options: create it with definePlugin()");
   if (typeof exported === "function") {
@@ -363,6 +374,14 @@ function howToInstall({ name, importer }: MissingPackage): string {
   }
   return `${importer} imports ${name}, which is not installed for it: run ` +
     `bun add ${name} in its folder`;
+}
+
+function whichExist({ name, importer }: MissingPackage): string {
+  const suggestion = suggestionFor(name, OWN_ENTRY_POINTS);
+  return `${importer} imports ${name}, which does not exist; ` +
+    (suggestion === undefined
+      ? `there are ${OWN_ENTRY_POINTS.join(", ")}`
+      : `did you mean ${suggestion}?`);
 }
 
 /** Bun reports syntax errors in an `AggregateError`, with their positions as properties. */

@@ -9,7 +9,7 @@ import { existsSync } from "node:fs";
 import { isBuiltin } from "node:module";
 import { dirname, join } from "node:path";
 import { runtimeName } from "../../runtime/runtime.ts";
-import { isHostPackage } from "./host_packages.ts";
+import { isHostPackage, OWN_ENTRY_POINTS } from "./host_packages.ts";
 import { packageName } from "./installed_packages.ts";
 import { moduleGraph, textOf } from "./module_graph.ts";
 
@@ -34,6 +34,13 @@ export function missingPackage(module: string, own: string): MissingPackage | un
     if (!isBun && !isLocked(name, own)) return { name, importer };
   }
   return undefined;
+}
+
+/** The first import of a part of `@berth/berth` that it does not have, as {@link missingPackage} looks for imports. */
+export function unknownEntryPoint(module: string): MissingPackage | undefined {
+  return moduleGraph(module).packages.find(({ name }) =>
+    /^@berth\/berth\/(?!.*\.json$)/.test(name) && !OWN_ENTRY_POINTS.includes(name)
+  );
 }
 
 /**

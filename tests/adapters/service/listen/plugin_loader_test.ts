@@ -80,12 +80,33 @@ describe("loadPlugin", () => {
     ["forward:3000", undefined, "forward: options.to: expected HOST:PORT such as"],
     ["./gone.ts", undefined, `there is no file ${join(folder, "gone.ts")}`],
     ["./broken.ts", undefined, "cannot load ./broken.ts: "],
-    ["./nothing.ts", undefined, "the default export of ./nothing.ts is not a plugin: "],
+    ["./nothing.ts", undefined, "./nothing.ts has no default export: write export default"],
     ["./app.ts", undefined, "the default export of ./app.ts is an app: write http:./app.ts"],
     ["./factory.ts", { text: 5 }, "greet: options.text: "],
     ["./plugin.ts", { text: "" }, "the default export of ./plugin.ts takes no options: "],
   ])("refuses %s with options %j", async (plugin: string, options, message: string) => {
     expect(await faultOf(plugin, options)).toContain(`berth.json: listen.80: ${message}`);
+  });
+
+  // A plugin that a project has by another name than the default, and entry points with a typing error.
+  test.each([
+    ["export const plugin = () => {};", "has no default export: write export default"],
+    [
+      'import "@berth/berth/plugin"; export default () => {};',
+      "imports @berth/berth/plugin, which does not exist; did you mean @berth/berth/plugins?",
+    ],
+    [
+      'import "@berth/berth/cli"; export default () => {};',
+      "imports @berth/berth/cli, which does not exist; there are @berth/berth, ",
+    ],
+  ])("says what is missing in %s", async (text, message) => {
+    using place = new TemporaryFolder();
+    const module = place.write("module.ts", text);
+    expect(await faultOf(module)).toContain(message);
+    if (!text.includes("import")) {
+      expect(await faultOf(module, { loud: true })).toContain(message);
+      expect(await faultOf(`http:${module}`)).toContain(message);
+    }
   });
 
   // A syntax error has a position: file, line and column, on both runtimes.
