@@ -19,6 +19,7 @@ import {
 import { dirname, join } from "node:path";
 import process from "node:process";
 import { networkPage } from "../../examples/browser/network_page.ts";
+import { completeReference } from "./api_reference.ts";
 import { MADE_PAGES, type Repository, siteContent } from "./content.ts";
 
 const SITE = import.meta.dirname!;
@@ -95,6 +96,8 @@ deno(
   `--output=${join(CONTENT, "public/api")}`,
   ...ENTRY_POINTS,
 );
+
+completeReference(join(CONTENT, "public/api"));
 
 if (!existsSync(join(SITE, "node_modules"))) run("npm", ["ci", "--no-audit", "--no-fund"], SITE);
 run("npx", ["--no", "vitepress", "build"], SITE);

@@ -29,13 +29,18 @@ export class Chromium implements AsyncDisposable {
   readonly #devTools: WebSocket;
   #commands = 0;
   readonly #answers = new Map<number, (message: Answer) => void>();
+  /** By the session of their tab. */
+  readonly #observations = new Map<string, Observation>();
 
   private constructor(program: Program, profile: string, devTools: WebSocket) {
     this.#program = program;
     this.#profile = profile;
     this.#devTools = devTools;
     devTools.addEventListener("message", ({ data }) => {
-      const answer: Answer = JSON.parse(data);
+      const answer: Answer & Event = JSON.parse(data);
+      if (answer.sessionId !== undefined && answer.method !== undefined) {
+        this.#observations.get(answer.sessionId)?.hear(answer);
+      }
       this.#answers.get(answer.id)?.(answer);
       this.#answers.delete(answer.id);
     });
@@ -65,6 +70,19 @@ export class Chromium implements AsyncDisposable {
     return tab;
   }
 
+  /** Opens a page as {@link visit} does, and records what it requests and reports from the first byte on. */
+  async observe(url: string): Promise<{ tab: Tab; observation: Observation }> {
+    const { targetId } = await this.#ask("Target.createTarget", { url: "about:blank" });
+    const { sessionId } = await this.#ask("Target.attachToTarget", { targetId, flatten: true });
+    const ask: Ask = (method, params) => this.#ask(method, params, sessionId as string);
+    const observation = new Observation();
+    this.#observations.set(sessionId as string, observation);
+    for (const domain of ["Network", "Runtime", "Log", "Page"]) await ask(`${domain}.enable`, {});
+    const tab = new Tab(ask);
+    await tab.open(url);
+    return { tab, observation };
+  }
+
   /** Ends the browser and removes its profile. */
   async [Symbol.asyncDispose](): Promise<void> {
     await this.#ask("Browser.close", {});
@@ -85,6 +103,38 @@ export class Chromium implements AsyncDisposable {
     if (result === undefined) throw new Error(`${method}: ${error?.message}`);
     return result;
   }
+}
+
+/** What a page did. */
+export class Observation {
+  /** URLs, whether they were answered or not. */
+  readonly requests: string[] = [];
+  /** Errors and warnings of the console, and exceptions. */
+  readonly complaints: string[] = [];
+
+  /** Takes an event of the DevTools protocol. */
+  hear({ method, params }: Event): void {
+    if (method === "Network.requestWillBeSent") this.requests.push(params.request!.url);
+    if (method === "Runtime.exceptionThrown") this.complaints.push(JSON.stringify(params));
+    if (method === "Runtime.consoleAPICalled" && /^(error|warning|assert)$/.test(params.type!)) {
+      this.complaints.push(JSON.stringify(params.args));
+    }
+    if (method === "Log.entryAdded" && /^(error|warning)$/.test(params.entry!.level)) {
+      this.complaints.push(`${params.entry!.text} ${params.entry!.url}`);
+    }
+  }
+}
+
+/** The used part of an event of the DevTools protocol. */
+interface Event {
+  readonly sessionId?: string;
+  readonly method?: string;
+  readonly params: {
+    readonly request?: { readonly url: string };
+    readonly type?: string;
+    readonly args?: readonly unknown[];
+    readonly entry?: { readonly level: string; readonly text: string; readonly url?: string };
+  };
 }
 
 /** A command of the DevTools protocol. */
@@ -116,6 +166,26 @@ export class Tab {
 
   constructor(ask: Ask) {
     this.#ask = ask;
+  }
+
+  /** Opens another page; resolves when it has loaded. */
+  async open(url: string): Promise<void> {
+    await this.#ask("Page.navigate", { url });
+    await this.until(
+      `location.href === ${JSON.stringify(url)} && document.readyState === "complete"`,
+    );
+  }
+
+  /** Clicks the first visible link with a text, once it is there. */
+  async follow(text: string): Promise<void> {
+    await this.until(`(() => {
+      const links = [...document.querySelectorAll("a")];
+      const link = links.find((one) => one.checkVisibility() && one.innerText.trim() === ${
+      JSON.stringify(text)
+    });
+      link?.click();
+      return link !== undefined;
+    })()`);
   }
 
   /** Evaluates an expression in the page; a promise is awaited. */

@@ -12,7 +12,9 @@ import process from "node:process";
 import { test } from "bun:test";
 import { nativeSockets } from "../../adapters/host/native/sockets.ts";
 import { openSsl } from "../../adapters/plugins/tls/openssl/library.ts";
+import manifest from "../../deno.json" with { type: "json" };
 import { nodeWithFfi } from "./node.ts";
+import { ROOT } from "./source_files.ts";
 
 /** The program of process 1. */
 export const SYSTEMD = "/usr/lib/systemd/systemd";
@@ -23,7 +25,8 @@ export const SYSTEMD = "/usr/lib/systemd/systemd";
  * lack. `"root"`: root in the initial user namespace. `"libssl"`: OpenSSL 3 can be called by
  * foreign functions. `"native-sockets"`: so can the kernel's sockets. `"node-ffi"`: there is a Node.js
  * with foreign functions. `"systemd"`: root may give systemd a cgroup of its own. `"program:curl"`: `curl` is
- * on the PATH. `"python:h2"`: the system's Python has the module `h2`.
+ * on the PATH. `"python:h2"`: the system's Python has the module `h2`. `"site"`: the website of the documentation has
+ * been built. `"tarball"`: so has the npm package.
  */
 export type Requirement =
   | "namespace"
@@ -34,8 +37,16 @@ export type Requirement =
   | "native-sockets"
   | "node-ffi"
   | "systemd"
+  | "site"
+  | "tarball"
   | `program:${string}`
   | `python:${string}`;
+
+/** Where `deno task site` builds the website. */
+export const SITE: string = join(ROOT, "docs/site/dist");
+
+/** What `deno task pack` makes of this version. */
+export const TARBALL: string = join(ROOT, `dist/berth-berth-${manifest.version}.tgz`);
 
 /** The system's Python, which has the modules of the distribution. */
 export const PYTHON = "/usr/bin/python3";
@@ -100,6 +111,12 @@ function look(requirement: Requirement): string | undefined {
       return nodeWithFfi() ? undefined : "needs Node.js 26.6: npm install in tests/packages";
     case "systemd":
       return reasonAgainst("root") ?? reasonAgainst("tun") ?? missingSystemd();
+    case "site":
+      return existsSync(join(SITE, "index.html"))
+        ? undefined
+        : "needs docs/site/dist: deno task site";
+    case "tarball":
+      return existsSync(TARBALL) ? undefined : "needs dist/: deno task pack";
     case "ipv6":
       return hasIpv6() ? undefined : "needs the address ::1";
     default:

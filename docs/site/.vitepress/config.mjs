@@ -10,6 +10,7 @@ export default defineConfig({
   outDir: "dist",
   base: process.env.SITE_BASE ?? "/",
   lang: "en",
+  head: [["link", { rel: "icon", href: "data:," }]],
   // The reference of the API is HTML of another generator.
   ignoreDeadLinks: [/^\/api\//, /^\/source\//],
   markdown: {
