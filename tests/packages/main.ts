@@ -3,6 +3,7 @@
  * from registries on loopback; then uses it.
  *
  *     deno task packages
+ *     deno task packages jsr compile
  *
  * @module
  */
@@ -25,12 +26,48 @@ import { connect as connectTls } from "node:tls";
 import { makePackages } from "../../release/system/deb.ts";
 import { examplesInMarkdown } from "../support/examples.ts";
 import { ENVIRONMENT, type Output, Program } from "../support/program.ts";
+import { HOST_PACKAGES, PLUGIN_IMPORTS, RequestLog } from "../support/request_log.ts";
 import { findRuntime } from "../support/runtimes.ts";
 import { ROOT } from "../support/source_files.ts";
+import { followTutorial } from "../support/tutorial.ts";
 import { ContainerImage } from "./container.ts";
 import { Registry } from "./registry.ts";
 
+/** Says what summed the packets of this thread: it counts the calls of the only WebAssembly with `sum`. */
+const SUMS_PLUGIN = `let sums = 0;
+const { Instance } = WebAssembly;
+WebAssembly.Instance = function (module: WebAssembly.Module, imports: WebAssembly.Imports) {
+  const { exports } = new Instance(module, imports);
+  const { sum } = exports as { sum?: (start: number, end: number) => number };
+  return sum ? { exports: { sum: (...range: [number, number]) => (sums++, sum(...range)) } } : { exports };
+} as never;
+export default async ({ socket }: { socket: WritableSocket }) => {
+  for await (const _ of socket) break;
+  await socket.write(new TextEncoder().encode(sums > 0 ? "WebAssembly" : "JavaScript"));
+};
+interface WritableSocket extends AsyncIterable<Uint8Array> {
+  write(bytes: Uint8Array): Promise<unknown>;
+}
+`;
+
 const LIMIT_MS = 120_000;
+/** By the name that selects it on the command line. */
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  npm: fromNpm,
+  bun: fromBun,
+  deno: fromDeno,
+  jsr: fromJsr,
+  create: fromCreate,
+  container: fromContainerfile,
+  compile: fromDenoCompile,
+};
+const selected = process.argv.slice(2);
+const unknown = selected.find((name) => !Object.hasOwn(PARTS, name));
+if (unknown !== undefined) {
+  throw new Error(`no part ${unknown}; there are ${Object.keys(PARTS).join(", ")}`);
+}
+const parts = selected.length === 0 ? Object.keys(PARTS) : selected;
+
 const folder = mkdtempSync(join(tmpdir(), "berth-outsider-"));
 const tsc = join(ROOT, "node_modules/.bin/tsc");
 
@@ -43,6 +80,7 @@ for (const name of ["Deno", "Bun"] as const) {
     mode: 0o755,
   });
 }
+writeFileSync(join(tools, "bunx"), '#!/bin/sh\nexec bun x "$@"\n', { mode: 0o755 });
 
 const README = readFileSync(join(ROOT, "README.md"), "utf8");
 const libraryExample = examplesInMarkdown(README)[0]!.code;
@@ -69,13 +107,8 @@ const environment: Record<string, string> = {
 try {
   await publishToJsr();
   writeUserFiles();
-  await fromNpm();
-  await fromBun();
-  await fromDeno();
-  await fromJsr();
-  await fromCreate();
-  await fromContainerfile();
-  console.log("\nall packages work");
+  for (const part of parts) await PARTS[part]!();
+  console.log(`\n${parts.length} of ${Object.keys(PARTS).length} parts work`);
 } finally {
   rmSync(folder, { recursive: true, force: true });
 }
@@ -100,6 +133,7 @@ const plugin: Handler = async ({ socket }) => await socket.write(new TextEncoder
 export default plugin;
 `,
   );
+  write("plugins/sums.ts", SUMS_PLUGIN);
   const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"];
   const files = ["-keyout", join(folder, "key.pem"), "-out", join(folder, "cert.pem")];
   execFileSync("openssl", ["req", "-x509", ...key, ...files, "-days", "2", "-subj", "/CN=x"], {
@@ -149,6 +183,8 @@ async function fromBun(): Promise<void> {
   await expectExamples(at, ["bun"]);
   await run(at, [tsc, "-p", "."]);
   await expectWebAssembly(at, ["bun"]);
+  await expectTutorial("bun", "Bun", "tarball");
+  await expectTutorial("bunx", "Bun", "registry");
   await expectService(at, ["bun", "x", "berth"]);
   await expectWorkers(at, ["bun", "node_modules/@berth/berth/main.js"]);
   for (const kind of ["plugin", "app", "network"]) {
@@ -165,12 +201,13 @@ async function fromDeno(): Promise<void> {
   step("deno add npm:");
   rmSync(join(at, "package.json"));
   await run(at, ["deno", "add", "npm:@berth/berth", "npm:hono"]);
-  await run(at, ["deno", "check", "library.ts"]);
+  await run(at, ["deno", "check", "library.ts", "entry_points.ts"]);
   await expectLibrary(at, ["deno", "run", "--no-prompt", "library.ts"]);
   await run(at, ["deno", "add", "npm:zod"]);
   await expectExamples(at, ["deno", "run", "-A"]);
   await expectService(at, ["deno", "run", "-A", "npm:@berth/berth"]);
   await expectWorkers(at, ["deno", "run", "-A", "npm:@berth/berth"]);
+  await expectTutorial("npm", "Deno", "tarball");
   const made = await makeProject("npm", "plugin", ["deno", "run", "-A", "npm:@berth/berth"]);
   await run(made, ["deno", "task", "check"]);
   expectTests("plugin", await runFully(made, ["deno", "task", "test"]));
@@ -181,11 +218,13 @@ async function fromJsr(): Promise<void> {
   step("deno add jsr:");
   rmSync(join(at, "package.json"));
   await run(at, ["deno", "add", "jsr:@berth/berth", "npm:hono"]);
-  await run(at, ["deno", "check", "library.ts"]);
+  await run(at, ["deno", "check", "library.ts", "entry_points.ts"]);
   await expectLibrary(at, ["deno", "run", "--no-prompt", "library.ts"]);
   await expectService(at, ["deno", "run", "-A", "jsr:@berth/berth/cli"]);
   // The namespace cannot reach the registry, but the service above has already fetched the modules of a worker.
   await expectWorkers(at, ["deno", "run", "-A", "jsr:@berth/berth/cli"]);
+  await expectSums(at, ["deno", "run", "-A", "jsr:@berth/berth/cli"]);
+  await expectTutorial("jsr", "Deno", "registry");
   for (const kind of ["plugin", "app", "network"]) {
     const made = await makeProject("jsr", kind, ["deno", "run", "-A", "jsr:@berth/berth/cli"]);
     await run(made, ["deno", "task", "check"]);
@@ -245,7 +284,62 @@ async function fromContainerfile(): Promise<void> {
   const binary = join(image.root, "usr/bin/berth");
   await expectService(at, [binary]);
   await expectWorkers(at, [binary]);
+  await expectSums(at, [binary]);
+  await expectNoRequests(at, binary);
   await fromDebian(binary);
+}
+
+/** A compiled program contains a runtime, which installs what a module imports. */
+async function expectNoRequests(at: string, binary: string): Promise<void> {
+  const plugin = join(at, "plugin.ts");
+  const ask = async (name: string, ...command: readonly string[]) => {
+    writeFileSync(plugin, `import * as x from "${name}"; export default () => x;`);
+    const registries = await RequestLog.open([], "Bun");
+    const service = new Program(
+      commandIn(environment, [...registries.environment, ...command]),
+      at,
+    );
+    const isServing = await service.printed(/Ctrl\+C/).then(() => true, () => false);
+    service.signal("SIGTERM");
+    const { log } = await service.finish(30_000);
+    return { asked: (await registries.requests()).join(), isServing, log };
+  };
+  // The program has some modules of its packages only.
+  for (const name of [...PLUGIN_IMPORTS, "hono/jwt"]) {
+    const flags = ["--listen", `7=${plugin}`, "--publish", "127.0.0.1:0=10.7.0.2:7"];
+    const { asked, isServing, log } = await ask(name, binary, ...flags);
+    const isFromHost = HOST_PACKAGES.includes(name);
+    expect(
+      `the program with a plugin that imports ${name}`,
+      `asked: ${asked}, serving: ${isServing}, ${log}`,
+      isFromHost ? /^asked: , serving: true, / : /^asked: , serving: false, berth: .*not installed/,
+    );
+  }
+  const { asked } = await ask("nobody-berth-test", "env", "BUN_BE_BUN=1", binary, plugin);
+  expect("its runtime alone", asked, /GET .*nobody-berth-test/);
+}
+
+/** The command of the page, as far as its base program is not needed: any program stands for that. */
+async function fromDenoCompile(): Promise<void> {
+  step("deno compile");
+  const page = readFileSync(join(ROOT, "docs/install.md"), "utf8");
+  const [, command = ""] = /^(deno compile .*)$/m.exec(page) ?? [];
+  const program = join(folder, "compiled");
+  const args = command.replace(/--output \S+/, `--no-check --output ${program}`).split(" ");
+  const base = ["env", `DENORT_BIN=${realPathOf("env")}`];
+  const listed = await runFully(ROOT, [...base, ...args]);
+  // As above, but a checkout has installed them for itself, TypeScript too.
+  expect(
+    "its packages",
+    listed,
+    /Embedded Files(?![^]*(axe-core|typescript-linux))[^]*\bhono\/[^]*\bzod\//,
+  );
+  const embedded = readFileSync(program);
+  for (
+    const path of ["main.ts", "adapters/service/workers/worker.ts", "adapters/pages/demo/page.html"]
+  ) {
+    expect(path, String(embedded.includes(readFileSync(join(ROOT, path)))), /^true$/);
+  }
 }
 
 /** What the unit starts, with the files of the package. */
@@ -276,6 +370,19 @@ async function fromDebian(binary: string): Promise<void> {
     service.signal("SIGTERM");
     expect("its end", String((await service.finish(30_000)).exit), /^0$/);
   }
+}
+
+/** A reader of docs/tutorial.md begins in an empty folder. */
+async function expectTutorial(
+  name: string,
+  runtime: "Deno" | "Bun",
+  source: "tarball" | "registry",
+): Promise<void> {
+  const at = join(folder, `${name}-tutorial`);
+  mkdirSync(at);
+  const prefix = commandIn(environment, []);
+  await followTutorial({ runtime, source, folder: at, tarballs: join(ROOT, "dist"), prefix });
+  expect(`the tutorial from the ${source} on ${runtime}`, "", /^$/);
 }
 
 /** What `berth init` writes into an empty folder. */
@@ -315,7 +422,7 @@ async function expectReload(at: string, command: readonly string[]): Promise<voi
   }
 }
 
-/** A program that has the types of every entry point but that of the command, which exports nothing. */
+/** A program that has the types of every entry point; that of the command exports nothing, and would start it. */
 function entryPoints(): string {
   const { exports } = JSON.parse(readFileSync(join(ROOT, "deno.json"), "utf8"));
   const paths = Object.keys(exports).filter((path) => path !== "./cli");
@@ -327,7 +434,10 @@ function entryPoints(): string {
   const typed = paths.map((_, i) =>
     `// @ts-expect-error: it does not export this\nentry${i}.nothing;`
   );
-  return [...imports, `if (!(${uses.join(" && ")})) throw new Error();`, ...typed, ""].join("\n");
+  const command = `import type * as cli from "@berth/berth/cli";
+export const exportsNothing: [keyof typeof cli] extends [never] ? true : false = true;`;
+  return [...imports, command, `if (!(${uses.join(" && ")})) throw new Error();`, ...typed, ""]
+    .join("\n");
 }
 
 /** A folder with the library example and what TypeScript needs. */
@@ -438,29 +548,35 @@ async function expectService(at: string, command: readonly string[]): Promise<vo
   }
 }
 
-/** Two threads on a TUN device, in a network namespace. */
+/** Two threads on a TUN device. */
 async function expectWorkers(at: string, command: readonly string[]): Promise<void> {
   const workers = ["--workers", "2", "--all-processors", "on"];
   const device = [...workers, "--tun", "berth0", "--address", "10.7.0.2/24"];
   const flags = [...device, "--listen", `9001=${join(folder, "own/plugin.ts")}`];
-  const script = `ip link set lo up; "$@" > workers.txt & pid=$!
-for i in $(seq 600); do grep -q Ctrl workers.txt && break; sleep 0.1; done
-nc -d -w 5 10.7.0.2 9001; kill $pid; wait $pid && cat workers.txt`;
-  const inside = [
-    ...(process.getuid?.() === 0 ? ["unshare", "-n"] : ["unshare", "-Urn"]),
-    "bash",
-    "-c",
-    script,
-    "berth",
-    ...command,
-    ...flags,
-  ];
-  const output = await run(at, inside);
-  expect(
-    `${command.join(" ")} --workers 2`,
-    output,
-    /of its own[^]*with 2 workers/,
-  );
+  const output = await inNamespace(at, [...command, ...flags], "nc -d -w 5 10.7.0.2 9001");
+  expect(`${command.join(" ")} --workers 2`, output, /of its own[^]*with 2 workers/);
+}
+
+/** Without offload, the stack sums what it receives from a TUN device: with WebAssembly. */
+async function expectSums(at: string, command: readonly string[]): Promise<void> {
+  const device = ["--link", "tun:berth0,offload=off", "--address", "10.7.0.2/24"];
+  const flags = [...device, "--listen", `9002=${join(folder, "plugins/sums.ts")}`];
+  const client = "head -c 1000 /dev/zero | nc -w 5 10.7.0.2 9002";
+  const output = await inNamespace(at, [...command, ...flags], client);
+  expect(`${command.join(" ")}: sums`, output, /^WebAssembly/);
+}
+
+/** What a client and then the service print, in a network namespace. */
+async function inNamespace(
+  at: string,
+  service: readonly string[],
+  client: string,
+): Promise<string> {
+  const script = `ip link set lo up; "$@" > service.txt & pid=$!
+for i in $(seq 600); do grep -q Ctrl service.txt && break; sleep 0.1; done
+${client}; kill $pid; wait $pid && cat service.txt`;
+  const enter = process.getuid?.() === 0 ? ["unshare", "-n"] : ["unshare", "-Urn"];
+  return await run(at, [...enter, "bash", "-c", script, "berth", ...service]);
 }
 
 /** The page and the modules that it loads are in the package, as texts. */

@@ -45,7 +45,7 @@ export const LONG_TESTS: readonly LongTests[] = [
 
 /** An import of a test that starts programs. */
 const STARTS_PROGRAMS =
-  /from "(?:node:child_process|(?:.*\/support|\.)\/(?:describe_in_namespace|namespace|program|service_run|test_run)\.ts)"/;
+  /from "(?:node:child_process|(?:.*\/support|\.)\/(?:describe_in_namespace|namespace|program|service_run|test_run|tutorial)\.ts)"/;
 
 /** Whether a test file, a path from the root, is one of them. */
 export function isLong(file: string): boolean {

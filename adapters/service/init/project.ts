@@ -82,7 +82,12 @@ function filesForDeno(name: string, kind: ProjectKind, source: PackageSource): F
     },
     "deno.json": toJson({
       ...tarball === undefined ? { imports } : { nodeModulesDir: "manual" },
-      tasks: { dev, test: "deno test", check: "deno check && deno lint && deno fmt --check" },
+      tasks: {
+        dev,
+        test: "deno test",
+        check: "deno check && deno lint && deno fmt --check",
+        berth: `deno run -A ${berth}`,
+      },
       fmt: { lineWidth: 100 },
     }),
     ".vscode/settings.json": toJson({
@@ -142,6 +147,9 @@ function readme(name: string, kind: ProjectKind, source: PackageSource): string 
     } it, again after each change`,
     `${run} test    # in virtual time: hours take milliseconds`,
     `${run} check   # types${runtime === "deno" ? ", lint, format" : ""}`,
+    `${run} berth   # the command, such as: ${run} berth ${
+      kind.program === undefined ? "check berth.json" : "--help"
+    }`,
   ];
   return `# ${name}\n\n\`\`\`sh\n${[...installCommands(source), ...rows].join("\n")}\n\`\`\`\n`;
 }

@@ -6,6 +6,7 @@ import process from "node:process";
 import { missingPackage } from "../../../../adapters/service/listen/plugin_packages.ts";
 import { Namespace } from "../../../support/namespace.ts";
 import { Program, runtimeCommand } from "../../../support/program.ts";
+import { HOST_PACKAGES, PLUGIN_IMPORTS, RequestLog } from "../../../support/request_log.ts";
 import { testRequiring } from "../../../support/requirements.ts";
 import { ROOT } from "../../../support/source_files.ts";
 
@@ -41,16 +42,9 @@ describe("missingPackage", () => {
   });
 });
 
-/** What plugins import: packages of the host, and names that anyone could own. */
-const HOST_PACKAGES = ["@berth/berth", "hono", "zod/v4"];
-const NAMES = [
-  ...HOST_PACKAGES,
-  ...["nobody-berth-test", "npm:nobody-berth-test@1", "npm:hono", "jsr:@nobody/berth-test@1"],
-];
-
 describe("a plugin outside the project", () => {
   // Otherwise code of the name's owner in a registry would run here.
-  test.each(NAMES)("never makes the runtime ask a registry for %s", async (name) => {
+  test.each(PLUGIN_IMPORTS)("never makes the runtime ask a registry for %s", async (name) => {
     const asked = await RequestLog.open();
     const flags = ["--listen", `7=${plugin(name)}`, "--publish", "127.0.0.1:0=10.7.0.2:7"];
     const service = new Program([...asked.environment, ...berth(...flags)], folder);
@@ -63,7 +57,7 @@ describe("a plugin outside the project", () => {
   }, 60_000);
 
   // The service runs; its configuration now names the plugin.
-  test.each(NAMES)("nor after a reload, for %s", async (name) => {
+  test.each(PLUGIN_IMPORTS)("nor after a reload, for %s", async (name) => {
     const asked = await RequestLog.open();
     const config = (listen: string) =>
       write(
@@ -129,42 +123,6 @@ function expectRefusal(name: string, log: string): void {
   expect(lines.length).toBe(1);
   if (!isUrl) expect(log).toContain(`${name}, which is not installed for it`);
   if (!isBun && isUrl) expect(log).toContain(`imports ${name}, which Deno would download`);
-}
-
-/** A server that stands for all registries, and the environment in which a runtime would ask it. */
-class RequestLog {
-  readonly #program: Program;
-  /** A prefix of a command. */
-  readonly environment: readonly string[];
-
-  private constructor(program: Program, url: string) {
-    this.#program = program;
-    // Deno asks a registry that it has not seen for the packages of this project too, so it has the
-    // registry that installed them, and the server as its proxy.
-    const variables = isBun
-      ? ["npm_config_registry", "NPM_CONFIG_REGISTRY", "BUN_CONFIG_REGISTRY"]
-      : ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"];
-    this.environment = [
-      "env",
-      ...["-u", "no_proxy", "-u", "NO_PROXY"],
-      ...variables.map((variable) => `${variable}=${url}`),
-    ];
-  }
-
-  /** `enter`: the prefix of a command in a namespace. */
-  static async open(enter: readonly string[] = []): Promise<RequestLog> {
-    const module = join(ROOT, "tests/adapters/service/fixtures/request_log.ts");
-    const program = new Program([...enter, ...runtimeCommand(module)], ROOT);
-    const [, port] = await program.printed(/^(\d+)\n/);
-    return new RequestLog(program, `http://127.0.0.1:${port}/`);
-  }
-
-  /** Ends it. */
-  async requests(): Promise<string[]> {
-    this.#program.signal("SIGTERM");
-    const { out } = await this.#program.finish(30_000);
-    return out.split("\n").slice(1, -1);
-  }
 }
 
 /** A module that imports a package. */
