@@ -19,7 +19,7 @@ export interface Cached<T> {
   /** Size in bytes. */
   readonly size: number;
   /** The versions of all paths that it depends on. */
-  readonly versions: readonly FileVersion[];
+  readonly versions: readonly Pick<FileVersion, "isCurrent">[];
 }
 
 /** Values made from files, by key. A value is used only if its files have not changed since. */
@@ -30,6 +30,8 @@ export class FileCache<T> {
   /** The last one in `#entries`, if known: the most recently used one. */
   #last: Cached<T> | undefined;
   #bytes = 0;
+  /** The entries that were found current since the microtask queue was last empty. */
+  readonly #checked = new Set<Cached<T>>();
 
   /** `maxBytes` bounds the total size of the values. */
   constructor(maxBytes: number) {
@@ -45,8 +47,7 @@ export class FileCache<T> {
   find(key: string): T | undefined {
     const found = this.#entries.get(key);
     if (found === undefined) return undefined;
-    for (const version of found.versions) {
-      if (version.isCurrent) continue;
+    if (!this.#isCurrent(found)) {
       this.#remove(key, found);
       return undefined;
     }
@@ -72,6 +73,19 @@ export class FileCache<T> {
       if (this.#bytes <= this.#maxBytes && this.#entries.size <= MAX_FILES) break;
       this.#remove(oldest, entry);
     }
+  }
+
+  /**
+   * Files are checked once for all requests that have arrived together: no client has seen an answer to one of them
+   * when the last of them is answered.
+   */
+  #isCurrent(entry: Cached<T>): boolean {
+    const checked = this.#checked;
+    if (checked.has(entry)) return true;
+    for (const version of entry.versions) if (!version.isCurrent) return false;
+    if (checked.size === 0) queueMicrotask(() => checked.clear());
+    checked.add(entry);
+    return true;
   }
 
   #remove(key: string, { size }: Cached<T>): void {

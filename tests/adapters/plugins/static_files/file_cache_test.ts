@@ -32,21 +32,45 @@ describe("FileCache", () => {
     expect(cache.find("a")).toBeUndefined();
   });
 
+  // Three requests of one burst of packets, then one that a client has sent after it got an answer.
+  test("checks a file once for requests that have arrived together", async () => {
+    let checks = 0;
+    const version = {
+      get isCurrent(): boolean {
+        checks++;
+        return true;
+      },
+    };
+    const cache = new FileCache<string>(100);
+    cache.keep("a", { value: "A", size: 1, versions: [version] }, LONG_AGO);
+    checks = 0;
+    const find = async () => {
+      await undefined;
+      return cache.find("a");
+    };
+    expect(await Promise.all([find(), find(), find()])).toEqual(["A", "A", "A"]);
+    expect(checks).toBe(1);
+    await find();
+    expect(checks).toBe(2);
+  });
+
   // A replaced file, another size, and a new file are detected.
-  test("invalidates changed files", () => {
+  test("invalidates changed files", async () => {
     using folder = new TemporaryFolder();
     const cache = new FileCache<string>(100);
     const path = folder.write("file", "x");
     const missing = `${folder.path}/missing`;
-    const keep = () => {
+    const keep = async () => {
       const versions = [new FileVersion(missing), new FileVersion(path)];
       cache.keep("a", { value: "A", size: 1, versions }, LONG_AGO);
       expect(cache.find("a")).toBe("A");
+      // The requests that have arrived together end.
+      await undefined;
     };
-    keep();
+    await keep();
     folder.write("file", "yy");
     expect(cache.find("a")).toBeUndefined();
-    keep();
+    await keep();
     folder.write("missing", "");
     expect(cache.find("a")).toBeUndefined();
     expect(cache.bytes).toBe(0);
