@@ -188,7 +188,10 @@ describe("an upgrade", () => {
     const first = run.upgrade("--limit-ms", "8000");
     await run.service.printed(/upgrade: starting a new process/, "log");
     const second = await run.upgrade();
-    expect([second.exit, second.log]).toEqual([1, "berth: an upgrade is in progress\n"]);
+    expect([second.exit, second.log]).toEqual([
+      1,
+      "berth: an upgrade is in progress: try again when it has ended\n",
+    ]);
     expect((await first).log).toContain("not ready within 8000 ms");
     await run.stop();
   }, 60_000);

@@ -190,7 +190,9 @@ async function serveAfter(
   const requireServing = () => {
     if (upgrader.state === "serving") return;
     throw new UsageError(
-      upgrader.state === "retired" ? "a newer process is serving" : "an upgrade is in progress",
+      upgrader.state === "retired"
+        ? "a newer process is serving: send the request to it, at the same address"
+        : "an upgrade is in progress: try again when it has ended",
     );
   };
   const trial = new Trial(service.settings);

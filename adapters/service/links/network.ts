@@ -108,13 +108,13 @@ export function checkAddresses(settings: Settings, log: Logger): void {
     if (link !== undefined && !isThroughKernel(link) && isOwnAddress) {
       throw new UsageError(
         `--publish: ${formatHostPort(to)} is the stack's own, which with --link ${link.kind} is ` +
-          "reached through the link only",
+          "reached through the link only: remove it, and connect through the link",
       );
     }
     if (link === undefined && tun === undefined && !isOwnAddress) {
       const there = addresses.map(showAddress).join(", ");
       throw new UsageError(
-        `--publish: ${formatHostPort(to)} is not on the memory link, which has ${there}`,
+        `--publish: ${formatHostPort(to)} is not on the memory link: expected ${there}`,
       );
     }
   }

@@ -70,7 +70,9 @@ export function mergeSettings(flags: PartialSettings, file: PartialSettings): Se
 /** Checks that there is only one link. */
 function checkLink({ tun, link }: Pick<Settings, "tun" | "link">): void {
   if (tun === undefined || link === undefined) return;
-  throw new UsageError("--tun and --link exclude each other: use one of them");
+  throw new UsageError(
+    "--tun and --link cannot be used together, because a stack has one link: remove one of them",
+  );
 }
 
 /** Checks that there is an admin API, which serves the metrics. */
@@ -88,14 +90,13 @@ function checkWorkers({ workers, tun, capture, impair }: Omit<Settings, "listen"
   if (workers === 1) return;
   if (capture !== undefined || impair !== undefined) {
     throw new UsageError(
-      `--workers ${workers} excludes --capture and --impair: each worker has its own queue, ` +
-        "and they can share neither a file nor a bandwidth limit",
+      `--workers ${workers} cannot be used with --capture or --impair, because the workers can share neither a ` +
+        "file nor a bandwidth limit: remove --workers, or start captures and impairments with the admin API",
     );
   }
   if (tun !== undefined) return;
   throw new UsageError(
-    `--workers ${workers} needs --tun NAME: each worker reads a queue of a device, and without one ` +
-      "the service runs on a link in memory that has none",
+    `--workers ${workers} needs a device, of which each worker reads a queue: add --tun NAME, or remove --workers`,
   );
 }
 
@@ -121,7 +122,8 @@ function checkPeers(
 function checkMoves({ moves, workers }: Omit<Settings, "listen">): void {
   if (moves === undefined || workers === 1) return;
   throw new UsageError(
-    `moves: cannot be used with --workers ${workers}: run that many instances with one worker each`,
+    "moves: connections of a service with several workers cannot move: instead of " +
+      `--workers ${workers} run ${workers} instances with one worker each`,
   );
 }
 
@@ -162,7 +164,9 @@ function byPlace(listen: readonly ListenSetting[]): Map<string, ListenSetting> {
   const settings = new Map<string, ListenSetting>();
   for (const setting of listen) {
     if (settings.has(setting.where)) {
-      throw new UsageError(`${setting.source}: this listen address is given twice`);
+      throw new UsageError(
+        `${setting.source}: this listen address is given twice: remove one of them`,
+      );
     }
     settings.set(setting.where, setting);
   }
@@ -179,7 +183,7 @@ function requireMtu(mtu: number, addresses: readonly string[]): void {
   const v6 = addresses.find((address) => address.includes(":"));
   if (mtu >= MIN_IPV6_MTU || v6 === undefined) return;
   throw new UsageError(
-    `the MTU is ${mtu}, but ${v6} needs at least ${MIN_IPV6_MTU} (RFC 8200 5)`,
+    `--mtu: expected at least ${MIN_IPV6_MTU} for the IPv6 address ${v6} (RFC 8200 5), got ${mtu}`,
   );
 }
 

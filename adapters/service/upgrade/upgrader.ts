@@ -132,13 +132,17 @@ export class Upgrader {
   /** @throws {UsageError} No upgrade is possible at the moment. */
   #requirePossible(): NativeSockets {
     const { service, earlier } = this.#options;
-    if (this.#state === "upgrading") throw new UsageError("an upgrade is in progress");
+    if (this.#state === "upgrading") {
+      throw new UsageError("an upgrade is in progress: try again when it has ended");
+    }
     if (this.#state === "retired") {
       throw new UsageError(
         "a newer process is serving: send the request to it, at the same address",
       );
     }
-    if (this.#options.isReloading()) throw new UsageError("a reload is in progress");
+    if (this.#options.isReloading()) {
+      throw new UsageError("a reload is in progress: try again when it has ended");
+    }
     if (service.state !== "serving") {
       throw new UsageError("the service is draining: restart it");
     }

@@ -157,8 +157,8 @@ export async function startWorkers(
         void readiness.withdraw(current.settings.lameDuckMs);
         await Promise.all(workers.map((each) => each.ask({ type: "refuse" }, "refusing")));
       },
-      moveTo: () => Promise.reject(new UsageError("moves: needs --workers 1")),
-      rebalance: () => Promise.reject(new UsageError("moves: needs --workers 1")),
+      moveTo: () => Promise.reject(new UsageError(NO_MOVES)),
+      rebalance: () => Promise.reject(new UsageError(NO_MOVES)),
       setLogLevel(level) {
         for (const worker of workers) worker.tell({ type: "log", level });
       },
@@ -184,6 +184,9 @@ export async function startWorkers(
     throw error;
   }
 }
+
+const NO_MOVES =
+  "moves: connections of a service with several workers cannot move: start it without --workers";
 
 /**
  * Checks that the module of a worker exists: a compiled program may lack it.

@@ -181,9 +181,9 @@ describe("check", () => {
 
   // Combinations of settings that are invalid.
   test.each([
-    [{ workers: 2 }, "--workers 2 needs --tun NAME"],
+    [{ workers: 2 }, "--workers 2 needs a device"],
     [{ publish: ["0=10.9.9.9:80"] }, "--publish: 10.9.9.9:80 is not on the memory link"],
-    [{ mtu: 1000 }, "the MTU is 1000, but fd07::2/64 needs at least 1280"],
+    [{ mtu: 1000 }, "--mtu: expected at least 1280 for the IPv6 address fd07::2/64"],
     [
       { listen: { "udp/7": `${root}/${fixtures}/handler.ts` }, publish: ["udp/0=10.7.0.2:7"] },
       "has no flow: it cannot serve a udp/ listen address",

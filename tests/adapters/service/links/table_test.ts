@@ -95,9 +95,12 @@ describe("--link", () => {
 
   // One message for each contradiction.
   test.each([
-    [["--link", "tun:a", "--tun", "b", "--address", "10.7.0.2/24"], "exclude each other"],
+    [["--link", "tun:a", "--tun", "b", "--address", "10.7.0.2/24"], "cannot be used together"],
     [["--link", "tun:a"], "--tun and --link need at least one --address"],
-    [["--link", "tun:a", "--workers", "2", "--address", "10.7.0.2/24"], "--workers 2 needs --tun"],
+    [
+      ["--link", "tun:a", "--workers", "2", "--address", "10.7.0.2/24"],
+      "--workers 2 needs a device",
+    ],
     [["--link", "tin:a"], '--link: there is no link "tin"'],
   ])("refuses %j", (flags, message) => {
     expect(() => settingsOf(...flags)).toThrow(UsageError);

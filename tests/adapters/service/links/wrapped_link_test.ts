@@ -41,7 +41,7 @@ describe("--capture and --impair", () => {
     [["--impair", "queue=0"], "--impair: queue: "],
     [
       ["--capture", "a", "--workers", "2", "--tun", "t", "--address", "10.7.0.2/24"],
-      "--workers 2 excludes --capture and --impair",
+      "--workers 2 cannot be used with --capture or --impair",
     ],
   ])("refuse %j", (flags, message) => {
     expect(() => settingsOf(...flags)).toThrow(UsageError);

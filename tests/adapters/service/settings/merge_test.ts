@@ -130,12 +130,12 @@ describe("mergeSettings", () => {
       "--tun and --link need at least one --address, such as 10.7.0.2/24",
     );
     expect(() => mergeSettings({ mtu: 1279 }, {})).toThrow(
-      "the MTU is 1279, but fd07::2/64 needs at least 1280 (RFC 8200 5)",
+      "--mtu: expected at least 1280 for the IPv6 address fd07::2/64 (RFC 8200 5), got 1279",
     );
     expect(mergeSettings({ mtu: 68, addresses: ["10.7.0.2/24"] }, {}).mtu).toBe(68);
     const twice = [listen("7", "echo", "--listen 7"), listen("7", "discard", "--listen 7")];
     expect(() => mergeSettings({ listen: twice }, {})).toThrow(
-      "--listen 7: this listen address is given twice",
+      "--listen 7: this listen address is given twice: remove one of them",
     );
   });
 
@@ -152,7 +152,17 @@ describe("mergeSettings", () => {
   test("refuses workers without a device", () => {
     expect(mergeSettings({ workers: 1 }, {}).workers).toBe(1);
     expect(() => mergeSettings({}, { workers: 2 })).toThrow(
-      "--workers 2 needs --tun NAME: each worker reads a queue of a device",
+      "--workers 2 needs a device, of which each worker reads a queue: add --tun NAME",
+    );
+  });
+
+  // Another thread of the same service would have to continue the connection.
+  test("refuses moves with several workers", () => {
+    const settings = { workers: 2, tun: "berth0", addresses: ["10.7.0.2/24"] };
+    const moves = { secretFile: "secret" };
+    expect(mergeSettings({ ...settings, workers: 1, moves }, {}).moves).toEqual(moves);
+    expect(() => mergeSettings({ ...settings, moves }, {})).toThrow(
+      "instead of --workers 2 run 2 instances with one worker each",
     );
   });
 });

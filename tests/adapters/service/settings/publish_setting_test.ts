@@ -58,6 +58,8 @@ describe("mergeSettings", () => {
     expect(publish.length).toBe(1);
     const twice = () =>
       mergeSettings({ publish: parse("stack/80=127.0.0.1:1", "stack/80=127.0.0.1:2") }, {});
-    expect(twice).toThrow("--publish stack/80: this listen address is given twice");
+    expect(twice).toThrow(
+      "--publish stack/80: this listen address is given twice: remove one of them",
+    );
   });
 });
