@@ -6,6 +6,7 @@
 import { type Clock, type Logger, systemClock } from "../../../core/api/environment.ts";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { IpAddress } from "../../../core/wire/address.ts";
+import { PROCESSES } from "../../../core/stack/peers/duplicate_numbers.ts";
 import { PeerGroup } from "../../../core/stack/peers/peer_group.ts";
 import { bindDatagrams, type BoundDatagrams } from "../../host/bound_datagrams.ts";
 import { messageLine } from "../errors.ts";
@@ -74,7 +75,11 @@ export async function openPeers(
   });
   const socket = relayed === undefined ? bound : new RelayedDatagrams(bound, relayed, () => wake());
   const now = clock.now();
-  const group = new PeerGroup({ self, ...keys, now, wallOffset: Date.now() - now });
+  const [number] = crypto.getRandomValues(new Uint16Array(1));
+  const process = number! % PROCESSES;
+  const group = new PeerGroup({ self, process, ...keys, now, wallOffset: Date.now() - now });
+  // With workers, the first one receives all messages.
+  if (relayed === undefined) group.onDuplicate = (number) => log.error(...duplicate(number, self));
   const peers = new OpenPeers(
     group,
     socket,
@@ -87,6 +92,22 @@ export async function openPeers(
   if (descriptor !== undefined) peers.pause();
   await peers.refresh();
   return peers;
+}
+
+/** What is logged about a number that two processes use. */
+function duplicate(
+  number: number,
+  self: number,
+): [message: string, fields: Record<string, unknown>] {
+  return [
+    number === self
+      ? "another machine uses the number of this instance"
+      : "two machines use the number of one instance",
+    {
+      number,
+      hint: "give each machine another peers.self, and list it in members with that number",
+    },
+  ];
 }
 
 class OpenPeers implements Peers {

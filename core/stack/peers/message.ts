@@ -3,7 +3,7 @@
  * connections (`announcement.ts`), or only the state of the sender.
  *
  *     0  version   1  from      2  to        3  hops      4  second    5  third     6  segment size (16 bits)
- *     8  sequence (64 bits)    16  state     17  shard     18  sent at (48 bits)     24  MAC of the packet (64 bits)
+ *     8  process (11 bits), sequence (53 bits)    16  state     17  shard     18  sent at (48 bits)     24  MAC of the packet (64 bits)
  *     32 MAC of the header (64 bits)         40  IP packet or list, if any
  *
  * Both MACs are SipHash-2-4. That of the header covers that of the packet, and is checked first: a forged or repeated
@@ -16,6 +16,7 @@
 import { readU16, readU32, writeU16, writeU32 } from "../../wire/bytes.ts";
 import type { DropReason } from "../../wire/drop_reason.ts";
 import { SipHash } from "../../wire/siphash.ts";
+import { DuplicateNumbers } from "./duplicate_numbers.ts";
 import { MAX_INSTANCES } from "./instance_mark.ts";
 import type { Membership } from "./membership.ts";
 import { ReplayWindow } from "./replay_window.ts";
@@ -45,6 +46,16 @@ export const MAX_MESSAGE_AGE = 10_000;
  */
 const PER_MS = 1024;
 
+/**
+ * After a pause of this many milliseconds the sequence continues at the clock: meanwhile another process of the instance
+ * may have sent messages, such as one that has died during an upgrade.
+ */
+const PAUSE_MS = 100;
+/** Bits of the sequence in the word that it shares with the number of the process. */
+const HIGH_BITS = 21;
+/** Minimum interval at which a message of an instance with the number of this one is verified, in milliseconds. */
+const OWN_NUMBER_MS = 100;
+
 /** What the sender decides about a message. */
 export interface Envelope {
   readonly to: number;
@@ -73,15 +84,30 @@ export interface ReceivedMessage extends Envelope {
   readonly wasDead: boolean;
 }
 
+/** Options of {@link Messages}. */
+export interface MessagesOptions {
+  /** The number of this shard if the stack runs as several. */
+  readonly shard?: number;
+  /** A random number of this process, less than `PROCESSES`. */
+  readonly process?: number;
+  /** Called now and then while two processes send messages with the number of this instance. */
+  readonly onDuplicate?: (instance: number) => void;
+}
+
 /** Seals and opens the messages of one instance. */
 export class Messages {
   readonly #self: number;
   readonly #shard: number;
+  readonly #process: number;
+  readonly #onDuplicate: (instance: number) => void;
   readonly #hash: SipHash;
   readonly #membership: Membership;
+  readonly #duplicates = new DuplicateNumbers();
+  #ownNumberAt = -Infinity;
   /** By the sender and its shard. */
   readonly #windows = new Map<number, ReplayWindow>();
   #sequence = 0;
+  #sealedAt = -Infinity;
   readonly #received = {
     from: 0,
     to: 0,
@@ -93,10 +119,17 @@ export class Messages {
     wasDead: false,
   };
 
-  /** `key`: 16 bytes, the same for all instances; `shard`: the number of this one if the stack runs as several. */
-  constructor(self: number, key: Uint8Array, membership: Membership, shard = 0) {
+  /** `key`: 16 bytes, the same for all instances. */
+  constructor(
+    self: number,
+    key: Uint8Array,
+    membership: Membership,
+    { shard = 0, process = 0, onDuplicate = () => {} }: MessagesOptions = {},
+  ) {
     this.#self = self;
     this.#shard = shard;
+    this.#process = process;
+    this.#onDuplicate = onDuplicate;
     this.#hash = new SipHash(key);
     this.#membership = membership;
   }
@@ -110,7 +143,9 @@ export class Messages {
     asks = false,
   ): PeerMessage {
     const bytes = new Uint8Array(MESSAGE_HEADER + length);
-    this.#sequence = this.#sequence === 0 ? Math.floor(wallNow) * PER_MS : this.#sequence + 1;
+    const hasPaused = wallNow - this.#sealedAt >= PAUSE_MS;
+    this.#sealedAt = wallNow;
+    this.#sequence = Math.max(this.#sequence + 1, hasPaused ? Math.floor(wallNow) * PER_MS : 0);
     bytes[0] = VERSION;
     bytes[1] = this.#self;
     bytes[2] = envelope.to;
@@ -119,6 +154,7 @@ export class Messages {
     bytes[5] = envelope.next[1] ?? NONE;
     writeU16(bytes, 6, envelope.segmentSize);
     writeU53(bytes, 8, this.#sequence);
+    writeU32(bytes, 8, this.#process << HIGH_BITS | readU32(bytes, 8));
     writeU53(bytes, 16, Math.floor(wallNow));
     // 48 bits of milliseconds last until the year 10889.
     bytes[16] = (this.#membership.isServing ? ACCEPTS : 0) | (asks ? ASKS : 0);
@@ -141,6 +177,7 @@ export class Messages {
     if (length < MESSAGE_HEADER) return "peer-short";
     if (message[0] !== VERSION) return "peer-version";
     const from = message[1]!;
+    if (from === this.#self) this.#checkOwnNumber(message, now);
     if (message[2] !== this.#self || !this.#membership.isOther(from)) return "peer-address";
     const hops = message[3]!;
     if (hops > MAX_HOPS) return "peer-hops";
@@ -149,8 +186,11 @@ export class Messages {
     this.#hash.hash(message, 0, HEADER_MAC_AT);
     if (!this.#isMac(message, HEADER_MAC_AT)) return "peer-mac";
     // The header is authentic. Replays are dropped before the MAC of the packet, which may be long, is computed.
+    const process = readU32(message, 8) >>> HIGH_BITS;
+    // Each shard of a sender has a number of its own.
+    if (message[17] === 0 && this.#duplicates.note(from, process, now)) this.#onDuplicate(from);
     const window = this.#windowOf(from, message[17]!);
-    const sequence = readU53(message, 8);
+    const sequence = readSequence(message);
     if (!window.isNew(sequence)) return "peer-replay";
     this.#hash.hash(message, MESSAGE_HEADER, length);
     if (!this.#isMac(message, PACKET_MAC_AT)) return "peer-mac";
@@ -165,6 +205,16 @@ export class Messages {
     received.asks = (message[16]! & ASKS) !== 0;
     received.wasDead = this.#membership.heard(from, received.isServing, now);
     return received;
+  }
+
+  /** Another machine has the number of this one, and sends to the instance that it believes to be here. */
+  #checkOwnNumber(message: Uint8Array, now: number): void {
+    if (now - this.#ownNumberAt < OWN_NUMBER_MS) return;
+    this.#ownNumberAt = now;
+    this.#hash.hash(message, 0, HEADER_MAC_AT);
+    const isForeign = readU32(message, 8) >>> HIGH_BITS !== this.#process;
+    if (!isForeign || !this.#isMac(message, HEADER_MAC_AT)) return;
+    if (this.#duplicates.isDue(this.#self, now)) this.#onDuplicate(this.#self);
   }
 
   #writeMac(bytes: Uint8Array, at: number): void {
@@ -191,7 +241,7 @@ function writeU53(bytes: Uint8Array, at: number, value: number): void {
   writeU32(bytes, at + 4, value % 2 ** 32 | 0);
 }
 
-/** Not a safe integer if a peer sends more than 53 bits; comparisons still hold. */
-function readU53(bytes: Uint8Array, at: number): number {
-  return readU32(bytes, at) * 2 ** 32 + readU32(bytes, at + 4);
+/** Without the number of the process. */
+function readSequence(bytes: Uint8Array): number {
+  return (readU32(bytes, 8) & 2 ** HIGH_BITS - 1) * 2 ** 32 + readU32(bytes, 12);
 }

@@ -18,11 +18,14 @@ export interface PeerGroupOptions {
   readonly now: number;
   /** The wall clock minus the clock of the stack. */
   readonly wallOffset: number;
+  /** A random number of this process, 0 to 2047, which tells processes with the same `self` apart. Default: 0. */
+  readonly process?: number;
 }
 
 /** The instances that serve the same addresses, from the point of view of one of them. */
 export class PeerGroup {
   readonly self: number;
+  readonly process: number;
   readonly connectionKey: Uint8Array;
   readonly messageKey: Uint8Array;
   readonly membership: Membership;
@@ -35,8 +38,14 @@ export class PeerGroup {
   /** Whether another instance has announced that it has a connection; set by the stack. */
   hasMoved: (connection: Omit<AnnouncedConnection, "mark">) => boolean = () => false;
 
-  constructor({ self, connectionKey, messageKey, now, wallOffset }: PeerGroupOptions) {
+  /** Called at most once a minute for each instance whose number two processes use; set by the link's owner. */
+  onDuplicate: (instance: number) => void = () => {};
+
+  constructor(
+    { self, process = 0, connectionKey, messageKey, now, wallOffset }: PeerGroupOptions,
+  ) {
     this.self = self;
+    this.process = process;
     this.connectionKey = connectionKey;
     this.messageKey = messageKey;
     this.membership = new Membership(self, now);

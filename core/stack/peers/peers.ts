@@ -72,7 +72,11 @@ export class Peers {
   constructor(group: PeerGroup, hash: KeyedHash, shard = 0) {
     this.#group = group;
     this.#membership = group.membership;
-    this.#messages = new Messages(group.self, group.messageKey, group.membership, shard);
+    this.#messages = new Messages(group.self, group.messageKey, group.membership, {
+      shard,
+      process: group.process,
+      onDuplicate: (instance) => group.onDuplicate(instance),
+    });
     this.#reports = shard === 0;
     this.#hash = hash;
     this.#takenOver = new TakenOver(group, hash);

@@ -9,7 +9,7 @@ function warnings() {
     debug: () => {},
     info: () => {},
     warn: (message: string, fields?: object) => lines.push(`${message} ${JSON.stringify(fields)}`),
-    error: () => {},
+    error: (message: string, fields?: object) => lines.push(`${message} ${JSON.stringify(fields)}`),
   };
   return { lines, log };
 }
@@ -35,5 +35,23 @@ describe("openPeers", () => {
       'this instance is listed with another number as well, which is ignored {"self":0,"number":2}',
     ]);
     peers.close();
+  });
+
+  // The lines say what to do.
+  test("logs that two machines have the same number", async () => {
+    using folder = new TemporaryFolder();
+    const secretFile = folder.write("secret", "0123456789abcdef0123456789abcdef");
+    const { lines, log } = warnings();
+    const listen = { hostname: "127.0.0.1", port: 26_931 };
+    const members = { 0: listen, 3: { hostname: "127.0.0.1", port: 26_932 } };
+    const peers = await openPeers({ self: 0, secretFile, listen, members }, log);
+    peers.group.onDuplicate(3);
+    peers.group.onDuplicate(0);
+    peers.close();
+    const hint = "give each machine another peers.self, and list it in members with that number";
+    expect(lines.filter((line) => line.includes("machine"))).toEqual([
+      `two machines use the number of one instance ${JSON.stringify({ number: 3, hint })}`,
+      `another machine uses the number of this instance ${JSON.stringify({ number: 0, hint })}`,
+    ]);
   });
 });

@@ -1,11 +1,13 @@
 import { describe, expect, test } from "bun:test";
 import { seededRandom } from "../../../../adapters/runtime/seeded_random.ts";
+import { DUPLICATE_MS } from "../../../../core/stack/peers/duplicate_numbers.ts";
 import { Membership } from "../../../../core/stack/peers/membership.ts";
 import {
   MAX_HOPS,
   MAX_MESSAGE_AGE,
   MESSAGE_HEADER,
   Messages,
+  type MessagesOptions,
 } from "../../../../core/stack/peers/message.ts";
 
 const KEY = new Uint8Array(16).fill(9);
@@ -13,10 +15,10 @@ const WALL = 1_796_000_000_000;
 const PACKET = Uint8Array.from({ length: 100 }, (_, i) => i);
 const ENVELOPE = { to: 1, hops: 1, next: [], segmentSize: 0 };
 
-function messages(self: number, key = KEY): Messages {
+function messages(self: number, key = KEY, options: MessagesOptions = {}): Messages {
   const membership = new Membership(self, 0);
   membership.setMembers([0, 1, 2]);
-  return new Messages(self, key, membership);
+  return new Messages(self, key, membership, options);
 }
 
 function open(receiver: Messages, bytes: Uint8Array, wall = WALL) {
@@ -75,6 +77,74 @@ describe("Messages", () => {
     expect(typeof open(receiver, bytes)).toBe("object");
     expect(open(receiver, bytes)).toBe("peer-replay");
     expect(open(messages(1), bytes, WALL + MAX_MESSAGE_AGE + 1)).toBe("peer-age");
+  });
+
+  // The new process of an upgrade has died, and the one before it serves again.
+  test("are accepted from a process that continues after another one of its instance", () => {
+    const [before, after, receiver] = [messages(0), messages(0), messages(1)];
+    const send = (from: Messages, wall: number) =>
+      typeof open(receiver, from.seal(ENVELOPE, PACKET, 100, wall).bytes, wall);
+    expect(send(before, WALL)).toBe("object");
+    expect(send(after, WALL + 500)).toBe("object");
+    expect(send(before, WALL + 900)).toBe("object");
+    expect(send(before, WALL + 901)).toBe("object");
+  });
+
+  // Two machines were given the same number. Each sends to the others four times a second.
+  test("reveal two processes with the same number, once a minute", () => {
+    const reported: [number, number][] = [];
+    let now = 0;
+    const onDuplicate = (instance: number) => void reported.push([instance, now]);
+    const receiver = messages(1, KEY, { onDuplicate });
+    const two = [messages(0, KEY, { process: 7 }), messages(0, KEY, { process: 2047 })];
+    const other = messages(2, KEY, { process: 5 });
+    for (; now < 3 * DUPLICATE_MS; now += 250) {
+      for (const sender of [...two, other]) {
+        const { bytes } = sender.seal({ ...ENVELOPE, hops: 0 }, PACKET, 0, WALL + now);
+        receiver.open(bytes, bytes.length, now, WALL + now);
+      }
+    }
+    expect(reported.map(([instance]) => instance)).toEqual([0, 0, 0]);
+    expect(reported[0]![1]).toBeLessThan(1000);
+    for (let i = 1; i < 3; i++) {
+      expect(reported[i]![1] - reported[i - 1]![1]).toBeGreaterThanOrEqual(DUPLICATE_MS);
+    }
+  });
+
+  // Restarts every ten seconds, upgrades, and an upgrade that fails are nothing unusual.
+  test("do not take restarts for two processes", () => {
+    const reported: number[] = [];
+    const receiver = messages(1, KEY, { onDuplicate: (instance) => void reported.push(instance) });
+    let sender = messages(0);
+    for (let now = 0; now < 200_000; now += 250) {
+      if (now % 10_000 === 0) sender = messages(0, KEY, { process: 1 + now % 3 });
+      const { bytes } = sender.seal({ ...ENVELOPE, hops: 0 }, PACKET, 0, WALL + now);
+      expect(typeof receiver.open(bytes, bytes.length, now, WALL + now)).toBe("object");
+    }
+    expect(reported).toEqual([]);
+  });
+
+  // The machine with the number of this one believes that another instance is here. A forged message, or one of its own
+  // that comes back, says nothing.
+  test("reveal another process with the receiver's number", () => {
+    const reported: number[] = [];
+    const onDuplicate = (instance: number) => void reported.push(instance);
+    const receiver = messages(1, KEY, { onDuplicate, process: 3 });
+    const take = (key: typeof KEY, process: number, now: number) => {
+      const { bytes } = messages(1, key, { process }).seal(
+        { ...ENVELOPE, to: 0 },
+        PACKET,
+        100,
+        WALL,
+      );
+      expect(receiver.open(bytes, bytes.length, now, WALL)).toBe("peer-address");
+    };
+    take(new Uint8Array(16), 4, 0);
+    take(KEY, 3, 1000);
+    expect(reported).toEqual([]);
+    take(KEY, 4, 2000);
+    take(KEY, 4, 3000);
+    expect(reported).toEqual([1]);
   });
 
   // After a restart, the numbers of a sender start at its clock.
