@@ -54,7 +54,7 @@ export class EventSet {
   /** The owners, by descriptor. */
   readonly #owners: (ReadyOwner | undefined)[] = [];
   /** By descriptor, how often the number was used: tells events of an earlier owner from those of the current one. */
-  readonly #generations: number[] = [];
+  readonly #registrations: number[] = [];
   #again: ReadyOwner[] = [];
   #size = 0;
   #links = 0;
@@ -85,13 +85,13 @@ export class EventSet {
 
   /** Adds a descriptor; returns false if the kernel refuses it, with the reason in `errno`. */
   add(fd: number, owner: ReadyOwner): boolean {
-    const generation = (this.#generations[fd] ?? 0) + 1 | 0;
+    const registration = (this.#registrations[fd] ?? 0) + 1 | 0;
     this.#request[0] = POLLIN | POLLOUT | EPOLLRDHUP | EPOLLET;
     this.#request[EPOLL_EVENT.descriptor] = fd;
-    this.#request[EPOLL_EVENT.number] = generation;
+    this.#request[EPOLL_EVENT.number] = registration;
     const { libc } = this.#host;
     if (libc.epoll_ctl(this.descriptor, EPOLL_CTL_ADD, fd, this.#requestBytes) < 0) return false;
-    this.#generations[fd] = generation;
+    this.#registrations[fd] = registration;
     this.#owners[fd] = owner;
     this.#size++;
     this.#waitAlone();
@@ -139,7 +139,7 @@ export class EventSet {
     for (let i = 0, at = 0; i < count; i++, at += EPOLL_EVENT.words) {
       const fd = this.#events[at + EPOLL_EVENT.descriptor]!;
       const owner = this.#owners[fd];
-      if (this.#generations[fd] !== this.#events[at + EPOLL_EVENT.number]) continue;
+      if (this.#registrations[fd] !== this.#events[at + EPOLL_EVENT.number]) continue;
       owner?.onReady(this.#events[at]!);
       calls++;
     }

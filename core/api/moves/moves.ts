@@ -48,11 +48,11 @@ export class Moves {
     const frozenAt = this.#driver.now();
     const { environment } = socket;
     // Its plugins are not disposed while it may resume.
-    environment?.generation.enter();
+    environment?.handlerSet.enter();
     return new StackFrozenConnection(record, attachments, moved, this.#driver, {
-      plugin: environment?.generation.name,
+      plugin: environment?.handlerSet.name,
       resume: () => this.#resume(record, this.#driver.now() - frozenAt, attachments, environment),
-      over: () => environment?.generation.leave(),
+      over: () => environment?.handlerSet.leave(),
     });
   }
 
@@ -114,7 +114,7 @@ export class Moves {
   ): ChainState | undefined {
     const { environment } = socket;
     if (environment === undefined || socket.isClosed) return undefined;
-    const moves = environment.generation.handlers.chain!.moves;
+    const moves = environment.handlerSet.handlers.chain!.moves;
     const [other] = moves.others;
     if (other !== undefined) throw notMovable(socket, `${other} does not take part in moves`);
     const chain = this.#ask(socket, () => moves.freeze(new ConnectionContext(socket)));
@@ -214,7 +214,7 @@ function serverAt(
   environment: HandlerEnvironment,
   chain: ChainState,
 ): ((socket: StackSocket) => void) | undefined {
-  const handler = environment.generation.handlers.chain!.moves.thaw(chain);
+  const handler = environment.handlerSet.handlers.chain!.moves.thaw(chain);
   return handler && ((socket) => serveConnection(socket, handler, environment));
 }
 

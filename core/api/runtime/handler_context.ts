@@ -6,7 +6,7 @@
 import type { Clock, Logger } from "../environment.ts";
 import type { BindingCounts } from "../metrics/binding_counts.ts";
 import type { HandlerContext } from "../types.ts";
-import type { Generation } from "./generation.ts";
+import type { HandlerSet } from "./handler_set.ts";
 
 /** The part of the context that all handlers of a stack share. */
 export interface StackEnvironment {
@@ -20,7 +20,7 @@ export interface HandlerEnvironment extends StackEnvironment {
   /** Lines carry the plugin's name. */
   readonly log: Logger;
   /** The handlers that share it. */
-  readonly generation: Generation;
+  readonly handlerSet: HandlerSet;
   readonly counts: BindingCounts;
 }
 
@@ -61,7 +61,7 @@ export abstract class SharedContext implements HandlerContext {
 
   get signal(): AbortSignal {
     return this.lazy.signal ??= untilEnd(
-      this.environment.generation.signal,
+      this.environment.handlerSet.signal,
       (callback) => this.onEnd(callback),
     );
   }

@@ -32,7 +32,7 @@ import { composeFlows } from "../udp/flow_chain.ts";
 import type { FlowHost } from "../udp/flow_host.ts";
 import { type Acceptor, openAcceptor } from "./acceptor.ts";
 import type { Driver } from "./driver.ts";
-import { Generation, type GenerationHandlers } from "./generation.ts";
+import { type ComposedHandlers, HandlerSet } from "./handler_set.ts";
 import { graceOf } from "./grace.ts";
 import type { HandlerEnvironment, StackEnvironment } from "./handler_context.ts";
 import { PortHost } from "./port_host.ts";
@@ -51,9 +51,9 @@ export class PluginBindings {
   readonly #moves: Moves;
   readonly #environment: StackEnvironment;
   readonly #bindings = new Set<Binding>();
-  /** Generations whose handlers serve or still run. */
-  readonly #generations = new Set<Generation>();
-  /** Number of generations that contain a plugin. */
+  /** Handler sets whose handlers serve or still run. */
+  readonly #handlerSets = new Set<HandlerSet>();
+  /** Number of handler sets that contain a plugin. */
   readonly #uses = new Map<Plugin, number>();
   /** For the metrics. */
   readonly counts: BindingCountsTable = new BindingCountsTable();
@@ -78,23 +78,23 @@ export class PluginBindings {
 
   /** `use` is the method of the stack, which documents the exceptions. */
   bind(addresses: readonly ListenAddress[], given: Handlers, use: Stack["use"]): PluginBinding {
-    const generation = new Generation(composeFor(addresses, given));
+    const handlerSet = new HandlerSet(composeFor(addresses, given));
     const ports: Port[] = [];
     try {
-      for (const address of addresses) ports.push(this.#open(address, generation));
+      for (const address of addresses) ports.push(this.#open(address, handlerSet));
     } catch (error) {
       // Either all of the listen addresses are bound or none.
       for (const port of ports) port.close();
       throw error;
     }
-    const binding = new Binding(this, ports, generation, use);
+    const binding = new Binding(this, ports, handlerSet, use);
     this.#bindings.add(binding);
-    this.#enter(generation, ports);
+    this.#enter(handlerSet, ports);
     return binding;
   }
 
-  #open(address: ListenAddress, generation: Generation): Port {
-    const environment = this.#environmentFor(address, generation);
+  #open(address: ListenAddress, handlerSet: HandlerSet): Port {
+    const environment = this.#environmentFor(address, handlerSet);
     if (address.transport === "udp") {
       const host = this.#datagrams.serve(address, environment);
       return new Port(address, host, host.binding);
@@ -105,7 +105,7 @@ export class PluginBindings {
       {
         binding: address,
         backlog: BACKLOG,
-        decides: generation.handlers.chain!.onSyn !== undefined,
+        decides: handlerSet.handlers.chain!.onSyn !== undefined,
       },
       {
         ready: () => host.ready(),
@@ -117,58 +117,58 @@ export class PluginBindings {
     return new Port(address, host, acceptor.binding, acceptor);
   }
 
-  #environmentFor(address: ListenAddress, generation: Generation): HandlerEnvironment {
-    const { name: plugin } = generation;
+  #environmentFor(address: ListenAddress, handlerSet: HandlerSet): HandlerEnvironment {
+    const { name: plugin } = handlerSet;
     const fields = address.transport === "udp"
       ? { port: formatListenAddress(address), plugin }
       : { plugin };
     return {
       ...this.#environment,
       log: withFields(this.#environment.log, fields),
-      generation,
+      handlerSet,
       counts: this.counts.of(formatListenAddress(address), plugin),
     };
   }
 
   /** Serves new connections and flows of `ports` with other handlers; `old` is retired. */
-  replace(ports: readonly Port[], old: Generation, given: Handlers): Generation {
+  replace(ports: readonly Port[], old: HandlerSet, given: Handlers): HandlerSet {
     const addresses = ports.map(({ address }) => address);
-    const generation = new Generation(composeFor(addresses, given));
-    for (const { address, host } of ports) host.replace(this.#environmentFor(address, generation));
-    this.#enter(generation, ports);
+    const handlerSet = new HandlerSet(composeFor(addresses, given));
+    for (const { address, host } of ports) host.replace(this.#environmentFor(address, handlerSet));
+    this.#enter(handlerSet, ports);
     this.#retire(old, ports);
-    return generation;
+    return handlerSet;
   }
 
   /** Stops listening on `ports`. */
-  remove(binding: Binding, ports: readonly Port[], old: Generation): void {
+  remove(binding: Binding, ports: readonly Port[], old: HandlerSet): void {
     this.#bindings.delete(binding);
     for (const port of ports) port.close();
     this.#retire(old, ports);
   }
 
-  #enter(generation: Generation, ports: readonly Port[]): void {
-    this.#generations.add(generation);
+  #enter(handlerSet: HandlerSet, ports: readonly Port[]): void {
+    this.#handlerSets.add(handlerSet);
     const listen = ports.map(({ address }) => formatListenAddress(address)).join(" ");
-    for (const plugin of new Set(generation.plugins)) {
+    for (const plugin of new Set(handlerSet.plugins)) {
       this.#pluginMetrics.add(plugin, listen);
       this.#uses.set(plugin, (this.#uses.get(plugin) ?? 0) + 1);
     }
-    if (!isTransparent(generation)) return;
+    if (!isTransparent(handlerSet)) return;
     for (const { address: { subnet } } of ports) this.#icmpPolicy.disableEcho(subnet);
   }
 
-  #retire(generation: Generation, ports: readonly Port[]): void {
-    if (isTransparent(generation)) {
+  #retire(handlerSet: HandlerSet, ports: readonly Port[]): void {
+    if (isTransparent(handlerSet)) {
       for (const { address: { subnet } } of ports) this.#icmpPolicy.enableEcho(subnet);
     }
-    void generation.finished.then(() => this.#leave(generation));
-    generation.retire();
+    void handlerSet.finished.then(() => this.#leave(handlerSet));
+    handlerSet.retire();
   }
 
-  async #leave(generation: Generation): Promise<void> {
-    this.#generations.delete(generation);
-    for (const plugin of new Set(generation.plugins)) {
+  async #leave(handlerSet: HandlerSet): Promise<void> {
+    this.#handlerSets.delete(handlerSet);
+    for (const plugin of new Set(handlerSet.plugins)) {
       // The stack disposes all plugins when it closes.
       const uses = this.#uses.get(plugin);
       if (uses === undefined) continue;
@@ -181,39 +181,39 @@ export class PluginBindings {
     return this.#driver.core.icmpPolicy;
   }
 
-  /** Asks the handlers of a retired generation to finish, and aborts what remains after `graceMs`. */
-  async end(generation: Generation, graceMs: number): Promise<void> {
-    if (graceMs === Infinity) return await generation.finished;
-    generation.abort(
+  /** Asks the handlers of a retired handler set to finish, and aborts what remains after `graceMs`. */
+  async end(handlerSet: HandlerSet, graceMs: number): Promise<void> {
+    if (graceMs === Infinity) return await handlerSet.finished;
+    handlerSet.abort(
       new TcpError("CONNECTION_ABORTED", "The handler has been replaced or removed"),
     );
     const { clock } = this.#environment;
     const done = new AbortController();
-    void generation.finished.then(() => done.abort());
+    void handlerSet.finished.then(() => done.abort());
     if (graceMs > 0) await sleepUntil(clock, clock.now() + graceMs, done.signal);
-    this.#abort(generation);
-    generation.abandon();
+    this.#abort(handlerSet);
+    handlerSet.abandon();
   }
 
-  #abort(generation: Generation): void {
+  #abort(handlerSet: HandlerSet): void {
     const { udp } = this.#driver.core;
     const reason = new TcpError("CONNECTION_ABORTED", "The grace period has expired");
-    for (const socket of this.#servedBy(generation)) socket.abort(reason);
+    for (const socket of this.#servedBy(handlerSet)) socket.abort(reason);
     for (const { handle } of udp.flows.table.all()) {
       if (!(handle instanceof StackFlow)) continue;
-      if (handle.environment?.generation === generation) handle.close();
+      if (handle.environment?.handlerSet === handlerSet) handle.close();
     }
   }
 
-  #servedBy(generation: Generation): StackSocket[] {
+  #servedBy(handlerSet: HandlerSet): StackSocket[] {
     return [...this.#driver.core.tcp.connections()].flatMap(({ handle }) =>
-      handle instanceof StackSocket && handle.environment?.generation === generation ? handle : []
+      handle instanceof StackSocket && handle.environment?.handlerSet === handlerSet ? handle : []
     );
   }
 
-  /** Lets the handlers that have replaced a generation continue its connections. */
-  async move(generation: Generation): Promise<MoveCounts> {
-    const sockets = this.#servedBy(generation);
+  /** Lets the handlers that have replaced a handler set continue its connections. */
+  async move(handlerSet: HandlerSet): Promise<MoveCounts> {
+    const sockets = this.#servedBy(handlerSet);
     let moved = 0;
     for (let at = 0; at < sockets.length; at += MOVED_AT_ONCE) {
       await Promise.all(
@@ -236,14 +236,14 @@ export class PluginBindings {
   /** Stops listening on all ports; running handlers are asked to finish. */
   close(reason: TcpError): void {
     for (const binding of this.#bindings) binding.stopListening();
-    for (const generation of this.#generations) generation.abort(reason);
+    for (const handlerSet of this.#handlerSets) handlerSet.abort(reason);
   }
 
   /** Disposes all plugins. */
   async dispose(): Promise<void> {
     for (const plugin of this.#uses.keys()) await this.#dispose(plugin);
-    for (const generation of this.#generations) generation.abandon();
-    this.#generations.clear();
+    for (const handlerSet of this.#handlerSets) handlerSet.abandon();
+    this.#handlerSets.clear();
   }
 
   async #dispose(plugin: Plugin): Promise<void> {
@@ -300,30 +300,30 @@ class Binding implements PluginBinding {
   readonly use: Stack["use"];
   readonly #all: PluginBindings;
   readonly #ports: readonly Port[];
-  #generation: Generation;
+  #handlerSet: HandlerSet;
   #state: "serving" | "removed" | "stack closed" = "serving";
 
   constructor(
     all: PluginBindings,
     ports: readonly Port[],
-    generation: Generation,
+    handlerSet: HandlerSet,
     use: Stack["use"],
   ) {
     this.use = use;
     this.#all = all;
     this.#ports = ports;
-    this.#generation = generation;
+    this.#handlerSet = handlerSet;
     this.addrs = ports.map(({ addr }) => addr);
     this.addr = this.addrs[0]!;
     this.listenAddresses = ports.map(({ listenAddress }) => listenAddress);
   }
 
   get plugin(): string {
-    return this.#generation.name;
+    return this.#handlerSet.name;
   }
 
   get running(): number {
-    return this.#generation.running;
+    return this.#handlerSet.running;
   }
 
   replace(...given: [Handler | Plugin, ...(Handler | Plugin)[]]): RetiredHandlers {
@@ -333,8 +333,8 @@ class Binding implements PluginBinding {
     if (this.#state === "stack closed") {
       throw new TcpError("STACK_CLOSED", "The stack has been closed");
     }
-    const old = this.#generation;
-    this.#generation = this.#all.replace(this.#ports, old, given);
+    const old = this.#handlerSet;
+    this.#handlerSet = this.#all.replace(this.#ports, old, given);
     return new Retired(this.#all, old);
   }
 
@@ -342,9 +342,9 @@ class Binding implements PluginBinding {
     const graceMs = graceOf("remove", options);
     if (this.#state === "serving") {
       this.#state = "removed";
-      this.#all.remove(this, this.#ports, this.#generation);
+      this.#all.remove(this, this.#ports, this.#handlerSet);
     }
-    await this.#all.end(this.#generation, graceMs);
+    await this.#all.end(this.#handlerSet, graceMs);
   }
 
   /** The stack is closing. */
@@ -356,31 +356,31 @@ class Binding implements PluginBinding {
 
 class Retired implements RetiredHandlers {
   readonly #all: PluginBindings;
-  readonly #generation: Generation;
+  readonly #handlerSet: HandlerSet;
 
-  constructor(all: PluginBindings, generation: Generation) {
+  constructor(all: PluginBindings, handlerSet: HandlerSet) {
     this.#all = all;
-    this.#generation = generation;
+    this.#handlerSet = handlerSet;
   }
 
   get running(): number {
-    return this.#generation.running;
+    return this.#handlerSet.running;
   }
 
   get finished(): Promise<void> {
-    return this.#generation.finished;
+    return this.#handlerSet.finished;
   }
 
   async end(options: EndOptions = {}): Promise<void> {
-    await this.#all.end(this.#generation, graceOf("end", options));
+    await this.#all.end(this.#handlerSet, graceOf("end", options));
   }
 
   move(): Promise<MoveCounts> {
-    return this.#all.move(this.#generation);
+    return this.#all.move(this.#handlerSet);
   }
 }
 
-function composeFor(addresses: readonly ListenAddress[], given: Handlers): GenerationHandlers {
+function composeFor(addresses: readonly ListenAddress[], given: Handlers): ComposedHandlers {
   const takes = (transport: ListenAddress["transport"]) =>
     addresses.some((address) => address.transport === transport);
   return {
@@ -390,6 +390,6 @@ function composeFor(addresses: readonly ListenAddress[], given: Handlers): Gener
   };
 }
 
-function isTransparent({ plugins }: Generation): boolean {
+function isTransparent({ plugins }: HandlerSet): boolean {
   return plugins.some(({ transparent }) => transparent === true);
 }

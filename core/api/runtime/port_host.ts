@@ -20,7 +20,7 @@ export class PortHost {
   #environment: HandlerEnvironment;
   #acceptor: Acceptor | undefined;
 
-  /** The generation of `environment` must have a chain. */
+  /** The handler set of `environment` must have a chain. */
   constructor(environment: HandlerEnvironment) {
     this.#environment = environment;
   }
@@ -40,16 +40,16 @@ export class PortHost {
   }
 
   get #chain(): Chain {
-    return this.#environment.generation.handlers.chain!;
+    return this.#environment.handlerSet.handlers.chain!;
   }
 
   async decide(attempt: Attempt): Promise<SynVerdict> {
     const environment = this.#environment;
-    const { generation } = environment;
+    const { handlerSet } = environment;
     attempt.environment = environment;
-    generation.enter();
+    handlerSet.enter();
     // The handler that the decision chooses runs after the handshake.
-    attempt.onAbandoned = () => generation.leave();
+    attempt.onAbandoned = () => handlerSet.leave();
     const decision = await this.#ask(attempt.syn, environment);
     if (typeof decision !== "function") return decision;
     attempt.handler = decision;
@@ -58,13 +58,13 @@ export class PortHost {
 
   async #ask(
     syn: Syn,
-    { generation, stack, clock, counts, log: outer }: HandlerEnvironment,
+    { handlerSet, stack, clock, counts, log: outer }: HandlerEnvironment,
   ): Promise<Handler | "refuse" | "ignore"> {
-    const { handle, onSyn } = generation.handlers.chain!;
+    const { handle, onSyn } = handlerSet.handlers.chain!;
     // The old plugins decided about SYNs and held this one back; the new ones do not decide.
     if (onSyn === undefined) return handle;
     const log = withFields(outer, { port: syn.local.port });
-    generation.enter();
+    handlerSet.enter();
     try {
       const decision = await onSyn(syn, { stack, log, clock });
       if (typeof decision === "function") return decision;
@@ -77,7 +77,7 @@ export class PortHost {
       logRefusal(log, syn, error);
       return "refuse";
     } finally {
-      generation.leave();
+      handlerSet.leave();
     }
   }
 

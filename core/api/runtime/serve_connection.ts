@@ -22,7 +22,7 @@ export function serveConnection(
   environment: HandlerEnvironment,
 ): void {
   socket.serveIn(environment);
-  environment.generation.enter();
+  environment.handlerSet.enter();
   const context = new ConnectionContext(socket);
   // A whole number takes less memory.
   const age = socket.hasMovedHere ? socket.ageSeconds * 1000 : 0;
@@ -37,10 +37,10 @@ export function serveConnection(
 }
 
 function handlerEnded(socket: StackSocket, began: number): void {
-  const { generation, counts, clock } = socket.environment!;
+  const { handlerSet, counts, clock } = socket.environment!;
   // The plugins that continue a connection count its whole time.
   if (!socket.hasMovedAway) counts.durations.record((clock.now() - began) / 1000);
-  generation.leave();
+  handlerSet.leave();
 }
 
 /** A handler that throws aborts its own connection and no other. */

@@ -213,7 +213,7 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
 
   /** The names of the plugins that serve it. */
   get plugin(): string | undefined {
-    return this.#environment?.generation.name;
+    return this.#environment?.handlerSet.name;
   }
 
   /** What it waits for at present. */

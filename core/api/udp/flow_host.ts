@@ -21,7 +21,7 @@ export class FlowHost implements Owner {
   readonly #running: Set<Promise<void>>;
 
   /**
-   * The generation of `environment` must have a handler for flows. `running` holds all running handlers,
+   * The handler set of `environment` must have a handler for flows. `running` holds all running handlers,
    * including those of other bindings.
    */
   constructor(
@@ -53,12 +53,12 @@ export class FlowHost implements Owner {
   /** A handler that throws closes its own flow and no other. */
   async #serve(flow: StackFlow): Promise<void> {
     const { environment } = flow;
-    const { generation, counts, clock } = environment;
+    const { handlerSet, counts, clock } = environment;
     const began = clock.now();
     counts.served++;
-    generation.enter();
+    handlerSet.enter();
     try {
-      const handler = generation.handlers.flows!;
+      const handler = handlerSet.handlers.flows!;
       await handler(new StackFlowContext(flow, environment), () => Promise.resolve());
       flow.finish();
     } catch (error) {
@@ -70,7 +70,7 @@ export class FlowHost implements Owner {
       const { bytesIn, bytesOut } = flow.stats();
       counts.flowEnded(bytesIn, bytesOut);
       counts.durations.record((clock.now() - began) / 1000);
-      generation.leave();
+      handlerSet.leave();
     }
   }
 

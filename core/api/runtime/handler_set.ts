@@ -8,8 +8,8 @@ import type { Handler, Plugin } from "../types.ts";
 import type { FlowHandler } from "../udp/datagram.ts";
 import { Deferred } from "./deferred.ts";
 
-/** The composed handlers of a generation. */
-export interface GenerationHandlers {
+/** The composed handlers of a handler set. */
+export interface ComposedHandlers {
   /** For connections; absent if no listen address of the binding is for TCP. */
   readonly chain: Chain | undefined;
   /** For flows; absent if no listen address of the binding is for UDP. */
@@ -19,8 +19,8 @@ export interface GenerationHandlers {
 }
 
 /** Counts the connections and flows that run with its handlers, so that these outlive a replacement. */
-export class Generation {
-  readonly handlers: GenerationHandlers;
+export class HandlerSet {
+  readonly handlers: ComposedHandlers;
   /** The names of the plugins, for log lines. */
   readonly name: string;
   readonly #controller = new AbortController();
@@ -28,7 +28,7 @@ export class Generation {
   #running = 0;
   #isRetired = false;
 
-  constructor(handlers: GenerationHandlers) {
+  constructor(handlers: ComposedHandlers) {
     this.handlers = handlers;
     this.name = handlers.given.map(({ name }) => name).filter((name) => name !== "").join(", ") ||
       "handler";
@@ -49,7 +49,7 @@ export class Generation {
     return this.#running;
   }
 
-  /** Resolves when the generation is retired and nothing runs. */
+  /** Resolves when the handler set is retired and nothing runs. */
   get finished(): Promise<void> {
     return this.#finished.promise;
   }
