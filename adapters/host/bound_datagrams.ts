@@ -7,7 +7,7 @@ import { createSocket, type Socket } from "node:dgram";
 import type { HostPort } from "../../core/api/host_port.ts";
 import { Queue } from "../../core/buffers/queue.ts";
 import { hostError } from "./connection.ts";
-import { adoptNativeDatagrams, bindNativeDatagrams } from "./native/bound_datagrams.ts";
+import { bindNativeDatagrams, takeOverNativeDatagrams } from "./native/bound_datagrams.ts";
 import { nativeSockets } from "./native/sockets.ts";
 
 /** Maximum number of received datagrams that wait in the process; only the sockets of `node:dgram` need this queue. */
@@ -76,7 +76,7 @@ export async function bindDatagrams(
 ): Promise<BoundDatagrams> {
   const sockets = nativeSockets();
   if (sockets && descriptor !== undefined) {
-    return adoptNativeDatagrams(sockets, descriptor, hooks);
+    return takeOverNativeDatagrams(sockets, descriptor, hooks);
   }
   return sockets
     ? bindNativeDatagrams(sockets, local, hooks)

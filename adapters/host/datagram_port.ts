@@ -8,7 +8,7 @@ import { isIPv6 } from "node:net";
 import type { HostPort } from "../../core/api/host_port.ts";
 import { IpAddress } from "../../core/wire/address.ts";
 import { runtimeName } from "../runtime/runtime.ts";
-import { adoptDatagrams, listenNativeDatagrams } from "./native/datagram_port.ts";
+import { listenNativeDatagrams, takeOverDatagrams } from "./native/datagram_port.ts";
 import { nativeSockets } from "./native/sockets.ts";
 
 /** The sender of a datagram. */
@@ -75,7 +75,7 @@ export async function listenHostDatagrams(
   const sockets = IpAddress.parse(place.hostname) && nativeSockets();
   if (!sockets) return await listenRuntimeDatagrams(place, options);
   if (options.descriptor === undefined) return listenNativeDatagrams(sockets, place, options);
-  const port = adoptDatagrams(sockets, options.descriptor, options);
+  const port = takeOverDatagrams(sockets, options.descriptor, options);
   // The other process receives until it hands over.
   port.pause();
   return port;

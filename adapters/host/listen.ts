@@ -11,7 +11,7 @@ import { IpAddress } from "../../core/wire/address.ts";
 import type { Duplex } from "../../plugins/shared/relay.ts";
 import { HostConnection } from "./connection.ts";
 import { keepAccepting } from "./descriptors.ts";
-import { adoptListener, listenNative } from "./native/listener.ts";
+import { listenNative, takeOverListener } from "./native/listener.ts";
 import { nativeSockets } from "./native/sockets.ts";
 
 /** An open port of the host. */
@@ -55,7 +55,7 @@ export async function listenHost(
   const sockets = IpAddress.parse(place.hostname) && nativeSockets();
   const { descriptor } = options;
   if (sockets && descriptor !== undefined) {
-    const listener = adoptListener(sockets, descriptor, options);
+    const listener = takeOverListener(sockets, descriptor, options);
     // The other process accepts until it hands over.
     listener.pause();
     return listener;

@@ -169,7 +169,7 @@ const MAX_DESTINATIONS = 256;
  *
  * @throws {Error} The descriptor cannot be used.
  */
-export function adoptNativeDatagrams(
+export function takeOverNativeDatagrams(
   sockets: NativeSockets,
   fd: number,
   hooks: DatagramHooks,

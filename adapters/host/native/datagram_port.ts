@@ -179,7 +179,7 @@ export class NativeDatagramPort implements HostDatagramPort, ReadyOwner {
  *
  * @throws {Error} The descriptor is not a UDP socket; it is closed.
  */
-export function adoptDatagrams(
+export function takeOverDatagrams(
   sockets: NativeSockets,
   descriptor: number,
   options: HostDatagramOptions,
@@ -223,5 +223,5 @@ export function listenNativeDatagrams(
     sockets.host.libc.close(descriptor);
     throw error;
   }
-  return adoptDatagrams(sockets, descriptor, options);
+  return takeOverDatagrams(sockets, descriptor, options);
 }

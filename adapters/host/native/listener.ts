@@ -159,7 +159,7 @@ export class NativeListener implements ReadyOwner {
  *
  * @throws {Error} `fd` is not a listening socket; it is closed.
  */
-export function adoptListener(
+export function takeOverListener(
   sockets: NativeSockets,
   fd: number,
   options: NativeListenOptions,

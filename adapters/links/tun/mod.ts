@@ -100,7 +100,7 @@ function steeringOf(
 }
 
 /** A link on a device that another process has opened; it is closed with the link. */
-export function adoptDevice(device: Device): Link {
+export function takeOverDevice(device: Device): Link {
   const host = openHost();
   try {
     return TunLink.open(host, device, steeringOf(host, device));

@@ -45,7 +45,7 @@ export async function openTunQueues(
 }
 
 /** A link on a queue, which may have been opened by another thread; the queue is closed with it. */
-export function adoptQueue(queue: Device): Link {
+export function takeOverQueue(queue: Device): Link {
   const host = openHost();
   try {
     return TunLink.open(host, queue);

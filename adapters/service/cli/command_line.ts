@@ -273,7 +273,7 @@ async function serveAfter(
     sessions,
   };
   // A page may reach this process as soon as it listens.
-  if (predecessor !== undefined) adoptSessions(predecessor, service, sessions);
+  if (predecessor !== undefined) takeOverSessions(predecessor, service, sessions);
   let admin = await serveAdmin(
     service.settings.admin,
     target,
@@ -347,7 +347,7 @@ async function takeOver(
   sessions: Sessions,
 ): Promise<void> {
   const begun = await predecessor.takeOver();
-  adoptSessions(predecessor, service, sessions);
+  takeOverSessions(predecessor, service, sessions);
   if (begun === "ended") await service.handover.resume();
   else await service.handover.begin();
   admin?.takeOver();
@@ -356,12 +356,12 @@ async function takeOver(
 }
 
 /** Takes over the dashboard's sessions, so that its pages stay signed in. */
-function adoptSessions(
+function takeOverSessions(
   { sessions: handed }: Predecessor,
   { settings: { admin } }: Service,
   sessions: Sessions,
 ): void {
-  if (handed !== undefined && admin?.token !== undefined) sessions.adopt(handed, admin.token);
+  if (handed !== undefined && admin?.token !== undefined) sessions.takeOver(handed, admin.token);
 }
 
 /** Serves the admin API; ends the service if the address is not available. */

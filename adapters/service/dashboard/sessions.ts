@@ -78,7 +78,7 @@ export class Sessions {
   }
 
   /** Takes over the sessions of the previous process, unless the token was changed, which is meant to end them. */
-  adopt({ tokenDigest, sessions }: HandedSessions, token: string): void {
+  takeOver({ tokenDigest, sessions }: HandedSessions, token: string): void {
     if (tokenDigest !== digestOf(token)) return;
     const now = this.#clock.now();
     for (const [text, forMs] of sessions.slice(-MAX_SESSIONS)) {

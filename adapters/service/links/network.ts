@@ -17,7 +17,7 @@ import { dialStack } from "../../../plugins/shared/stack_dial.ts";
 import { dialHostDatagrams } from "../../host/datagrams.ts";
 import { dialHost } from "../../host/dial.ts";
 import { linkPair } from "../../links/memory.ts";
-import { adoptDevice, openKeptTun, openTun } from "../../links/tun/mod.ts";
+import { openKeptTun, openTun, takeOverDevice } from "../../links/tun/mod.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { openPeers, type Peers } from "../peers/open_peers.ts";
 import { PeerLink } from "../peers/peer_link.ts";
@@ -86,7 +86,7 @@ export function openNetwork(
   checkAddresses(settings, log);
   if (link === undefined && tun === undefined) return joinInMemory(settings, log, identity);
   if (inheritance?.queue !== undefined) {
-    const device = logSteering(adoptDevice(inheritance.queue), log);
+    const device = logSteering(takeOverDevice(inheritance.queue), log);
     return networkOnDevice(device, settings, log, identity, inheritance);
   }
   return link === undefined

@@ -316,7 +316,7 @@ export class MoveOut {
     }
   }
 
-  /** Gives up a connection that the receiver may have, because a second owner would corrupt the stream. */
+  /** Gives up a connection that the receiver may have, because a second stack with it would corrupt the stream. */
   #lose(id: number, moving: Moving): void {
     this.#moving.delete(id);
     moving.frozen.release();

@@ -33,7 +33,7 @@ const MAX_SESSIONS = 16;
 /** Packets are dropped while this many bytes wait for the channel. */
 const MAX_WAITING_BYTES: number = 16 * 1024 * 1024;
 /**
- * Interval in milliseconds at which connections are forgotten if their packets reach the new owner through the peers.
+ * Interval in milliseconds at which connections are forgotten if their packets reach the new instance through the peers.
  */
 const RELEASE_MS = 10_000;
 
@@ -145,7 +145,7 @@ export class ServiceMoves {
     this.#outgoing.clear();
   }
 
-  /** Forgets the connections whose new owner the other instances know. */
+  /** Forgets the connections whose new instance the other instances know. */
   #releaseAnnounced(peers: PeerGroup): void {
     const isKnown = ({ localAddr, remoteAddr }: FrozenConnection) =>
       peers.hasMoved({

@@ -61,15 +61,15 @@ export class EarlierProcesses {
       onClose: () => this.#end(number),
     });
     if (this.#isRetired) socket.pause();
-    this.adopt({ number, pid }, socket);
+    this.addConnected({ number, pid }, socket);
   }
 
   /** Adds a process that is already connected. */
-  adopt({ number, pid }: EarlierProcess, socket: MessageSocket): void {
+  addConnected({ number, pid }: EarlierProcess, socket: MessageSocket): void {
     this.#running.set(number, { pid, socket });
   }
 
-  /** Called when a process added by {@link adopt} has ended. */
+  /** Called when a process added by {@link addConnected} has ended. */
   end(number: number): void {
     this.#end(number);
   }

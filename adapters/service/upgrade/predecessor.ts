@@ -119,7 +119,7 @@ export class Predecessor {
     const { pid } = this;
     const { number } = this.#state.identity;
     if (!this.#hasEnded) {
-      this.earlier.adopt({ number, pid }, this.#socket);
+      this.earlier.addConnected({ number, pid }, this.#socket);
       sendControl(this.#socket, { type: "serving", dropped });
       await this.#next("main");
     }

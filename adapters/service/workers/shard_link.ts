@@ -27,7 +27,7 @@ export class ShardLink implements Link {
   }
 
   receive(batch: PacketBatch): number {
-    return this.mailboxes.hasArrived ? this.#receiveHandedOver(batch) : this.#queue.receive(batch);
+    return this.mailboxes.hasArrived ? this.#receiveForwarded(batch) : this.#queue.receive(batch);
   }
 
   ready(): Promise<boolean> {
@@ -60,7 +60,7 @@ export class ShardLink implements Link {
     return this.close();
   }
 
-  #receiveHandedOver(batch: PacketBatch): number {
+  #receiveForwarded(batch: PacketBatch): number {
     for (let count = 0; count < batch.capacity; count++) {
       const parcel = this.mailboxes.take();
       if (parcel === undefined) return count;

@@ -6,7 +6,7 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { type Logger, sleepUntil } from "../../../core/api/environment.ts";
 import { divideSockets } from "../../host/socket_limits.ts";
-import { adoptQueue } from "../../links/tun/queues.ts";
+import { takeOverQueue } from "../../links/tun/queues.ts";
 import { logUncaughtErrors } from "../cli/stray_errors.ts";
 import { messageLine, UsageError } from "../errors.ts";
 import { networkOn } from "../links/network.ts";
@@ -115,7 +115,7 @@ async function serveQueue(
 ): Promise<void> {
   divideSockets(count);
   const shard = { index: data.index, count, seed };
-  const device = adoptQueue(queue);
+  const device = takeOverQueue(queue);
   const shared = shareDevice(device, identity, inheritance);
   const link = new ShardLink(shared ?? device, shard, data.ends);
   const { peers: setting } = settings;

@@ -115,7 +115,7 @@ export class Membership {
   }
 
   /** The instance for a new connection, which may be this one; `undefined`: none accepts any. */
-  ownerOfNew(hash: number, now: number): number | undefined {
+  instanceForNew(hash: number, now: number): number | undefined {
     return bestOf(this.#accepting(now), hash);
   }
 

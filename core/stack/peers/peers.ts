@@ -3,9 +3,9 @@
  * the instances. An instance without the connection hands them to the instance that has it, which answers the client
  * directly.
  *
- * No instance keeps state about the connections of others, except for those that have moved (`taken_over.ts`). The
- * peer's TSecr identifies the owner (`instance_mark.ts`). A connection without timestamps belongs to the instance that
- * rendezvous hashing chooses, to which its SYN is handed too (`membership.ts`).
+ * No instance keeps state about the connections of others, except for those that have moved
+ * (`moved_between_instances.ts`). The peer's TSecr identifies the instance (`instance_mark.ts`). A connection without
+ * timestamps belongs to the instance that rendezvous hashing chooses, to which its SYN is handed too (`membership.ts`).
  *
  * @module
  */
@@ -30,7 +30,7 @@ import {
 } from "./message.ts";
 import type { PeerGroup } from "./peer_group.ts";
 import { divideSuperPacket } from "./super_packet.ts";
-import { TakenOver } from "./taken_over.ts";
+import { MovedBetweenInstances } from "./moved_between_instances.ts";
 
 /** Maximum number of packets per second handed to others: a flood of segments without a connection stays here. */
 export const HANDED_PER_SECOND = 20_000;
@@ -53,7 +53,7 @@ export class Peers {
   readonly #membership: Membership;
   readonly #messages: Messages;
   readonly #hash: KeyedHash;
-  readonly #takenOver: TakenOver;
+  readonly #moved: MovedBetweenInstances;
   /** If the stack runs as several shards, one of them reports to the other instances. */
   readonly #reports: boolean;
   /** Bounded by the buckets and by the number of packets received since it was last drained. */
@@ -79,7 +79,7 @@ export class Peers {
     });
     this.#reports = shard === 0;
     this.#hash = hash;
-    this.#takenOver = new TakenOver(group, hash);
+    this.#moved = new MovedBetweenInstances(group, hash);
   }
 
   // ---------------------------------------------------------------- connections
@@ -112,21 +112,21 @@ export class Peers {
 
   /** Whether this instance cannot take over more connections. */
   get isFull(): boolean {
-    return this.#takenOver.isFull;
+    return this.#moved.isFull;
   }
 
   /** This instance has taken over a connection. */
-  adopt(tcb: Tcb, now: number): void {
+  takeOver(tcb: Tcb, now: number): void {
     const hash = this.#rendezvousOf(tcb.local, tcb.localPort, tcb.remote, tcb.remotePort);
     // A process that has just taken over does not know which instances accept connections.
     const isOwn = !this.#membership.isNew(now) &&
-      this.#membership.ownerOfNew(hash, now) === this.#group.self;
-    this.#takenOver.adopt(tcb, isOwn, now);
+      this.#membership.instanceForNew(hash, now) === this.#group.self;
+    this.#moved.takeOver(tcb, isOwn, now);
   }
 
   /** A connection has left the tables. */
   forget(tcb: Tcb): void {
-    this.#takenOver.forget(tcb);
+    this.#moved.forget(tcb);
   }
 
   // ---------------------------------------------------------------- packets to others
@@ -156,18 +156,18 @@ export class Peers {
     const isBroadcast = segment.has(FLAG.RST) && !segment.hasTimestamps;
     if (isBroadcast) return received === undefined && this.#handToAll(ip, packet, now);
     const mark = segment.hasTimestamps ? this.#markOfSegment(ip, segment, now) : NO_MARK;
-    const newOwner = this.#takenOver.ownerOf(ip, segment, mark, now);
+    const movedTo = this.#moved.instanceWith(ip, segment, mark, now);
     if (received !== undefined) {
       if (received.hops >= MAX_HOPS) return false;
       // The sender has chosen the next instances, since it may have members that this instance does not have.
       const next = received.next.filter((each) => this.#membership.isReachable(each, now));
-      return hand([newOwner === received.from ? undefined : newOwner, ...next]);
+      return hand([movedTo === received.from ? undefined : movedTo, ...next]);
     }
     if (mark !== NO_MARK) {
-      return hand([newOwner, this.#membership.isReachable(mark, now) ? mark : undefined]);
+      return hand([movedTo, this.#membership.isReachable(mark, now) ? mark : undefined]);
     }
     const hash = this.#rendezvousHash(ip, segment);
-    return hand([newOwner, ...this.#membership.candidates(hash, now)]);
+    return hand([movedTo, ...this.#membership.candidates(hash, now)]);
   }
 
   /** Whether the packet being processed must not go to another instance. */
@@ -189,16 +189,16 @@ export class Peers {
   ): boolean {
     if (!this.#group.isActive) return false;
     if (this.#received !== undefined || !this.isMarkedForOther(tcb, ip, segment, now)) return false;
-    const owner = this.#markOfSegment(ip, segment, now);
-    return this.#membership.isReachable(owner, now) &&
-      this.#hand(owner, [], ip, packet, segmentSize, now) === true;
+    const instance = this.#markOfSegment(ip, segment, now);
+    return this.#membership.isReachable(instance, now) &&
+      this.#hand(instance, [], ip, packet, segmentSize, now) === true;
   }
 
   /** Whether a segment has the mark of another instance, which may be unreachable, and not that of the connection. */
   isMarkedForOther(tcb: Tcb, ip: IpHeader, segment: Segment, now: number): boolean {
     if (!segment.hasTimestamps) return false;
     const mark = this.#markOfSegment(ip, segment, now);
-    return this.#membership.isOther(mark) && mark !== this.#takenOver.markOf(tcb, now);
+    return this.#membership.isOther(mark) && mark !== this.#moved.markOf(tcb, now);
   }
 
   /** Hands on an ICMP error about a segment that another instance has sent; false: it has not. */
@@ -210,10 +210,11 @@ export class Peers {
     if (tsVal === undefined) return isFirst && this.#handToAll(ip, packet, now);
     const hash = this.#hash.connection(remote, remotePort, local, localPort);
     const mark = instanceOf(tsVal, hash, this.wallNow(now));
-    const owner = this.#takenOver.ownerOfQuoted(quoted, mark, now) ?? (isFirst ? mark : undefined);
-    if (owner === undefined || owner === this.#received?.from) return false;
-    if (!this.#membership.isReachable(owner, now) || !this.#handed.take(now)) return false;
-    this.#send(owner, [], packet.subarray(0, ip.payloadEnd), 0, now);
+    const instance = this.#moved.instanceWithQuoted(quoted, mark, now) ??
+      (isFirst ? mark : undefined);
+    if (instance === undefined || instance === this.#received?.from) return false;
+    if (!this.#membership.isReachable(instance, now) || !this.#handed.take(now)) return false;
+    this.#send(instance, [], packet.subarray(0, ip.payloadEnd), 0, now);
     return true;
   }
 
@@ -234,9 +235,9 @@ export class Peers {
     const hops = this.#received?.hops ?? 0;
     const staysHere = hops > 0 || (usesTimestamps && segment.hasTimestamps);
     if ((isServing && staysHere) || hops >= MAX_HOPS) return false;
-    const owner = this.#membership.ownerOfNew(this.#rendezvousHash(ip, segment), now);
-    if (owner === undefined || owner === this.#group.self) return false;
-    return this.#hand(owner, [], ip, packet, 0, now);
+    const instance = this.#membership.instanceForNew(this.#rendezvousHash(ip, segment), now);
+    if (instance === undefined || instance === this.#group.self) return false;
+    return this.#hand(instance, [], ip, packet, 0, now);
   }
 
   #hand(
@@ -321,8 +322,8 @@ export class Peers {
     if (opened.wasDead && !opened.asks) this.#hasReturned = true;
     const packet = message.subarray(MESSAGE_HEADER, length);
     if (opened.hops === 0) {
-      if (opened.asks) this.#takenOver.repeat(now);
-      this.#takenOver.learn(packet, opened.from, now);
+      if (opened.asks) this.#moved.repeat(now);
+      this.#moved.learn(packet, opened.from, now);
       return undefined;
     }
     this.#received = opened;
@@ -347,7 +348,7 @@ export class Peers {
     // The sooner the others learn that this instance is draining, the fewer new connections they hand to it.
     const isReported = this.#reportedServing === this.#membership.isServing;
     if (!isReported || this.#reportAt === -Infinity) return 0;
-    if (!this.#takenOver.hasFresh) return this.#reportAt;
+    if (!this.#moved.hasFresh) return this.#reportAt;
     return Math.min(this.#reportAt, this.#announcedAt + ANNOUNCE_MS);
   }
 
@@ -365,7 +366,7 @@ export class Peers {
       this.#sendToOthers(NO_LIST, now);
     }
     this.#announcedAt = now;
-    for (const list of this.#takenOver.announcements(now)) this.#sendToOthers(list, now);
+    for (const list of this.#moved.announcements(now)) this.#sendToOthers(list, now);
   }
 
   /**

@@ -1,123 +1,70 @@
 /**
- * Connections that have moved from one instance to another. Their segments still identify the instance that they came
- * from, so the new owner announces them to all others, again and again until they end.
+ * The connections that this instance has taken over, and when each has been announced to the others.
  *
  * @module
  */
-import type { KeyedHash } from "../../tcp/isn.ts";
-import type { Tcb } from "../../tcp/tcb.ts";
-import { TIMESTAMPS } from "../../tcp/tcb_flags.ts";
-import { timestamp } from "../../tcp/timestamps.ts";
-import { readI32 } from "../../wire/bytes.ts";
-import type { IpHeader } from "../../wire/ip.ts";
-import type { Segment } from "../../wire/tcp.ts";
-import type { QuotedPacket } from "../icmp/quoted.ts";
-import { AdoptedConnections, MAX_ADOPTED } from "./adopted.ts";
-import { announced, type AnnouncedConnection, announcements } from "./announcement.ts";
-import { instanceOf, NO_MARK } from "./instance_mark.ts";
-import type { Membership } from "./membership.ts";
-import { OwnerTable } from "./owner_table.ts";
-import type { PeerGroup } from "./peer_group.ts";
+import type { AnnouncedConnection } from "./announcement.ts";
 
-/** The connections that this instance has taken over, and those that others have taken over. */
-export class TakenOver {
-  readonly #group: PeerGroup;
-  readonly #membership: Membership;
-  readonly #hash: KeyedHash;
-  readonly #owners: OwnerTable;
-  readonly #adopted = new AdoptedConnections();
+/** Maximum number of connections; further ones cannot move here. */
+export const MAX_TAKEN_OVER = 65_536;
+/** Interval at which a connection is announced, in milliseconds. */
+export const ANNOUNCE_MS = 10_000;
+/** Connections announced at a time. */
+export const ANNOUNCED_AT_ONCE = 1024;
+/** Minimum interval at which everything is announced again on request, in milliseconds. */
+const REPEAT_MS = 1000;
 
-  /** `hash` has the group's `connectionKey`. */
-  constructor(group: PeerGroup, hash: KeyedHash) {
-    this.#group = group;
-    this.#membership = group.membership;
-    this.#hash = hash;
-    this.#owners = new OwnerTable(readI32(group.messageKey, 0));
-    group.hasMoved = ({ local, localPort, remote, remotePort }) =>
-      this.#owners.get(local, localPort, remote, remotePort) !== undefined;
+type Key = object;
+
+/** Connections by their record in the core. */
+export class TakenOverConnections {
+  /** Those that were never announced, or have to be again. */
+  #fresh = new Map<Key, AnnouncedConnection>();
+  /** Least recently announced first. */
+  readonly #announced = new Map<Key, { readonly connection: AnnouncedConnection; at: number }>();
+  #repeatedAt = -Infinity;
+
+  get count(): number {
+    return this.#fresh.size + this.#announced.size;
   }
 
-  // ---------------------------------------------------------------- this instance
-
-  /** Whether no more connections can be taken over. */
-  get isFull(): boolean {
-    return this.#adopted.count >= MAX_ADOPTED;
+  /** Whether connections wait to be announced for the first time. */
+  get hasFresh(): boolean {
+    return this.#fresh.size > 0;
   }
 
-  /** Number of connections that others have announced. */
-  get ownerCount(): number {
-    return this.#owners.count;
-  }
-
-  /**
-   * This instance has a connection that was frozen elsewhere. It is announced if its segments identify another instance,
-   * or if the others know an earlier owner.
-   */
-  adopt(tcb: Tcb, isOwn: boolean, now: number): void {
-    const { local, localPort, remote, remotePort } = tcb;
-    const wasElsewhere = this.#owners.remove(local, localPort, remote, remotePort);
-    const mark = this.markOf(tcb, now);
-    if (!wasElsewhere && (mark === NO_MARK ? isOwn : mark === this.#group.self)) return;
-    this.#adopted.add(tcb, { local, localPort, remote, remotePort, mark });
+  add(key: Key, connection: AnnouncedConnection): void {
+    this.#fresh.set(key, connection);
   }
 
   /** The connection has ended, or moved to another instance. */
-  forget(tcb: Tcb): void {
-    if (this.#adopted.count > 0) this.#adopted.remove(tcb);
+  remove(key: Key): void {
+    this.#fresh.delete(key);
+    this.#announced.delete(key);
   }
 
-  /** The instance that segments of a connection of this one identify, or `NO_MARK`. */
-  markOf(tcb: Tcb, now: number): number {
-    if (!tcb.has(TIMESTAMPS)) return NO_MARK;
-    const hash = this.#hash.connection(tcb.remote, tcb.remotePort, tcb.local, tcb.localPort);
-    return instanceOf(timestamp(tcb, now), hash, now + this.#group.wallOffset);
-  }
-
-  /** Whether there is something to announce at once. */
-  get hasFresh(): boolean {
-    return this.#adopted.hasFresh;
-  }
-
-  /** The lists to send to all others at `now`. */
-  announcements(now: number): Iterable<Uint8Array> {
-    return announcements(this.#adopted.take(now));
-  }
-
-  /** Announces everything again, because another instance has asked for it. */
+  /** Announces everything again, because another instance has asked for it; at most once in {@link REPEAT_MS}. */
   repeat(now: number): void {
-    this.#adopted.repeat(now);
+    if (now - this.#repeatedAt < REPEAT_MS) return;
+    this.#repeatedAt = now;
+    for (const [key, { connection }] of this.#announced) this.#fresh.set(key, connection);
+    this.#announced.clear();
   }
 
-  // ---------------------------------------------------------------- other instances
-
-  /** Another instance has announced connections. */
-  learn(list: Uint8Array, from: number, now: number): void {
-    this.#owners.expire(now);
-    for (const connection of announced(list)) this.#owners.learn(connection, from, now);
-  }
-
-  /**
-   * The instance that has taken over the connection of a segment whose mark is `mark`, which may be `NO_MARK`.
-   * `undefined`: there is none, or it is unreachable.
-   */
-  ownerOf(ip: IpHeader, segment: Segment, mark: number, now: number): number | undefined {
-    const entry = this.#owners.find(ip, segment.sourcePort, segment.destinationPort);
-    return this.#reachable(entry, mark, now);
-  }
-
-  /** {@link ownerOf} for a segment that an ICMP error quotes. */
-  ownerOfQuoted(quoted: QuotedPacket, mark: number, now: number): number | undefined {
-    const { local, localPort, remote, remotePort } = quoted;
-    return this.#reachable(this.#owners.get(local, localPort, remote, remotePort), mark, now);
-  }
-
-  /** A segment with another mark belongs to a later connection between the same ports. */
-  #reachable(
-    entry: AnnouncedConnection & { readonly owner: number } | undefined,
-    mark: number,
-    now: number,
-  ): number | undefined {
-    if (entry === undefined || entry.mark !== mark) return undefined;
-    return this.#membership.isReachable(entry.owner, now) ? entry.owner : undefined;
+  /** Removes the next connections to announce at `now` from the queue, at most {@link ANNOUNCED_AT_ONCE}. */
+  take(now: number): AnnouncedConnection[] {
+    const taken: [Key, AnnouncedConnection][] = [];
+    for (const entry of this.#fresh) {
+      if (taken.push(entry) >= ANNOUNCED_AT_ONCE) break;
+    }
+    for (const [key, { connection, at }] of this.#announced) {
+      if (taken.length >= ANNOUNCED_AT_ONCE || now - at < ANNOUNCE_MS) break;
+      taken.push([key, connection]);
+    }
+    for (const [key, connection] of taken) {
+      this.remove(key);
+      this.#announced.set(key, { connection, at: now });
+    }
+    return taken.map(([, connection]) => connection);
   }
 }

@@ -361,7 +361,7 @@ export class TcpLayer {
     if (moved !== undefined) this.#moved.remove(moved);
     this.#sharding.generations?.forget(local, localPort, remote, remotePort);
     this.#connections.enter(tcb);
-    this.#peers?.adopt(tcb, now);
+    this.#peers?.takeOver(tcb, now);
     this.#stats.connectionsThawed++;
     this.#connections.apply(() => {}, tcb);
   }

@@ -2,7 +2,7 @@ import { createSocket } from "node:dgram";
 import { connect, type Socket } from "node:net";
 import process from "node:process";
 import { describe, expect, test } from "bun:test";
-import { adoptQueue, openTunQueues } from "../../../../adapters/links/tun/queues.ts";
+import { openTunQueues, takeOverQueue } from "../../../../adapters/links/tun/queues.ts";
 import { type Link, PacketBatch } from "../../../../core/stack/link.ts";
 import {
   type ShardedFlow,
@@ -25,7 +25,7 @@ describeInNamespace(import.meta.url, "a TUN device with several queues", () => {
   // The kernel connects to many addresses and ports, and computes the same shard for each.
   test.each([2, 3, 4])("delivers segments to the right one of %d shards", async (count) => {
     const { queues, steered } = await openTunQueues(OPTIONS, count, SEED);
-    const links = await Promise.all(queues.map(adoptQueue));
+    const links = await Promise.all(queues.map(takeOverQueue));
     const clients = startClients();
     const seen = await takeFlows(links, FLOWS, PROTOCOL.TCP);
     for (const client of clients) client.destroy();
@@ -41,7 +41,7 @@ describeInNamespace(import.meta.url, "a TUN device with several queues", () => {
   // A socket of the kernel for each flow; ephemeral ports belong to a shard.
   test.each([2, 3, 4])("delivers datagrams to the right one of %d shards", async (count) => {
     const { queues, steered } = await openTunQueues(OPTIONS, count, SEED);
-    const links = await Promise.all(queues.map(adoptQueue));
+    const links = await Promise.all(queues.map(takeOverQueue));
     const ports = Array.from({ length: FLOWS }, (_, i) => i % 2 === 0 ? 1 + i : 49_152 + i);
     const sockets = HOSTS.map((host) => createSocket(host.includes(":") ? "udp6" : "udp4"));
     for (const [i, port] of ports.entries()) {
@@ -59,7 +59,7 @@ describeInNamespace(import.meta.url, "a TUN device with several queues", () => {
   // The fragments of a datagram must reach the same shard, but only the first has ports.
   test("delivers all fragments of a datagram to one shard", async () => {
     const { queues, steered } = await openTunQueues(OPTIONS, 4, SEED);
-    const links = await Promise.all(queues.map(adoptQueue));
+    const links = await Promise.all(queues.map(takeOverQueue));
     const socket = createSocket("udp4");
     for (let i = 0; i < 20; i++) socket.send(new Uint8Array(8000), 4000 + i, "10.83.0.2");
     const counts = await takeFragments(links, 20 * 6);
@@ -74,11 +74,11 @@ describeInNamespace(import.meta.url, "a TUN device with several queues", () => {
     test("refuses a device that is in use", async () => {
       const options = { ...OPTIONS, name: "berth0" };
       const { queues } = await openTunQueues(options, 2, SEED);
-      const links = await Promise.all(queues.map(adoptQueue));
+      const links = await Promise.all(queues.map(takeOverQueue));
       await expect(openTunQueues(options, 2, SEED)).rejects.toMatchObject({ code: "NAME_TAKEN" });
       for (const link of links) await link.close();
       const again = await openTunQueues(options, 2, SEED);
-      for (const queue of again.queues) await (adoptQueue(queue)).close();
+      for (const queue of again.queues) await (takeOverQueue(queue)).close();
     });
 
     // `ip tuntap add` without multi_queue.

@@ -69,13 +69,13 @@ describe("sessions", () => {
     expect(JSON.stringify(handed)).not.toContain("a token");
     const later = new VirtualClock(1e9);
     const next = new Sessions(later, seededRandom(2));
-    next.adopt(handed, "another token");
+    next.takeOver(handed, "another token");
     expect([next.renew(first), next.renew(second)]).toEqual([false, false]);
-    next.adopt(handed, "a token");
+    next.takeOver(handed, "a token");
     await later.advance(SESSION_IDLE_MS / 2 + 1);
     expect([next.renew(first), next.renew(second)]).toEqual([false, true]);
     for (let i = 0; i < MAX_SESSIONS; i++) sessions.start();
-    next.adopt(sessions.handOver("a token"), "a token");
+    next.takeOver(sessions.handOver("a token"), "a token");
     expect(next.handOver("a token").sessions.length).toBe(MAX_SESSIONS);
   });
 });

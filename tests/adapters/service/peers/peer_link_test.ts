@@ -142,7 +142,7 @@ describe("PeerLink", () => {
         Array.from(
           { length: 64 },
           (_, i) =>
-            peers[0]!.group.membership.ownerOfNew(Math.imul(i, 0x9e3779b1), performance.now()),
+            peers[0]!.group.membership.instanceForNew(Math.imul(i, 0x9e3779b1), performance.now()),
         ),
       );
     await until(() => ownersOf().size === 2);

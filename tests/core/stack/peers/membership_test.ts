@@ -24,9 +24,9 @@ describe("Membership", () => {
     const one = membership([0, 1, 2, 3]);
     const other = membership([0, 1, 2, 3], 2);
     for (const hash of HASHES) {
-      const owner = one.ownerOfNew(hash, 100)!;
-      expect(other.ownerOfNew(hash, 100)).toBe(owner);
-      counts[owner]!++;
+      const instance = one.instanceForNew(hash, 100)!;
+      expect(other.instanceForNew(hash, 100)).toBe(instance);
+      counts[instance]!++;
     }
     for (const count of counts) expect(Math.abs(count / 750 - 1)).toBeLessThan(0.15);
   });
@@ -35,9 +35,11 @@ describe("Membership", () => {
   test("moves only connections that go to a new member", () => {
     const before = membership([0, 1, 2, 3]);
     const after = membership([0, 1, 2, 3, 4]);
-    const moved = HASHES.filter((hash) => before.ownerOfNew(hash, 0) !== after.ownerOfNew(hash, 0));
+    const moved = HASHES.filter((hash) =>
+      before.instanceForNew(hash, 0) !== after.instanceForNew(hash, 0)
+    );
     expect(Math.abs(moved.length / 600 - 1)).toBeLessThan(0.15);
-    expect(moved.every((hash) => after.ownerOfNew(hash, 0) === 4)).toBe(true);
+    expect(moved.every((hash) => after.instanceForNew(hash, 0) === 4)).toBe(true);
   });
 
   // A draining instance keeps its connections; segments are not handed to a dead one.
@@ -45,7 +47,7 @@ describe("Membership", () => {
     const members = membership([0, 1, 2]);
     members.heard(1, false, 100);
     for (const hash of HASHES.slice(0, 200)) {
-      expect(members.ownerOfNew(hash, 200)).not.toBe(1);
+      expect(members.instanceForNew(hash, 200)).not.toBe(1);
     }
     expect(HASHES.some((hash) => members.candidates(hash, 200).includes(1))).toBe(true);
     const later = 100 + DEAD_MS;
@@ -63,7 +65,7 @@ describe("Membership", () => {
     members.heard(2, true, stalled);
     expect(members.isReachable(1, stalled)).toBe(true);
     for (const hash of HASHES.slice(0, 200)) {
-      expect(members.ownerOfNew(hash, stalled)).not.toBe(1);
+      expect(members.instanceForNew(hash, stalled)).not.toBe(1);
     }
     expect(HASHES.some((hash) => members.candidates(hash, stalled).includes(1))).toBe(true);
     expect(members.isReachable(1, SILENT_MS)).toBe(false);
@@ -81,14 +83,14 @@ describe("Membership", () => {
   });
 
   // The connections of the previous epoch are still found, also where two members were added at once.
-  test("asks the owner of the previous epoch", () => {
+  test("asks the instance of the previous epoch", () => {
     const members = membership([0, 1, 2]);
-    const owners = HASHES.map((hash) => members.ownerOfNew(hash, 0));
+    const instances = HASHES.map((hash) => members.instanceForNew(hash, 0));
     members.setMembers([0, 1, 2, 3, 4]);
     for (const member of [3, 4]) members.heard(member, true, 0);
     for (const [i, hash] of HASHES.entries()) {
       const asked = [0, ...members.candidates(hash, 0).slice(0, 3)];
-      expect(asked).toContain(owners[i]!);
+      expect(asked).toContain(instances[i]!);
     }
   });
 
@@ -109,18 +111,18 @@ describe("Membership", () => {
     const [before, started] = [membership([1, 2, 3], 1), new Membership(0, 0)];
     started.setMembers([0, 1, 2, 3]);
     for (const hash of HASHES) {
-      expect(started.candidates(hash, 10)[0]).toBe(before.ownerOfNew(hash, 10)!);
+      expect(started.candidates(hash, 10)[0]).toBe(before.instanceForNew(hash, 10)!);
     }
   });
 
-  // The instance knows no earlier epoch. The owner of a connection drains, and a member was added before.
+  // The instance knows no earlier epoch. The instance of a connection drains, and a member was added before.
   test("finds a connection of an instance that drains without a memory of earlier epochs", () => {
     const earlier = membership([0, 1, 2], 2);
     const now = membership([0, 1, 2, 3], 2);
     now.continueAt(0);
     now.heard(0, false, 0);
     for (const hash of HASHES) {
-      if (earlier.ownerOfNew(hash, 0) !== 0) continue;
+      if (earlier.instanceForNew(hash, 0) !== 0) continue;
       expect(now.candidates(hash, 0).slice(0, 3)).toContain(0);
     }
     expect(now.hasJoined(0)).toBe(true);
@@ -142,10 +144,10 @@ describe("Membership", () => {
   test("asks members that have not been heard yet, but gives them no connections", () => {
     const members = new Membership(0, 1000);
     members.setMembers([0, 1, 2]);
-    expect(HASHES.every((hash) => members.ownerOfNew(hash, 1001) === 0)).toBe(true);
+    expect(HASHES.every((hash) => members.instanceForNew(hash, 1001) === 0)).toBe(true);
     expect(members.isReachable(1, 1001)).toBe(true);
     expect(members.isReachable(1, 1000 + SILENT_MS)).toBe(false);
     members.isServing = false;
-    expect(members.ownerOfNew(1, 1001)).toBeUndefined();
+    expect(members.instanceForNew(1, 1001)).toBeUndefined();
   });
 });

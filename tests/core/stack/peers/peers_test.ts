@@ -7,7 +7,7 @@ import { writeU16 } from "../../../../core/wire/bytes.ts";
 import { IpHeader, parseIp, writeHeaderChecksum } from "../../../../core/wire/ip.ts";
 import { Cluster, type ClusterOptions, type Conversation } from "./cluster.ts";
 
-/** Both ways to find the owner, with both profiles. */
+/** Both ways to find the instance, with both profiles. */
 const CASES = (["local", "internet"] as const).flatMap((profile) =>
   (["with", "without"] as const).map((timestamps) => [profile, timestamps] as const)
 );

@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { DEAD_MS } from "../../../../core/stack/peers/membership.ts";
 import { Cluster, type ClusterOptions } from "./cluster.ts";
 
-/** Both ways to find the owner. */
+/** Both ways to find the instance. */
 const CASES = [["with"], ["without"]] as const;
 
 function talking(options: Partial<ClusterOptions>, connections = 60): Cluster {

@@ -1,11 +1,15 @@
 import { describe, expect, test } from "bun:test";
 import {
-  AdoptedConnections,
   ANNOUNCE_MS,
   ANNOUNCED_AT_ONCE,
-} from "../../../../core/stack/peers/adopted.ts";
+  TakenOverConnections,
+} from "../../../../core/stack/peers/taken_over.ts";
 import { announced, announcements } from "../../../../core/stack/peers/announcement.ts";
-import { MAX_OWNERS, OWNER_MS, OwnerTable } from "../../../../core/stack/peers/owner_table.ts";
+import {
+  ANNOUNCED_MS,
+  AnnouncedConnections,
+  MAX_ANNOUNCED,
+} from "../../../../core/stack/peers/announced_connections.ts";
 import { IpAddress } from "../../../../core/wire/address.ts";
 
 function connection(i: number, family: 4 | 6 = 4, mark = 7) {
@@ -16,65 +20,65 @@ function connection(i: number, family: 4 | 6 = 4, mark = 7) {
   return { local, localPort: 80, remote, remotePort: 1024 + (i & 255), mark };
 }
 
-const get = (table: OwnerTable, i: number) => {
+const get = (table: AnnouncedConnections, i: number) => {
   const { local, localPort, remote, remotePort } = connection(i);
   return table.get(local, localPort, remote, remotePort);
 };
 
-describe("OwnerTable", () => {
+describe("AnnouncedConnections", () => {
   // What was announced last counts.
-  test("has the last owner", () => {
-    const table = new OwnerTable(1);
+  test("has the last instance", () => {
+    const table = new AnnouncedConnections(1);
     table.learn(connection(1), 3, 0);
     table.learn(connection(1), 4, 1);
-    expect([table.count, get(table, 1)?.owner]).toEqual([1, 4]);
+    expect([table.count, get(table, 1)?.instance]).toEqual([1, 4]);
   });
 
   // The table is bounded, however many connections are announced; the oldest entry is forgotten.
   test("is bounded", () => {
-    const table = new OwnerTable(1);
-    for (let i = 0; i < MAX_OWNERS; i++) table.learn(connection(i), 3, i);
-    table.learn(connection(0), 3, MAX_OWNERS);
-    table.learn(connection(MAX_OWNERS), 3, MAX_OWNERS + 1);
-    expect(table.count).toBe(MAX_OWNERS);
+    const table = new AnnouncedConnections(1);
+    for (let i = 0; i < MAX_ANNOUNCED; i++) table.learn(connection(i), 3, i);
+    table.learn(connection(0), 3, MAX_ANNOUNCED);
+    table.learn(connection(MAX_ANNOUNCED), 3, MAX_ANNOUNCED + 1);
+    expect(table.count).toBe(MAX_ANNOUNCED);
     expect(get(table, 0)).toBeDefined();
     expect(get(table, 1)).toBeUndefined();
   });
 
-  // The owner has ended, or is cut off.
+  // The instance has ended, or is cut off.
   test("forgets what is not announced again", () => {
-    const table = new OwnerTable(1);
+    const table = new AnnouncedConnections(1);
     table.learn(connection(1), 3, 0);
     table.learn(connection(2), 3, 10);
-    table.expire(OWNER_MS);
-    expect([get(table, 1), get(table, 2)?.owner]).toEqual([undefined, 3]);
+    table.expire(ANNOUNCED_MS);
+    expect([get(table, 1), get(table, 2)?.instance]).toEqual([undefined, 3]);
   });
 });
 
-describe("AdoptedConnections", () => {
+describe("TakenOverConnections", () => {
   // New connections are announced at once, the others repeatedly, a bounded number at a time.
   test("are announced in turn", () => {
-    const adopted = new AdoptedConnections();
+    const takenOver = new TakenOverConnections();
     const keys = Array.from({ length: ANNOUNCED_AT_ONCE + 1 }, () => ({}));
-    for (const [i, key] of keys.entries()) adopted.add(key, connection(i));
-    expect(adopted.take(0).length).toBe(ANNOUNCED_AT_ONCE);
-    expect([adopted.take(1).length, adopted.hasFresh]).toEqual([1, false]);
-    expect(adopted.take(ANNOUNCE_MS - 1)).toEqual([]);
-    adopted.remove(keys[0]!);
-    expect(adopted.take(ANNOUNCE_MS).length).toBe(ANNOUNCED_AT_ONCE - 1);
+    for (const [i, key] of keys.entries()) takenOver.add(key, connection(i));
+    expect(takenOver.take(0).length).toBe(ANNOUNCED_AT_ONCE);
+    expect([takenOver.take(1).length, takenOver.hasFresh]).toEqual([1, false]);
+    expect(takenOver.take(ANNOUNCE_MS - 1)).toEqual([]);
+    takenOver.remove(keys[0]!);
+    expect(takenOver.take(ANNOUNCE_MS).length).toBe(ANNOUNCED_AT_ONCE - 1);
   });
 
   // An instance that asks repeatedly does not cause a flood of announcements.
   test("are repeated at most once a second", () => {
-    const adopted = new AdoptedConnections();
-    adopted.add({}, connection(1));
-    adopted.take(0);
-    adopted.repeat(0);
-    expect(adopted.take(0).length).toBe(1);
-    adopted.repeat(999);
-    expect(adopted.take(999)).toEqual([]);
-    adopted.repeat(1000);
-    expect(adopted.take(1000).length).toBe(1);
+    const takenOver = new TakenOverConnections();
+    takenOver.add({}, connection(1));
+    takenOver.take(0);
+    takenOver.repeat(0);
+    expect(takenOver.take(0).length).toBe(1);
+    takenOver.repeat(999);
+    expect(takenOver.take(999)).toEqual([]);
+    takenOver.repeat(1000);
+    expect(takenOver.take(1000).length).toBe(1);
   });
 });
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { DEAD_MS } from "../../../../core/stack/peers/membership.ts";
-import { OWNER_MS } from "../../../../core/stack/peers/owner_table.ts";
+import { ANNOUNCED_MS } from "../../../../core/stack/peers/announced_connections.ts";
 import { Cluster, type ClusterOptions, type Instance } from "./cluster.ts";
 
-/** Both ways to find the owner, with both profiles. */
+/** Both ways to find the instance, with both profiles. */
 const CASES = (["local", "internet"] as const).flatMap((profile) =>
   (["with", "without"] as const).map((timestamps) => [profile, timestamps] as const)
 );
@@ -62,7 +62,7 @@ describe("connections that move between peers", () => {
     expect(cluster.broken.length).toBe(moved);
   }, LIMIT_MS);
 
-  // Each owner announces the connections again, and the last announcement counts.
+  // Each instance announces the connections again, and the last announcement counts.
   test.each(CASES)(
     "move on and back, profile %s, timestamps: %s",
     (profile: "local" | "internet", timestamps: "with" | "without") => {
@@ -94,7 +94,7 @@ describe("connections that move between peers", () => {
     expect(cluster.release(first)).toBe(moved);
     cluster.advance(50);
     expect(cluster.release(first)).toBe(0);
-    cluster.talk(OWNER_MS + 1000, 10);
+    cluster.talk(ANNOUNCED_MS + 1000, 10);
     expect([cluster.broken.length, cluster.sum("resetsSent")]).toEqual([0, 0]);
   }, LIMIT_MS);
 

@@ -9,9 +9,9 @@ import { EndpointTable, type TableEntry } from "../endpoint_table.ts";
 import type { AnnouncedConnection } from "./announcement.ts";
 
 /** Maximum number of entries; the least recently announced one is evicted. */
-export const MAX_OWNERS = 65_536;
+export const MAX_ANNOUNCED = 65_536;
 /** Time after which an entry is removed unless it is announced again, in milliseconds. */
-export const OWNER_MS = 60_000;
+export const ANNOUNCED_MS = 60_000;
 
 /** A connection that another instance has taken over. */
 class MovedEntry implements TableEntry<MovedEntry>, AnnouncedConnection {
@@ -20,24 +20,24 @@ class MovedEntry implements TableEntry<MovedEntry>, AnnouncedConnection {
   readonly remote: IpAddress;
   readonly remotePort: number;
   mark: number;
-  owner: number;
+  instance: number;
   at: number;
   hash = 0;
   hashNext: MovedEntry | undefined = undefined;
 
-  constructor(connection: AnnouncedConnection, owner: number, at: number) {
+  constructor(connection: AnnouncedConnection, instance: number, at: number) {
     this.local = connection.local;
     this.localPort = connection.localPort;
     this.remote = connection.remote;
     this.remotePort = connection.remotePort;
     this.mark = connection.mark;
-    this.owner = owner;
+    this.instance = instance;
     this.at = at;
   }
 }
 
 /** The connections that other instances have announced. */
-export class OwnerTable {
+export class AnnouncedConnections {
   readonly #table: EndpointTable<MovedEntry>;
   /** All entries, the least recently announced first. */
   readonly #byAge = new Set<MovedEntry>();
@@ -51,17 +51,17 @@ export class OwnerTable {
     return this.#table.count;
   }
 
-  /** Records what `owner` has announced at `now`. */
-  learn(connection: AnnouncedConnection, owner: number, now: number): void {
+  /** Records what `instance` has announced at `now`. */
+  learn(connection: AnnouncedConnection, instance: number, now: number): void {
     const { local, localPort, remote, remotePort, mark } = connection;
     let entry = this.#table.get(local, localPort, remote, remotePort);
     if (entry === undefined) {
-      if (this.count >= MAX_OWNERS) this.#removeOldest();
-      entry = new MovedEntry(connection, owner, now);
+      if (this.count >= MAX_ANNOUNCED) this.#removeOldest();
+      entry = new MovedEntry(connection, instance, now);
       this.#table.add(entry);
     } else {
       entry.mark = mark;
-      entry.owner = owner;
+      entry.instance = instance;
       entry.at = now;
       this.#byAge.delete(entry);
     }
@@ -95,10 +95,10 @@ export class OwnerTable {
     return entry !== undefined;
   }
 
-  /** Removes what has not been announced for {@link OWNER_MS}. */
+  /** Removes what has not been announced for {@link ANNOUNCED_MS}. */
   expire(now: number): void {
     for (const entry of this.#byAge) {
-      if (now - entry.at < OWNER_MS) return;
+      if (now - entry.at < ANNOUNCED_MS) return;
       this.#remove(entry);
     }
   }
