@@ -32,28 +32,6 @@ export interface Difference {
   readonly removed: readonly string[];
 }
 
-/** Settings that can be changed while the service runs. */
-const CHANGEABLE: ReadonlySet<SettingKey> = new Set<SettingKey>([
-  "addresses",
-  "hostAddresses",
-  "listen",
-  "publish",
-  "allProcessors",
-  "metrics",
-  "logLevel",
-  "logFormat",
-  "lameDuckMs",
-  "graceMs",
-  "reloadGraceMs",
-  "reloadMoves",
-  "upgradeGraceMs",
-  "upgradeMoves",
-  "peers",
-]);
-
-/** Settings that only a restart can change; an upgrade cannot change them either. */
-const FIXED: ReadonlySet<string> = new Set([...COMMON_SETTINGS, "capture"]);
-
 /** Changeable settings other than listen addresses, ports and addresses. */
 const OTHER_SETTINGS = [
   "allProcessors",
@@ -68,6 +46,18 @@ const OTHER_SETTINGS = [
   "upgradeMoves",
   "peers",
 ] as const;
+
+/** Settings that can be changed while the service runs. */
+const CHANGEABLE: ReadonlySet<SettingKey> = new Set<SettingKey>([
+  "addresses",
+  "hostAddresses",
+  "listen",
+  "publish",
+  ...OTHER_SETTINGS,
+]);
+
+/** Settings that only a restart can change; an upgrade cannot change them either. */
+const FIXED: ReadonlySet<string> = new Set([...COMMON_SETTINGS, "capture"]);
 
 /**
  * Checks that a reload can change one configuration to another.
