@@ -5,7 +5,6 @@
  */
 import { z } from "zod";
 import { messageLine } from "../errors.ts";
-import type { OpenedStream } from "../inspection/stream_source.ts";
 import type { Service } from "../service.ts";
 import { OpenStreams } from "./open_streams.ts";
 import { queryOf, type Route } from "./route.ts";
@@ -34,17 +33,17 @@ export function captureRoutes(service: Pick<Service, "open" | "stopCapture">): R
       async handle(c) {
         const options = queryOf(c, query);
         if (options instanceof Response) return options;
-        if (open.isFull) return open.refuse(c);
         const { filter, id = crypto.randomUUID() } = options;
-        let stream: OpenedStream | undefined;
         try {
-          stream = await service.open({ type: "capture", id, filter });
+          return await open.serve(c, service, { type: "capture", id, filter }, {
+            type: "application/x-pcapng",
+            fields: { "Capture-Id": id },
+            missing: "there is no link to capture",
+          });
         } catch (error) {
           if (error instanceof TypeError) return c.json({ error: messageLine(error) }, 400);
           throw error;
         }
-        if (stream === undefined) return c.json({ error: "there is no link to capture" }, 404);
-        return open.answer(c, stream, "application/x-pcapng", { "Capture-Id": id });
       },
     },
     {

@@ -56,9 +56,10 @@ function nextRoute(service: Pick<Service, "open">, open: OpenStreams): Route {
     async handle(c) {
       const options = queryOf(c, nextQuery);
       if (options instanceof Response) return options;
-      if (open.isFull) return open.refuse(c);
-      const stream = await service.open({ type: "next-event-log", ...options });
-      return open.answer(c, stream!, TYPES[options.format]);
+      return await open.serve(c, service, { type: "next-event-log", ...options }, {
+        type: TYPES[options.format],
+        missing: "no stack is running",
+      });
     },
   };
 }
@@ -72,11 +73,11 @@ function liveRoute(service: Pick<Service, "open">, open: OpenStreams): Route {
     async handle(c) {
       const options = queryOf(c, query);
       if (options instanceof Response) return options;
-      if (open.isFull) return open.refuse(c);
       const id = c.req.param("id") ?? "";
-      const stream = await service.open({ type: "event-log", id, ...options });
-      if (stream === undefined) return c.json({ error: `there is no connection ${id}` }, 404);
-      return open.answer(c, stream, TYPES[options.format]);
+      return await open.serve(c, service, { type: "event-log", id, ...options }, {
+        type: TYPES[options.format],
+        missing: `there is no connection ${id}`,
+      });
     },
   };
 }

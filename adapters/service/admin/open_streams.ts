@@ -4,7 +4,18 @@
  * @module
  */
 import type { Context } from "hono";
-import type { OpenedStream } from "../inspection/stream_source.ts";
+import type { OpenedStream, StreamSource } from "../inspection/stream_source.ts";
+import type { Service } from "../service.ts";
+
+/** How a stream is sent. */
+export interface SentStream {
+  /** The media type. */
+  readonly type: string;
+  /** Further fields of the response. */
+  readonly fields?: Readonly<Record<string, string>>;
+  /** What the 404 says if there is nothing to stream. */
+  readonly missing: string;
+}
 
 /** Streams that are open at the same time, up to a maximum. */
 export class OpenStreams {
@@ -15,42 +26,44 @@ export class OpenStreams {
     this.#most = most;
   }
 
-  /** Whether no further stream may be opened. */
-  get isFull(): boolean {
+  /**
+   * Answers with a stream of the service, which is read only as fast as the client reads, and cancelled when the client
+   * disconnects. Answers 503 if there are too many, and 404 if there is nothing to stream.
+   */
+  async serve(
+    c: Context,
+    service: Pick<Service, "open">,
+    source: StreamSource,
+    { type, fields, missing }: SentStream,
+  ): Promise<Response> {
+    if (this.#isFull) return this.#refuse(c);
+    const stream = await service.open(source);
+    if (stream === undefined) return c.json({ error: missing }, 404);
+    // Others may have been opened meanwhile.
+    if (this.#isFull) {
+      void stream.cancel();
+      return this.#refuse(c);
+    }
+    const headers = { "Content-Type": type, "Cache-Control": "no-store", ...fields };
+    return new Response(this.#bodyFrom(stream, c.req.raw.signal), { headers });
+  }
+
+  get #isFull(): boolean {
     return this.#readers.size >= this.#most;
   }
 
-  /** Responds with 503, because there are too many. */
-  refuse(c: Context): Response {
+  #refuse(c: Context): Response {
     return c.json({ error: `at most ${this.#most} clients may read this at the same time` }, 503);
   }
 
-  /** Number of open streams. */
-  get count(): number {
-    return this.#readers.size;
-  }
-
-  /**
-   * Answers with a stream, or with 503 if there are too many. The stream is read only as fast as the client reads,
-   * and cancelled when the client disconnects.
-   */
-  answer(
-    c: Context,
-    stream: OpenedStream,
-    type: string,
-    fields: Readonly<Record<string, string>> = {},
-  ): Response {
-    if (this.isFull) {
-      void stream.cancel();
-      return this.refuse(c);
-    }
+  #bodyFrom(stream: OpenedStream, signal: AbortSignal): OpenedStream {
     const reader = stream.getReader();
     this.#readers.add(reader);
     const close = () => {
       if (this.#readers.delete(reader)) void reader.cancel();
     };
-    c.req.raw.signal.addEventListener("abort", close);
-    const body = new ReadableStream<Uint8Array<ArrayBuffer>>({
+    signal.addEventListener("abort", close);
+    return new ReadableStream({
       pull: async (controller) => {
         const { done, value } = await reader.read();
         if (!done) return controller.enqueue(value);
@@ -59,8 +72,5 @@ export class OpenStreams {
       },
       cancel: close,
     }, { highWaterMark: 0 });
-    return new Response(body, {
-      headers: { "Content-Type": type, "Cache-Control": "no-store", ...fields },
-    });
   }
 }
