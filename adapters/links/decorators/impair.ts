@@ -8,6 +8,7 @@ import {
 } from "../../../core/stack/link.ts";
 import { NO_PROCESS_ASKED } from "../../../core/stack/sharding/generations.ts";
 import { requireInteger } from "../integer_option.ts";
+import { JoinedWait } from "../joined_wait.ts";
 import { PacketQueue } from "../packet_queue.ts";
 import { checkImpairments, type Impairments, NO_IMPAIRMENT } from "./impair/impairments.ts";
 import { type ImpairedCounts, ImpairedPath } from "./impair/path.ts";
@@ -129,8 +130,7 @@ export class ImpairedLink implements Link {
   readonly #received = new OutgoingPacket();
   readonly #segmenter: Segmenter | undefined;
   #impairments: LinkImpairments = {};
-  #waiting: PromiseWithResolvers<boolean> | undefined;
-  #isWaitingForLink = false;
+  readonly #wait: JoinedWait;
 
   /** Called by {@link impair}. */
   constructor(link: Link, options: ImpairOptions) {
@@ -149,6 +149,7 @@ export class ImpairedLink implements Link {
     if (link.forwardToShard) this.forwardToShard = (foreign) => link.forwardToShard!(foreign);
     if (link.isFull) this.isFull = (onRoom) => link.isFull!(onRoom);
     this.#link = link;
+    this.#wait = new JoinedWait(link);
     requireInteger("seed", seed, 0, Number.MAX_SAFE_INTEGER);
     requireInteger("queue", queue, 1, 1_000_000);
     this.#outgoing = new ImpairedPath({ clock, seed, queue, deliver: (it) => link.send(it) });
@@ -259,11 +260,7 @@ export class ImpairedLink implements Link {
   /** Resolves when the underlying link or a delayed packet is ready. */
   ready(): Promise<boolean> {
     if (!this.#impairsIncoming) return this.#link.ready();
-    if (!this.#arrived.isEmpty) return Promise.resolve(true);
-    this.#waiting ??= Promise.withResolvers();
-    const { promise } = this.#waiting;
-    this.#waitForLink();
-    return promise;
+    return this.#wait.ready(!this.#arrived.isEmpty);
   }
 
   /** Returns true for a lost packet too, since a sender does not notice the loss. */
@@ -284,7 +281,7 @@ export class ImpairedLink implements Link {
     this.#outgoing.close();
     this.#incoming.close();
     this.#arrived.close();
-    this.#wake(false);
+    this.#wait.wake(false);
     return this.#link.close();
   }
 
@@ -312,28 +309,7 @@ export class ImpairedLink implements Link {
 
   #arrive(packet: OutgoingPacket, checksum: ChecksumState): boolean {
     const hasRoom = this.#arrived.put(packet, checksum);
-    this.#wake(true);
+    this.#wait.wake();
     return hasRoom;
-  }
-
-  #wake(isOpen: boolean): void {
-    this.#waiting?.resolve(isOpen);
-    this.#waiting = undefined;
-  }
-
-  /**
-   * Keeps a single wait on the underlying link, which may outlive the `ready()` that started it.
-   */
-  #waitForLink(): void {
-    if (this.#isWaitingForLink) return;
-    this.#isWaitingForLink = true;
-    this.#link.ready().then((isOpen) => {
-      this.#isWaitingForLink = false;
-      this.#wake(isOpen);
-    }, (error: unknown) => {
-      this.#isWaitingForLink = false;
-      this.#waiting?.reject(error);
-      this.#waiting = undefined;
-    });
   }
 }

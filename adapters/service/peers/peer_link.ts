@@ -9,6 +9,7 @@ import { MAX_MESSAGE, type PeerMessage } from "../../../core/stack/peers/message
 import type { PeerGroup } from "../../../core/stack/peers/peer_group.ts";
 import { NO_PROCESS_ASKED } from "../../../core/stack/sharding/generations.ts";
 import { type BoundDatagrams, datagramBatch } from "../../host/bound_datagrams.ts";
+import { JoinedWait } from "../../links/joined_wait.ts";
 
 /**
  * Maximum number of messages received at a time. A small number leaves time for packets during a flood. A large one
@@ -47,10 +48,9 @@ export class PeerLink implements Link {
   #received = 0;
   #refused = 0;
   #hold: ReturnType<typeof setTimeout> | undefined;
-  #isWaiting = false;
   #messagesFirst = false;
   #undelivered = 0;
-  #waiter: { resolve(isOpen: boolean): void; reject(error: unknown): void } | undefined;
+  readonly #wait: JoinedWait;
 
   /** Owns `link` and `transport`, which are closed with it. */
   constructor(link: Link, transport: PeerTransport) {
@@ -59,8 +59,9 @@ export class PeerLink implements Link {
     if (link.isFull) this.isFull = (onRoom) => link.isFull!(onRoom);
     if (link.forwardToShard) this.forwardToShard = (foreign) => link.forwardToShard!(foreign);
     this.#link = link;
+    this.#wait = new JoinedWait(link);
     this.#transport = transport;
-    transport.onReadable(() => this.#hold === undefined && this.#waiter?.resolve(true));
+    transport.onReadable(() => this.#hold === undefined && this.#wait.wake());
   }
 
   /** Packets and messages take turns. */
@@ -72,12 +73,8 @@ export class PeerLink implements Link {
   }
 
   ready(): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      this.#waiter = { resolve, reject };
-      this.#holdIfFlooded();
-      if (this.#hold === undefined && this.#transport.socket.isReadable) resolve(true);
-      this.#waitForLink();
-    });
+    this.#holdIfFlooded();
+    return this.#wait.ready(this.#hold === undefined && this.#transport.socket.isReadable);
   }
 
   send(packet: OutgoingPacket): boolean {
@@ -142,20 +139,7 @@ export class PeerLink implements Link {
       this.#hold = undefined;
       // Another process of the instance may have taken over the socket by now.
       if (group.isActive) socket.resume();
-      this.#waiter?.resolve(true);
+      this.#wait.wake();
     }, HOLD_MS);
-  }
-
-  /** Waits for the link, at most once at a time. The wait may outlast the `ready()` that started it. */
-  #waitForLink(): void {
-    if (this.#isWaiting) return;
-    this.#isWaiting = true;
-    this.#link.ready().then((isOpen) => {
-      this.#isWaiting = false;
-      this.#waiter?.resolve(isOpen);
-    }, (error: unknown) => {
-      this.#isWaiting = false;
-      this.#waiter?.reject(error);
-    });
   }
 }

@@ -16,6 +16,7 @@ import type { ShardPacket } from "../../../core/stack/sharding/shard.ts";
 import { closeAll } from "../moves/attachments.ts";
 import { MessageSocket } from "../../host/native/message_socket.ts";
 import type { NativeSockets } from "../../host/native/sockets.ts";
+import { JoinedWait } from "../../links/joined_wait.ts";
 import type { Device } from "../../links/tun/device.ts";
 import type { TunLink } from "../../links/tun/link.ts";
 import {
@@ -26,7 +27,6 @@ import {
   readEndpoints,
   readPacket,
 } from "./messages.ts";
-
 import { MAX_MOVE_BYTES, MovePartReader, partsOf, type WholeMessage } from "./move_parts.ts";
 
 /** Maximum number of bytes of packets that wait for another process, and of packets from other processes. */
@@ -74,8 +74,7 @@ export class GenerationLink implements Link {
   #newer: MessageSocket | undefined;
   readonly #arrived = new Queue<PacketMessage>();
   #arrivedBytes = 0;
-  #isWaiting = false;
-  #waiter: { resolve(isOpen: boolean): void; reject(error: unknown): void } | undefined;
+  readonly #wait: JoinedWait;
   readonly #counts = new Map<Counter, number>();
   /** Parts of messages, by the number of the process. */
   readonly #parts = new Map<number, MovePartReader>();
@@ -84,6 +83,7 @@ export class GenerationLink implements Link {
   constructor(device: TunLink, number: number, seed: number, sockets: NativeSockets) {
     this.name = device.name;
     this.#device = device;
+    this.#wait = new JoinedWait(device);
     this.#sockets = sockets;
     this.#generations = new Generations(number, seed);
     this.features = { ...device.features, generations: this.#generations };
@@ -150,7 +150,7 @@ export class GenerationLink implements Link {
     this.#generations.isRetired = false;
     for (const socket of this.#earlier.values()) socket.resume();
     this.#device.resume();
-    this.#waiter?.resolve(true);
+    this.#wait.wake();
   }
 
   receive(batch: PacketBatch): number {
@@ -164,11 +164,7 @@ export class GenerationLink implements Link {
   }
 
   ready(): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      this.#waiter = { resolve, reject };
-      if (this.#arrived.count > 0) resolve(true);
-      this.#waitForDevice();
-    });
+    return this.#wait.ready(this.#arrived.count > 0);
   }
 
   send(packet: OutgoingPacket): boolean {
@@ -249,7 +245,7 @@ export class GenerationLink implements Link {
         this.onTakeOver();
         for (const socket of this.#earlier.values()) socket.resume();
         this.#device.resume();
-        return this.#waiter?.resolve(true);
+        return this.#wait.wake();
       default:
         this.#takePacket(bytes, "fromEarlier");
     }
@@ -292,7 +288,7 @@ export class GenerationLink implements Link {
     this.#arrived.push(message);
     this.#arrivedBytes += message.packet.length;
     this.#count(from, true);
-    this.#waiter?.resolve(true);
+    this.#wait.wake();
   }
 
   /** Receives packets that other processes have passed on. All packets of a batch have the same `asked`. */
@@ -312,19 +308,6 @@ export class GenerationLink implements Link {
       count++;
     }
     return count;
-  }
-
-  /** Waits for the device, at most once at a time. The wait may outlast the `ready()` that started it. */
-  #waitForDevice(): void {
-    if (this.#isWaiting) return;
-    this.#isWaiting = true;
-    this.#device.ready().then((isOpen) => {
-      this.#isWaiting = false;
-      this.#waiter?.resolve(isOpen);
-    }, (error: unknown) => {
-      this.#isWaiting = false;
-      this.#waiter?.reject(error);
-    });
   }
 
   #count<T>(counter: Counter, result: T): T {

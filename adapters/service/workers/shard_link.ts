@@ -6,6 +6,7 @@
 import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../../core/stack/link.ts";
 import type { GenerationPacket } from "../../../core/stack/sharding/generations.ts";
 import type { Shard, ShardPacket } from "../../../core/stack/sharding/shard.ts";
+import { JoinedWait } from "../../links/joined_wait.ts";
 import { type MailboxEnds, Mailboxes } from "./mailboxes.ts";
 
 /** A queue of the device and the mailboxes of a shard as one link. */
@@ -15,15 +16,15 @@ export class ShardLink implements Link {
   readonly #queue: Link;
   /** Packets from other shards, and messages of other instances that the first shard has received. */
   readonly mailboxes: Mailboxes;
-  #isWaiting = false;
-  #waiter: { resolve(isOpen: boolean): void; reject(error: unknown): void } | undefined;
+  readonly #wait: JoinedWait;
 
   /** Owns `queue` and `ends`, which are closed with the link. */
   constructor(queue: Link, shard: Shard, ends: MailboxEnds) {
     this.name = queue.name;
     this.features = { ...queue.features, shard };
     this.#queue = queue;
-    this.mailboxes = new Mailboxes(shard.index, ends, () => this.#waiter?.resolve(true));
+    this.#wait = new JoinedWait(queue);
+    this.mailboxes = new Mailboxes(shard.index, ends, () => this.#wait.wake());
   }
 
   receive(batch: PacketBatch): number {
@@ -31,11 +32,7 @@ export class ShardLink implements Link {
   }
 
   ready(): Promise<boolean> {
-    return new Promise((resolve, reject) => {
-      this.#waiter = { resolve, reject };
-      if (this.mailboxes.hasArrived) resolve(true);
-      this.#waitForQueue();
-    });
+    return this.#wait.ready(this.mailboxes.hasArrived);
   }
 
   send(packet: OutgoingPacket): boolean {
@@ -70,18 +67,5 @@ export class ShardLink implements Link {
       batch.segmentSizes[count] = parcel.segmentSize;
     }
     return batch.capacity;
-  }
-
-  /** Waits for the queue, at most once at a time. The wait may outlast the `ready()` that started it. */
-  #waitForQueue(): void {
-    if (this.#isWaiting) return;
-    this.#isWaiting = true;
-    this.#queue.ready().then((isOpen) => {
-      this.#isWaiting = false;
-      this.#waiter?.resolve(isOpen);
-    }, (error: unknown) => {
-      this.#isWaiting = false;
-      this.#waiter?.reject(error);
-    });
   }
 }

@@ -1,0 +1,46 @@
+/**
+ * Waiting for a link and for something else at the same time.
+ *
+ * @module
+ */
+import type { Link } from "../../core/stack/link.ts";
+
+/** The wait of a link that receives from another link and from somewhere else. */
+export class JoinedWait {
+  readonly #link: Pick<Link, "ready">;
+  #isWaiting = false;
+  #waiting: PromiseWithResolvers<boolean> | undefined;
+
+  constructor(link: Pick<Link, "ready">) {
+    this.#link = link;
+  }
+
+  /** Settles as `ready()` of the link, or at {@link wake}; at once if `isReady`. */
+  ready(isReady: boolean): Promise<boolean> {
+    if (isReady) return Promise.resolve(true);
+    this.#waiting ??= Promise.withResolvers();
+    const { promise } = this.#waiting;
+    this.#waitForLink();
+    return promise;
+  }
+
+  /** There is something to receive from elsewhere; `isOpen` false: the link is closing. */
+  wake(isOpen: boolean = true): void {
+    this.#waiting?.resolve(isOpen);
+    this.#waiting = undefined;
+  }
+
+  /** Keeps a single wait for the link, which may outlast the {@link ready} that started it. */
+  #waitForLink(): void {
+    if (this.#isWaiting) return;
+    this.#isWaiting = true;
+    this.#link.ready().then((isOpen) => {
+      this.#isWaiting = false;
+      this.wake(isOpen);
+    }, (error: unknown) => {
+      this.#isWaiting = false;
+      this.#waiting?.reject(error);
+      this.#waiting = undefined;
+    });
+  }
+}
