@@ -28,7 +28,6 @@ import { DatagramReceiver } from "./datagram_receiver.ts";
 import type { ReadyOwner } from "./event_set.ts";
 import {
   familyOf,
-  hostPortOf,
   ipSocketAddress,
   mappedSocketAddress,
   MAX_IP_ADDRESS_SIZE,
@@ -184,15 +183,12 @@ export function takeOverDatagrams(
   descriptor: number,
   options: HostDatagramOptions,
 ): NativeDatagramPort {
-  const bound: Bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
-  const { libc } = sockets.host;
-  libc.getsockname(descriptor, bound, intBytes(MAX_IP_ADDRESS_SIZE));
-  const address = hostPortOf(bound);
+  const address = sockets.localAddress(descriptor);
   if (address !== undefined) {
     const port = new NativeDatagramPort(sockets, descriptor, address, options);
     if (sockets.events.add(descriptor, port)) return port;
   }
-  libc.close(descriptor);
+  sockets.host.libc.close(descriptor);
   throw new Error(`descriptor ${descriptor} is not a UDP socket`);
 }
 

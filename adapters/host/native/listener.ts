@@ -164,15 +164,12 @@ export function takeOverListener(
   fd: number,
   options: NativeListenOptions,
 ): NativeListener {
-  const bound = new Uint8Array(MAX_IP_ADDRESS_SIZE);
-  const { libc } = sockets.host;
-  libc.getsockname(fd, bound, intBytes(MAX_IP_ADDRESS_SIZE));
-  const address = hostPortOf(bound);
+  const address = sockets.localAddress(fd);
   if (address !== undefined) {
     const listener = new NativeListener(sockets, fd, address, options);
     if (sockets.events.add(fd, listener)) return listener;
   }
-  libc.close(fd);
+  sockets.host.libc.close(fd);
   throw new Error(`descriptor ${fd} is not a listening socket`);
 }
 
@@ -197,9 +194,7 @@ export function listenNative(
     if (familyOf(wanted) === AF_INET6) sockets.setOption(fd, IPPROTO_IPV6, IPV6_V6ONLY, 0);
     if (libc.bind(fd, wanted, wanted.length) < 0) throw sockets.error("bind");
     if (libc.listen(fd, BACKLOG) < 0) throw sockets.error("listen");
-    const bound = new Uint8Array(MAX_IP_ADDRESS_SIZE);
-    libc.getsockname(fd, bound, intBytes(MAX_IP_ADDRESS_SIZE));
-    const listener = new NativeListener(sockets, fd, hostPortOf(bound)!, options);
+    const listener = new NativeListener(sockets, fd, sockets.localAddress(fd)!, options);
     if (!sockets.events.add(fd, listener)) throw sockets.error("epoll_ctl");
     return listener;
   } catch (error) {

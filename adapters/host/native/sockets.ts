@@ -4,12 +4,14 @@
  * @module
  */
 import { constants } from "node:os";
+import type { HostPort } from "../../../core/api/host_port.ts";
 import { possibleKeepAlive } from "../../../plugins/shared/dial.ts";
 import type { LibcHost } from "../../runtime/libc/host.ts";
 import { libcHost, mayUseSockets } from "../../runtime/libc/open.ts";
 import * as linux from "../../runtime/libc/linux.ts";
 import { descriptorFault } from "../descriptors.ts";
 import { EventSet } from "./event_set.ts";
+import { hostPortOf, MAX_IP_ADDRESS_SIZE } from "./socket_address.ts";
 
 /** Maximum number of bytes per `recv`. */
 const RECEIVE_SIZE = 256 * 1024;
@@ -88,6 +90,13 @@ export class NativeSockets {
     this.#value[0] = 0;
     libc.getsockopt(fd, SOL_SOCKET, SO_ERROR, this.#valueBytes, this.#size);
     return this.#value[0];
+  }
+
+  /** The address and port that a socket is bound to; `undefined` if it is not an IP socket. */
+  localAddress(fd: number): HostPort | undefined {
+    const address: linux.Bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
+    const size = linux.intBytes(MAX_IP_ADDRESS_SIZE);
+    return this.host.libc.getsockname(fd, address, size) < 0 ? undefined : hostPortOf(address);
   }
 
   /** The smoothed round-trip time of a TCP connection in milliseconds; `undefined` if there is none. */
