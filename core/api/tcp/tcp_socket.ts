@@ -33,16 +33,8 @@ import { openEventLog } from "./event_log.ts";
 import { LazyProperties } from "./lazy_properties.ts";
 import { socketInfo, tcpStats } from "./socket_stats.ts";
 import { readableOf, writableOf } from "./socket_streams.ts";
-import {
-  answerTo,
-  appendReader,
-  bytesOf,
-  isArray,
-  readerOf,
-  rejectLost,
-  type Writer,
-  writerOf,
-} from "./socket_waiters.ts";
+import { answerTo, appendReader, isArray, readerOf } from "./pending_reads.ts";
+import { mayWrite, PendingWrites, type SendBuffer } from "./pending_writes.ts";
 import { type Reader, type ReadTarget, Views, type ViewSource } from "./views.ts";
 import type { DirectReader } from "./direct_reader.ts";
 import type { DirectWriter } from "./direct_writer.ts";
@@ -51,15 +43,8 @@ type Bytes = Uint8Array<ArrayBuffer>;
 
 /** Largest chunk that iteration returns. */
 const MAX_CHUNK = 1024 * 1024;
-/** A waiting writer is notified once there is this much room, in bytes, or half of the buffer if that is less. */
-const MIN_ROOM = 32 * 1024;
 /** Receives discarded bytes. */
 const DISCARDED = new Uint8Array(64 * 1024);
-
-const NOTHING = new Uint8Array(0);
-
-/** Shared by sockets without pending writes; never modified. */
-const NO_WRITERS: Writer[] = [];
 
 /** Socket flags, in the bits above those of {@link TCB_EVENT}. */
 const CLOSES_WITH_PEER = 1 << 5;
@@ -76,7 +61,8 @@ export interface SocketOptions {
 }
 
 /** The socket of one connection. */
-export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner, ViewSource {
+export class StackSocket
+  implements TcpSocket, DirectReader, DirectWriter, Owner, ViewSource, SendBuffer {
   readonly #tcb: Tcb;
   readonly #driver: Driver;
   /** Created on first use. */
@@ -86,13 +72,12 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
   #flags = 0;
   /** The first pending read. */
   #reader: Reader | undefined;
-  #writers: Writer[] = NO_WRITERS;
+  /** What waits for room; only while something does. */
+  #pendingWrites: PendingWrites | undefined;
   #lazy: LazyProperties | undefined;
   #environment: HandlerEnvironment | undefined = undefined;
   /** Set by {@link whenReadable}. */
   #readableListener: ReadableListener | undefined = undefined;
-  /** Set by {@link whenWritable}. */
-  #writableListener: WritableListener | undefined = undefined;
   #closedListeners: SmallList<ClosedListener> = undefined;
   /** Whole seconds, which take less memory than a fraction. */
   readonly #openedSecond: number;
@@ -113,19 +98,18 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
     if (writeClosed) this.#flags |= WRITE_CLOSED;
     if (closed) this.#flags |= CLOSED;
     this.#flags |= MOVED_HERE;
-    if (pending.length > 0) this.#waitForRoom(pending, 0).catch(() => {});
+    if (pending.length > 0) this.#waitForRoom().addWrite(pending, 0).catch(() => {});
     else this.#closeWhenWritten();
   }
 
   /** The state that a socket of another stack continues from. */
   stateToMove(): SocketState {
-    const parts = this.#writers.flatMap((writer) => bytesOf(writer)?.subarray(writer.at) ?? []);
     return {
       closesWithPeer: this.#closesWithPeer,
       writeClosed: this.#isWriteClosed,
       closed: this.#isClosed,
       ageSeconds: this.ageSeconds,
-      pending: concatenate(parts),
+      pending: concatenate(this.#pendingWrites?.unsent() ?? []),
     };
   }
 
@@ -429,22 +413,18 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
   write(p: Uint8Array<ArrayBufferLike>): Promise<number> {
     const error = bytesFault("write", p) ?? this.#writeError();
     if (error !== undefined) return Promise.reject(error);
-    if (this.#writers.length === 0) {
-      const taken = this.#writeNow(p, 0);
-      if (taken === p.length) return Promise.resolve(taken);
-      return this.#waitForRoom(p, taken);
-    }
-    return this.#waitForRoom(p, 0);
+    if (this.#hasPendingWrites) return this.#waitForRoom().addWrite(p, 0);
+    const taken = this.writeNow(p, 0);
+    return taken === p.length ? Promise.resolve(taken) : this.#waitForRoom().addWrite(p, taken);
   }
 
   tryWrite(p: Uint8Array<ArrayBufferLike>): number {
     requireBytes("tryWrite", p);
-    return this.#canWriteNow ? this.#writeNow(p, 0) : 0;
+    return this.#canWriteNow ? this.writeNow(p, 0) : 0;
   }
 
   get #canWriteNow(): boolean {
-    return !this.#isWriteClosed && this.#tcb.error === undefined &&
-      STATES[this.#tcb.state].canSend && this.#writers.length === 0;
+    return !this.isSendOver && !this.#hasPendingWrites;
   }
 
   tryFill(max: number, fill: (room: Bytes) => number): number {
@@ -459,16 +439,15 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
   async whenRoom(bytes: number): Promise<void> {
     const error = this.#writeError();
     if (error !== undefined) throw error;
-    const { send } = this.#tcb;
-    const room = Math.min(bytes, send.limit);
+    const room = Math.min(bytes, this.sendLimit);
     if (this.room >= room) return;
-    this.#driver.core.tcp.awaitRoom(this.#tcb);
-    await this.#waitForRoom(NOTHING, 0, room);
+    this.awaitRoom();
+    await this.#waitForRoom().addWaitForRoom(room);
   }
 
   /** Bytes that {@link tryWrite} would accept. */
   get room(): number {
-    return this.#writers.length === 0 ? this.#tcb.send.room : 0;
+    return this.#hasPendingWrites ? 0 : this.#tcb.send.room;
   }
 
   /**
@@ -476,39 +455,57 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
    * connection takes no more bytes; returns false if that is already the case. One listener at a time.
    */
   whenWritable(listener: WritableListener): boolean {
-    if (this.#isWritable) return false;
-    this.#writableListener = listener;
-    this.#driver.core.tcp.awaitRoom(this.#tcb);
+    if (mayWrite(this, this.#pendingWrites)) return false;
+    this.#waitForRoom().listener = listener;
+    this.awaitRoom();
     return true;
   }
 
-  get #isWritable(): boolean {
-    const { send, state, error } = this.#tcb;
-    if (this.#isWriteClosed || error !== undefined || !STATES[state].canSend) return true;
-    return this.#writers.length === 0 && send.room >= Math.min(MIN_ROOM, send.limit >> 1);
+  // The send buffer, for what waits for room in it.
+
+  get sendRoom(): number {
+    return this.#tcb.send.room;
   }
 
-  #serveWritableListener(): void {
-    const listener = this.#writableListener;
-    if (listener === undefined) return;
-    if (!this.#isWritable) return this.#driver.core.tcp.awaitRoom(this.#tcb);
-    this.#writableListener = undefined;
-    listener.onWritable();
+  get sendLimit(): number {
+    return this.#tcb.send.limit;
   }
 
-  #waitForRoom(bytes: Uint8Array, at: number, room = 0): Promise<number> {
-    const writer = writerOf(bytes, at, room);
-    if (this.#writers.length === 0) this.#writers = [writer];
-    else this.#writers.push(writer);
-    return writer.promise;
+  get isSendOver(): boolean {
+    const { state, error } = this.#tcb;
+    return this.#isWriteClosed || error !== undefined || !STATES[state].canSend;
   }
 
-  #writeNow(bytes: Uint8Array, from: number): number {
+  writeNow(bytes: Uint8Array, from: number): number {
     const { core } = this.#driver;
     const taken = core.tcp.send(this.#tcb, bytes, from, this.#driver.now());
     if (this.#environment !== undefined) this.#environment.counts.bytesOut += taken;
     this.#driver.touchAfterWrite();
     return taken;
+  }
+
+  awaitRoom(): void {
+    this.#driver.core.tcp.awaitRoom(this.#tcb);
+  }
+
+  get #hasPendingWrites(): boolean {
+    return this.#pendingWrites !== undefined && this.#pendingWrites.hasWrites;
+  }
+
+  #waitForRoom(): PendingWrites {
+    return this.#pendingWrites ??= new PendingWrites();
+  }
+
+  /** There is room, or the connection takes no more bytes. */
+  #servePendingWrites(): void {
+    const pending = this.#pendingWrites;
+    if (pending === undefined) return;
+    if (pending.hasWrites) {
+      pending.serveWrites(this);
+      if (!pending.hasWrites) this.#closeWhenWritten();
+    }
+    pending.serveListener(this);
+    if (pending.isEmpty) this.#pendingWrites = undefined;
   }
 
   #writeError(): TcpError | undefined {
@@ -523,20 +520,6 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
     }
     // The connection has ended without an error.
     return STATES[tcb.state].canSend ? undefined : this.#error("CONNECTION_RESET");
-  }
-
-  #serveWriters(): void {
-    while (this.#writers.length > 0) {
-      const writer = this.#writers[0]!;
-      if (this.#tcb.send.room < writer.room) return this.#driver.core.tcp.awaitRoom(this.#tcb);
-      const bytes = bytesOf(writer);
-      if (bytes !== undefined) writer.at += this.#writeNow(bytes, writer.at);
-      if (bytes !== undefined && writer.at < bytes.length) return;
-      this.#writers.shift();
-      if (bytes === undefined) rejectLost(writer);
-      else writer.resolve(bytes.length);
-    }
-    this.#closeWhenWritten();
   }
 
   // ---------------------------------------------------------------- closing
@@ -560,7 +543,7 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
    * may stop reading.
    */
   #discardUnread(): void {
-    if (!this.#isClosed || this.#writers.length === 0) return;
+    if (!this.#isClosed || !this.#hasPendingWrites) return;
     while (this.#readNow(DISCARDED) > 0);
     this.acknowledge();
   }
@@ -576,7 +559,7 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
 
   /** Queues the FIN once no write is pending. */
   #closeWhenWritten(): void {
-    if (!this.#isWriteClosed || this.#writers.length > 0) return;
+    if (!this.#isWriteClosed || this.#hasPendingWrites) return;
     const { core } = this.#driver;
     if (this.#isClosed) core.tcp.close(this.#tcb, this.#driver.now());
     else core.tcp.closeWrite(this.#tcb);
@@ -692,10 +675,7 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
       this.#closeWhenAcknowledged();
     }
     if ((events & TCB_EVENT.ENDED) !== 0) this.#end();
-    else if ((events & TCB_EVENT.WRITABLE) !== 0) {
-      if (this.#writers.length > 0) this.#serveWriters();
-      this.#serveWritableListener();
-    }
+    else if ((events & TCB_EVENT.WRITABLE) !== 0) this.#servePendingWrites();
   }
 
   get #hasOpened(): boolean {
@@ -729,10 +709,8 @@ export class StackSocket implements TcpSocket, DirectReader, DirectWriter, Owner
     if (this.#environment !== undefined) this.#countEnd(this.#environment);
     this.#settleOpened();
     this.#settleClosed();
-    for (const writer of this.#writers.splice(0)) {
-      writer.reject(this.#error(error ?? "CONNECTION_RESET"));
-    }
-    this.#serveWritableListener();
+    this.#pendingWrites?.reject(() => this.#error(error ?? "CONNECTION_RESET"));
+    this.#servePendingWrites();
     const listeners = this.#closedListeners;
     this.#closedListeners = undefined;
     if (listeners !== undefined) {

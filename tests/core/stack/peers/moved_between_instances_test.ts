@@ -74,7 +74,7 @@ describe("connections that move between peers", () => {
         cluster.talk(300);
         expect(cluster.broken.length).toBe(0);
       }
-      // The owner in between no longer matters.
+      // The instance in between no longer matters.
       for (const each of cluster.instances) expect(cluster.release(each)).toBe(0);
       cluster.talk(1000);
       cluster.kill(second);

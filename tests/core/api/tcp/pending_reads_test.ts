@@ -1,12 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import {
-  answerTo,
-  appendReader,
-  bytesOf,
-  readerOf,
-  rejectLost,
-  writerOf,
-} from "../../../../core/api/tcp/socket_waiters.ts";
+import { answerTo, appendReader, readerOf } from "../../../../core/api/tcp/pending_reads.ts";
 import { Views } from "../../../../core/api/tcp/views.ts";
 
 const ignore = () => {};
@@ -40,25 +33,5 @@ describe("pending reads", () => {
     );
     expect(answerTo(views, 2, chunk)).toEqual({ done: false, value: chunk } as never);
     expect(views.lent).toBe(2);
-  });
-});
-
-describe("pending writes", () => {
-  // A view without a length grows with its buffer: only the bytes of the call are sent.
-  test("keep their length if the buffer grows", () => {
-    const buffer = new ArrayBuffer(4, { maxByteLength: 16 });
-    const writer = writerOf(new Uint8Array(buffer), 1);
-    buffer.resize(8);
-    expect(bytesOf(writer)!.length).toBe(4);
-  });
-
-  test("are rejected if the buffer shrinks", async () => {
-    const buffer = new ArrayBuffer(4, { maxByteLength: 16 });
-    const writer = writerOf(new Uint8Array(buffer), 1);
-    buffer.resize(2);
-    expect(bytesOf(writer)).toBe(undefined);
-    rejectLost(writer);
-    const error = await writer.promise.catch((error: unknown) => error);
-    expect(String(error)).toContain("1 of its 4 bytes were accepted");
   });
 });
