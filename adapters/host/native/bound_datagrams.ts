@@ -9,6 +9,7 @@ import {
   type Bytes,
   EAGAIN,
   EINTR,
+  intBytes,
   MessageHeaders,
   MSG_NOSIGNAL,
   POLLERR,
@@ -23,7 +24,7 @@ import {
 import type { BoundDatagrams, DatagramBatch, DatagramHooks } from "../bound_datagrams.ts";
 import { ErrorQueue, keepErrors } from "./error_queue.ts";
 import type { ReadyOwner } from "./event_set.ts";
-import { familyOf, ipSocketAddress } from "./socket_address.ts";
+import { familyOf, hostPortOf, ipSocketAddress, MAX_IP_ADDRESS_SIZE } from "./socket_address.ts";
 import type { NativeSockets } from "./sockets.ts";
 
 /** Size of the kernel's buffers in bytes, for bursts; without CAP_NET_ADMIN the kernel may grant less. */
@@ -210,7 +211,9 @@ function ownerOf(
   fd: number,
   hooks: DatagramHooks,
 ): NativeBoundDatagrams {
-  const address = sockets.localAddress(fd);
+  const bound: Bytes = new Uint8Array(MAX_IP_ADDRESS_SIZE);
+  sockets.host.libc.getsockname(fd, bound, intBytes(MAX_IP_ADDRESS_SIZE));
+  const address = hostPortOf(bound);
   if (address === undefined) throw sockets.error("getsockname");
   keepErrors(sockets, fd, familyOf(bound));
   const datagrams = new NativeBoundDatagrams(sockets, fd, address, hooks);
