@@ -24,6 +24,7 @@ import { guard, type GuardOptions } from "./guard.ts";
 import { impairRoutes } from "./impair_routes.ts";
 import { openApi } from "./open_api.ts";
 import { redact } from "./redact.ts";
+import * as answers from "./answers.ts";
 import { bodyOf, EVENT_STREAM, jsonOf, queryOf, type Route } from "./route.ts";
 
 /** The parts of the service that the API uses. */
@@ -85,9 +86,6 @@ const rebalanceQuery = z.strictObject({
 }).refine(({ count, share }) => (count === undefined) !== (share === undefined), {
   error: "expected either count or share",
 });
-const level = z.strictObject({
-  level: z.enum(LOG_LEVELS, `expected one of ${LOG_LEVELS.join(", ")}`),
-});
 
 /** Creates the application. Responses are JSON; an error is `{ "error": MESSAGE }`. */
 export function adminApp(
@@ -101,8 +99,8 @@ export function adminApp(
   app.use(guard({ ...options, dashboard: dashboard?.access }));
   if (dashboard !== undefined) app.route("/", dashboard.routes);
   const routes = routesOf(target);
-  const document = openApi(routes);
-  app.get("/openapi.json", (c) => c.json(document));
+  let document: object | undefined;
+  app.get("/openapi.json", (c) => c.json(document ??= openApi(routes)));
   for (const { method, path, handle } of routes) {
     app.on(method, path.replace("{id}", ":id"), handle);
   }
@@ -132,12 +130,14 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "GET",
       path: "/livez",
+      answers: { 200: answers.livez },
       summary: "Answers as long as the process is running",
       handle: (c) => c.json({ ok: true }),
     },
     {
       method: "GET",
       path: "/readyz",
+      answers: { 200: answers.ready, 503: answers.notReady },
       summary:
         "503 while the service is joining its peers, a lame duck, draining, reloading or replaced by a newer process",
       handle(c) {
@@ -148,12 +148,14 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "GET",
       path: "/config",
+      answers: { 200: answers.config },
       summary: "The settings in use, without secrets",
       handle: (c) => c.json(redact(service.settings) as object),
     },
     {
       method: "PUT",
       path: "/config",
+      answers: { 200: answers.changes },
       summary:
         "Changes to the configuration in the body, with the syntax of the file; 422 if it cannot be used",
       body: "application/json",
@@ -169,12 +171,14 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "POST",
       path: "/reload",
+      answers: { 200: answers.changes },
       summary: "Reads the configuration file again; 422 if it cannot be used",
       handle: async (c) => c.json(await target.reload()),
     },
     {
       method: "POST",
       path: "/upgrade",
+      answers: { 200: answers.upgraded },
       summary:
         "Replaces the process with a new one with the same arguments, which reads code and configuration again; connections continue in the old one. 422 if that is not possible",
       query: {
@@ -189,6 +193,7 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "GET",
       path: "/listeners",
+      answers: { 200: answers.listeners },
       summary: "Listen addresses with their plugins, and published ports",
       handle: (c) =>
         c.json({
@@ -206,6 +211,7 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "GET",
       path: "/connections",
+      answers: { 200: answers.connections },
       summary: "Open connections with their statistics",
       query: {
         filter: "text that occurs in a field",
@@ -223,6 +229,7 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "GET",
       path: "/connections/{id}",
+      answers: { 200: answers.connection },
       summary: "A connection with its statistics",
       async handle(c) {
         const id = c.req.param("id") ?? "";
@@ -235,6 +242,7 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "DELETE",
       path: "/connections/{id}",
+      answers: { 200: answers.reset },
       summary: "Resets a connection",
       async handle(c) {
         const id = c.req.param("id") ?? "";
@@ -248,12 +256,14 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "GET",
       path: "/stats",
+      answers: { 200: answers.stats },
       summary: "Counters of the stack",
       handle: async (c) => c.json(await service.stats()),
     },
     {
       method: "GET",
       path: "/metrics",
+      answers: { 200: ["text/plain"] },
       summary: "Metrics for Prometheus, as text; 404 unless the setting metrics is true",
       query: {
         names: "node_exporter: counters of TCP, IP, UDP and ICMP by the names of node_exporter",
@@ -276,6 +286,7 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "POST",
       path: "/drain",
+      answers: { 200: answers.drained },
       summary:
         "Stops accepting connections after lameDuckMs; open ones continue until they end. It cannot be undone",
       query: { to: "unix:PATH or HOST:PORT of another service, which the connections move to" },
@@ -291,6 +302,7 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "POST",
       path: "/rebalance",
+      answers: { 200: answers.rebalanced },
       summary: "Moves some of the connections to a peer, and continues to serve",
       query: {
         to: "unix:PATH or HOST:PORT of the peer, its setting moves.listen",
@@ -310,6 +322,7 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "POST",
       path: "/reopen",
+      answers: { 200: answers.reopened },
       summary: "Reopens the log file, after another program has renamed it; 404 without one",
       handle: (c) =>
         target.reopen()
@@ -319,18 +332,20 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "GET",
       path: "/log-level",
+      answers: { 200: answers.logLevel },
       summary: "The least severe level that is logged",
       handle: (c) => c.json({ level: log.level }),
     },
     {
       method: "PUT",
       path: "/log-level",
+      answers: { 200: answers.logLevel },
       summary: "Changes the log level until the next reload that changes logLevel",
       body: "application/json",
       async handle(c) {
         const given = await jsonOf(c);
         if (given instanceof Response) return given;
-        const checked = level.safeParse(given);
+        const checked = answers.logLevel.safeParse(given);
         if (!checked.success) {
           return c.json(
             { error: `expected {"level": "info"}, one of ${LOG_LEVELS.join(", ")}` },
@@ -344,6 +359,7 @@ function routesOf(target: AdminTarget): Route[] {
     {
       method: "GET",
       path: "/events",
+      answers: { 200: ["text/event-stream"] },
       summary: "Log lines from now on, as server-sent events",
       handle(c) {
         const follower = events.follow();

@@ -6,11 +6,14 @@
 import { z } from "zod";
 import { messageLine } from "../errors.ts";
 import type { Service } from "../service.ts";
+import { stopped } from "./answers.ts";
 import { OpenStreams } from "./open_streams.ts";
 import { queryOf, type Route } from "./route.ts";
 
 /** Maximum number of captures at the same time. */
 export const MAX_CAPTURES = 8;
+
+const PCAPNG = "application/x-pcapng";
 
 const query = z.strictObject({
   filter: z.string().optional(),
@@ -24,6 +27,7 @@ export function captureRoutes(service: Pick<Service, "open" | "stopCapture">): R
     {
       method: "GET",
       path: "/capture",
+      answers: { 200: [PCAPNG] },
       summary:
         "The packets of the link from now on, as a pcapng file, until the client disconnects",
       query: {
@@ -36,7 +40,7 @@ export function captureRoutes(service: Pick<Service, "open" | "stopCapture">): R
         const { filter, id = crypto.randomUUID() } = options;
         try {
           return await open.serve(c, service, { type: "capture", id, filter }, {
-            type: "application/x-pcapng",
+            type: PCAPNG,
             fields: { "Capture-Id": id },
             missing: "there is no link to capture",
           });
@@ -49,6 +53,7 @@ export function captureRoutes(service: Pick<Service, "open" | "stopCapture">): R
     {
       method: "DELETE",
       path: "/capture/{id}",
+      answers: { 200: stopped },
       summary: "Ends a capture; its reader gets the rest, with the number of missing packets",
       async handle(c) {
         const id = c.req.param("id") ?? "";

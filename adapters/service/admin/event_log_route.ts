@@ -47,6 +47,7 @@ function nextRoute(service: Pick<Service, "open">, open: OpenStreams): Route {
   return {
     method: "GET",
     path: "/connections/next/events",
+    answers: { 200: Object.values(TYPES) },
     summary: "The event log of the next connection that a peer opens, from its SYN on",
     query: {
       ...DESCRIBED,
@@ -68,6 +69,7 @@ function liveRoute(service: Pick<Service, "open">, open: OpenStreams): Route {
   return {
     method: "GET",
     path: "/connections/{id}/events",
+    answers: { 200: Object.values(TYPES) },
     summary: "The event log of a connection from now on, as a sequential qlog file",
     query: DESCRIBED,
     async handle(c) {

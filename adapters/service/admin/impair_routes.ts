@@ -7,6 +7,7 @@ import { z } from "zod";
 import type { LinkImpairments } from "../../links/decorators/impair.ts";
 import { messageLine } from "../errors.ts";
 import type { Service } from "../service.ts";
+import { impairments as answer } from "./answers.ts";
 import { jsonOf, type Route } from "./route.ts";
 
 const EXPECTED = 'expected a JSON object such as { "delayMs": 20, "incoming": { "loss": 0.01 } }';
@@ -19,12 +20,14 @@ export function impairRoutes(service: Pick<Service, "impair">): Route[] {
     {
       method: "GET",
       path: "/impair",
+      answers: { 200: answer },
       summary: "The impairments of the link",
       handle: async (c) => c.json(await service.impair()),
     },
     {
       method: "PUT",
       path: "/impair",
+      answers: { 200: answer },
       summary: "Changes the impairments of the link to those in the body, until the next start",
       body: "application/json",
       async handle(c) {
@@ -43,6 +46,7 @@ export function impairRoutes(service: Pick<Service, "impair">): Route[] {
     {
       method: "DELETE",
       path: "/impair",
+      answers: { 200: answer },
       summary: "Removes all impairments of the link",
       handle: async (c) => c.json(await service.impair({})),
     },

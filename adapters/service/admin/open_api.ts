@@ -3,7 +3,9 @@
  *
  * @module
  */
+import { z } from "zod";
 import manifest from "../../../deno.json" with { type: "json" };
+import { errorAnswer } from "./answers.ts";
 
 /** A route as the document describes it. */
 export interface RouteDescription {
@@ -15,7 +17,12 @@ export interface RouteDescription {
   readonly body?: string;
   /** Parameters of the query, with their meaning. */
   readonly query?: Readonly<Record<string, string>>;
+  /** The answers by status; of other statuses it is an error. */
+  readonly answers: Readonly<Record<number, Answer>>;
 }
+
+/** The schema of a JSON answer, or the media types of one that is not JSON. */
+export type Answer = z.ZodType | readonly string[];
 
 /** Makes the document, version 3.1. */
 export function openApi(routes: readonly RouteDescription[]): object {
@@ -32,7 +39,7 @@ export function openApi(routes: readonly RouteDescription[]): object {
   };
 }
 
-function operationOf({ path, summary, body, query = {} }: RouteDescription): object {
+function operationOf({ path, summary, body, query = {}, answers }: RouteDescription): object {
   const inPath = [...path.matchAll(/\{(\w+)\}/g)].map(([, name]) => ({
     name,
     in: "path",
@@ -51,15 +58,21 @@ function operationOf({ path, summary, body, query = {} }: RouteDescription): obj
     ...parameters.length > 0 && { parameters },
     ...body !== undefined && { requestBody: { required: true, content: { [body]: {} } } },
     responses: {
-      200: { description: "done" },
-      default: {
-        description: "refused",
-        content: {
-          "application/json": {
-            schema: { type: "object", properties: { error: { type: "string" } } },
-          },
-        },
-      },
+      ...Object.fromEntries(
+        Object.entries(answers).map(([status, answer]) => [status, {
+          description: Number(status) < 400 ? "done" : "not done",
+          content: contentOf(answer),
+        }]),
+      ),
+      default: { description: "refused", content: contentOf(errorAnswer) },
     },
   };
+}
+
+function contentOf(answer: Answer): object {
+  if (!(answer instanceof z.ZodType)) {
+    return Object.fromEntries(answer.map((type) => [type, { schema: { type: "string" } }]));
+  }
+  const { $schema: _, ...schema } = z.toJSONSchema(answer);
+  return { "application/json": { schema } };
 }

@@ -30,6 +30,7 @@ export function liveRoute({ service, live, readiness }: LiveSource): Route {
   return {
     method: "GET",
     path: "/live",
+    answers: { 200: ["text/event-stream"] },
     summary: "Counters and a page of connections, sent repeatedly as server-sent events",
     query: {
       filter: "text that occurs in a field",

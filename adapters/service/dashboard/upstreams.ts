@@ -4,6 +4,7 @@
  * @module
  */
 import type { HistogramValue, Metric } from "../../../core/api/metrics/metric.ts";
+import { upstreams } from "../admin/answers.ts";
 import type { Route } from "../admin/route.ts";
 import type { Service } from "../service.ts";
 
@@ -27,6 +28,7 @@ export function upstreamsRoute(service: Pick<Service, "metrics">): Route {
   return {
     method: "GET",
     path: "/upstreams",
+    answers: { 200: upstreams },
     summary: "The upstreams of forward with their health",
     handle: async (c) => c.json({ upstreams: upstreamsOf(await service.metrics()) }),
   };
