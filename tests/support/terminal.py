@@ -1,10 +1,11 @@
-"""Runs a program on a pseudo-terminal and types at it.
+"""Runs a program on a pseudo-terminal and sends keys to it.
 
 Arguments: the steps as JSON, and the command. A step waits until the screen matches "expect", and then does
-one of "send" (keys), "size" ([columns, rows]) or "signal" (a number, to the program or to "pid"). Prints JSON: the screen at each step, the
-exit status, whether the terminal's settings are those of before, and the end of what was written.
+one of "send" (keys), "size" ([columns, rows]) or "signal" (a number, to the program or to "pid"). Prints JSON:
+the screen at each step, the exit status, whether the terminal has its earlier settings again, and the end of
+what was written.
 
-The program has to draw whole screens: from the cursor at home to erasing the rest.
+The program has to draw whole screens: it moves the cursor home, writes, and erases the rest.
 """
 import fcntl, json, os, pty, re, select, struct, sys, termios, time
 

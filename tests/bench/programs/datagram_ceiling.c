@@ -1,7 +1,7 @@
 /*
- * The least that a program can do behind a TUN device: `datagram_ceiling DEVICE`. Sends each UDP datagram
- * back with its addresses exchanged, and one to port 53 as an answer with an address. IPv4 only; nothing
- * is checked. Prints "ready"; ends with its stdin.
+ * The minimum that a program can do behind a TUN device: `datagram_ceiling DEVICE`. Sends each UDP datagram
+ * back with its addresses exchanged; a datagram to port 53 becomes an answer with an address. IPv4 only;
+ * nothing is checked. Prints "ready"; ends with its stdin.
  */
 #include <fcntl.h>
 #include <linux/if.h>
@@ -16,7 +16,7 @@ enum { IP = 20, UDP = 8 };
 
 static unsigned char packet[65536];
 
-/** A pointer to the name of the question; address, 60 seconds, 10.90.0.9. */
+/** The record of the answer: the name of the question, an address, 60 seconds, 10.90.0.9. */
 static const unsigned char ANSWER[] = {0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 10, 90, 0, 9};
 
 static void exchange(int one, int other, int length) {

@@ -50,7 +50,7 @@ static void end(struct watched *w) {
   free(w);
 }
 
-/** Sends, and keeps what the socket does not take; -1 if the connection has ended. */
+/** Sends, and keeps what the socket does not accept; returns -1 if the connection has ended. */
 static int put(struct watched *w, const unsigned char *bytes, size_t length) {
   ssize_t sent = send(w->fd, bytes, length, MSG_NOSIGNAL);
   if (sent < 0 && errno != EAGAIN) return -1;

@@ -10,7 +10,7 @@
  *   beside      64 bytes there and back on one connection to port 7, while CONNECTIONS others
  *               receive bulk from PORT; the figure is the 99th percentile of the time
  *   udp, dns    datagrams of 64 bytes, or queries for host.test; CONNECTIONS are in flight
- *   idle        opens the connections; the figure is by how much the process PID has grown for each
+ *   idle        opens the connections; the figure is the growth of the process PID per connection
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -91,7 +91,7 @@ static void open_connection(struct connection *c, int port) {
   watch(c, EPOLLOUT, EPOLL_CTL_ADD);
 }
 
-/** Resets it, so that no port stays in TIME-WAIT. */
+/** Resets a connection, so that no port stays in TIME-WAIT. */
 static void abort_connection(struct connection *c) {
   struct linger linger = {1, 0};
   setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
@@ -99,7 +99,7 @@ static void abort_connection(struct connection *c) {
   c->phase = CLOSED;
 }
 
-/** The bytes of a connection's round; every round has others. */
+/** The bytes of a connection's round; they differ from those of other rounds. */
 static void make_message(struct connection *c, unsigned char *to) {
   uint64_t word = (c->round + 1) * 0x9e3779b97f4a7c15ull ^ c->number;
   for (int i = 0; i < MESSAGE; i++) to[i] = (word >> (8 * (i & 7))) + i;

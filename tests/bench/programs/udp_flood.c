@@ -1,6 +1,6 @@
 /*
  * Sends one datagram again and again: `udp_flood HOST PORT PER_SECOND SECONDS HEX`. HOST is an IPv4 address. Prints how
- * many the kernel has taken.
+ * many the kernel has accepted.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

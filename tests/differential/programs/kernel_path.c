@@ -7,8 +7,8 @@
  * sender's direction. Prints a line of JSON: the bytes that the receiver got in SECONDS after the
  * SYN, the longest time in which it got none, and how late half and 99 of 100 packets left the path.
  *
- * The path joins two TUN devices, and gives each end addresses that are not the machine's own. Their
- * sum stays, and with it every checksum. With POLLS = 1 it never sleeps; otherwise it sleeps until
+ * The path joins two TUN devices, and gives each end addresses that are not the machine's own. The sum of
+ * the addresses stays the same, and so does every checksum. With POLLS = 1 it never sleeps; otherwise it sleeps until
  * shortly before the next packet is due. Run it in a network namespace of its own.
  */
 #define _GNU_SOURCE
@@ -358,7 +358,7 @@ int main(int argc, char **argv) {
   }
   ways[0].from = ways[1].to = open_tun("sender");
   ways[1].from = ways[0].to = open_tun("receiver");
-  /* Packets that the path cannot take at once are queued: the device is not part of the path. */
+  /* Packets that the path cannot accept at once are queued: the device is not part of the path. */
   if (system("ip addr add 10.91.0.1/24 dev sender && ip addr add 10.92.0.2/24 dev receiver && "
              "ip link set sender up txqueuelen 10000 && "
              "ip link set receiver up txqueuelen 10000 && "
