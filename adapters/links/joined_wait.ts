@@ -1,11 +1,11 @@
 /**
- * Waiting for a link and for something else at the same time.
+ * Waits for a link and for another source at the same time.
  *
  * @module
  */
 import type { Link } from "../../core/stack/link.ts";
 
-/** The wait of a link that receives from another link and from somewhere else. */
+/** The wait of a link that receives from another link and from one more source. */
 export class JoinedWait {
   readonly #link: Pick<Link, "ready">;
   #isWaiting = false;
@@ -15,7 +15,7 @@ export class JoinedWait {
     this.#link = link;
   }
 
-  /** Settles as `ready()` of the link, or at {@link wake}; at once if `isReady`. */
+  /** Settles as `ready()` of the link does, or when {@link wake} is called; resolves at once if `isReady`. */
   ready(isReady: boolean): Promise<boolean> {
     if (isReady) return Promise.resolve(true);
     this.#waiting ??= Promise.withResolvers();
@@ -24,7 +24,7 @@ export class JoinedWait {
     return promise;
   }
 
-  /** There is something to receive from elsewhere; `isOpen` false: the link is closing. */
+  /** Called when the other source has something to receive; `isOpen` is false if the link is closing. */
   wake(isOpen: boolean = true): void {
     this.#waiting?.resolve(isOpen);
     this.#waiting = undefined;

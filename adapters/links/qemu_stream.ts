@@ -155,7 +155,10 @@ class StreamPort implements FramePort {
     await this.#server.open();
   }
 
-  /** Listens; after the first time at the port chosen then, and in place of the socket's own file. */
+  /**
+   * Listens. When it is called again, it uses the port that was chosen the first time, and replaces the socket's own
+   * file.
+   */
   async #bind(server: Server): Promise<void> {
     const place = this.#place!;
     if (this.#isBound && "path" in place) rmSync(place.path, { force: true });

@@ -33,7 +33,7 @@ afterAll(async () => {
 });
 
 describe("the website of the documentation", () => {
-  // A dead script or picture, or one of another host, breaks no build.
+  // A build does not detect a missing script or picture, or one on another host.
   testRequiring([CHROMIUM, "site"], "loads from its own host only, without errors", async () => {
     const { tab, observation } = await browser.observe(`${server.origin}/index.html`);
     for (const page of PAGES) {
@@ -61,7 +61,7 @@ describe("the website of the documentation", () => {
     await tab.until(`/receives [1-9][\\d.]* Mbit/.test(document.body.innerText)`);
   }, 60_000);
 
-  // As a reader types it: a word of the text, and a name of the API.
+  // The reader searches for a word of the text and for a name of the API.
   testRequiring([CHROMIUM, "site"], "finds pages by their words", async () => {
     const tab = await browser.visit(`${server.origin}/index.html`);
     await tab.show(DESKTOP);
@@ -80,7 +80,7 @@ describe("the website of the documentation", () => {
     }
   }, 60_000);
 
-  // Wide tables and code scroll for themselves.
+  // Wide tables and code scroll by themselves, not the page.
   testRequiring([CHROMIUM, "site"], "fits on a phone", async () => {
     const tab = await browser.visit(`${server.origin}/index.html`);
     await tab.show(PHONE);

@@ -33,7 +33,7 @@ import { followTutorial } from "../support/tutorial.ts";
 import { ContainerImage } from "./container.ts";
 import { Registry } from "./registry.ts";
 
-/** Says what summed the packets of this thread: it counts the calls of the only WebAssembly with `sum`. */
+/** Reports whether WebAssembly summed the packets of this thread: it counts the calls of the only module with `sum`. */
 const SUMS_PLUGIN = `let sums = 0;
 const { Instance } = WebAssembly;
 WebAssembly.Instance = function (module: WebAssembly.Module, imports: WebAssembly.Imports) {
@@ -319,7 +319,7 @@ async function expectNoRequests(at: string, binary: string): Promise<void> {
   expect("its runtime alone", asked, /GET .*nobody-berth-test/);
 }
 
-/** The command of the page, as far as its base program is not needed: any program stands for that. */
+/** The command of the page, with any program in place of its base program, which is not needed. */
 async function fromDenoCompile(): Promise<void> {
   step("deno compile");
   const page = readFileSync(join(ROOT, "docs/install.md"), "utf8");

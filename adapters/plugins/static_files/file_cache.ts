@@ -30,7 +30,7 @@ export class FileCache<T> {
   /** The last one in `#entries`, if known: the most recently used one. */
   #last: Cached<T> | undefined;
   #bytes = 0;
-  /** The entries that were found current since the microtask queue was last empty. */
+  /** The entries that were found unchanged since the microtask queue was last empty. */
   readonly #checked = new Set<Cached<T>>();
 
   /** `maxBytes` bounds the total size of the values. */
@@ -76,8 +76,8 @@ export class FileCache<T> {
   }
 
   /**
-   * Files are checked once for all requests that have arrived together: no client has seen an answer to one of them
-   * when the last of them is answered.
+   * Files are checked once for all requests that have arrived together, because no client receives an answer to one
+   * of these requests before all of them are answered.
    */
   #isCurrent(entry: Cached<T>): boolean {
     const checked = this.#checked;

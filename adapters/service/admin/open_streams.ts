@@ -13,7 +13,7 @@ export interface SentStream {
   readonly type: string;
   /** Further fields of the response. */
   readonly fields?: Readonly<Record<string, string>>;
-  /** What the 404 says if there is nothing to stream. */
+  /** The message of the 404 if there is nothing to stream. */
   readonly missing: string;
 }
 
@@ -39,7 +39,7 @@ export class OpenStreams {
     if (this.#isFull) return this.#refuse(c);
     const stream = await service.open(source);
     if (stream === undefined) return c.json({ error: missing }, 404);
-    // Others may have been opened meanwhile.
+    // Other streams may have been opened in the meantime.
     if (this.#isFull) {
       void stream.cancel();
       return this.#refuse(c);

@@ -146,7 +146,7 @@ export function requirePermissions(
     !isGranted(name) && !(limits.length > 0 && limits.every((limit) => isGranted(name, limit)))
   );
   if (missing.length === 0) return;
-  // What was granted already may be needed for something else, such as the configuration file.
+  // Permissions that were granted may be needed for something else, such as the configuration file.
   const useful = PERMISSIONS.filter((name) => needs.has(name) || isGranted(name));
   throw missingPermissions(missing.map(([name]) => name), useful);
 }

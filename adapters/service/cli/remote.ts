@@ -270,7 +270,7 @@ export function adminOf({ admin, config }: RemoteFlags): AdminSetting {
   );
 }
 
-/** @throws {UsageError} Deno does not permit connecting to it. */
+/** @throws {UsageError} Deno does not permit connecting to the address. */
 function reachable(admin: AdminSetting): AdminSetting {
   requirePermissions(permissionsForAdmin(admin));
   return admin;

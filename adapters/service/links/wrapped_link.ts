@@ -50,7 +50,7 @@ export function wrapLink(link: Link, settings: Settings, log: Logger): WrappedLi
     return { link, controls: undefined, update() {}, finish: () => Promise.resolve() };
   }
   let current = listen;
-  // Not every configuration is recorded.
+  // Created on first use, because not every service is recorded.
   let names: NameConnection | undefined;
   const nameConnection: NameConnection = (...of) => (names ??= pluginNames(current))(...of);
   const captured = pcapng(path, { nameConnection });

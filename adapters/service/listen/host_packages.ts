@@ -35,7 +35,7 @@ export function isOwnEntryPoint(specifier: string): boolean {
 
 /** Whether a plugin can import a specifier from the host. */
 export function isHostPackage(specifier: string): boolean {
-  // A program without files has these modules, and no others of the same packages.
+  // A compiled program has these modules, but no other modules of the same packages.
   if (offeredModules.size > 0) return offeredModules.has(OFFERED + specifier);
   return isOwnEntryPoint(specifier) ||
     SHARED.some((name) => specifier === name || specifier.startsWith(`${name}/`));

@@ -74,7 +74,7 @@ interface ParsedFile {
   readonly specifiers: readonly string[];
 }
 
-/** Every reload asks several times for the imports of files that have not changed. */
+/** Files that were parsed before, because every reload asks several times for the imports of unchanged files. */
 const parsed = new Map<string, ParsedFile>();
 
 function specifiersOf(file: string): readonly string[] {

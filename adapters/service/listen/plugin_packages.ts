@@ -36,7 +36,10 @@ export function missingPackage(module: string, own: string): MissingPackage | un
   return undefined;
 }
 
-/** The first import of a part of `@berth/berth` that it does not have, as {@link missingPackage} looks for imports. */
+/**
+ * The first import of an entry point that `@berth/berth` does not have, in the module or in modules that it imports
+ * by path.
+ */
 export function unknownEntryPoint(module: string): MissingPackage | undefined {
   return moduleGraph(module).packages.find(({ name }) =>
     /^@berth\/berth\/(?!.*\.json$)/.test(name) && !OWN_ENTRY_POINTS.includes(name)

@@ -94,7 +94,7 @@ export async function openPeers(
   return peers;
 }
 
-/** What is logged about a number that two processes use. */
+/** The message and the fields of the log line about a number that two processes use. */
 function duplicate(
   number: number,
   self: number,

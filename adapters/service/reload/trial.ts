@@ -26,7 +26,7 @@ type Versions = ReadonlyMap<ListenSetting, string>;
 export class Trial {
   readonly #limitMs: number;
   #known: ReadonlySet<string>;
-  /** The settings that were loaded last: with code as it was then. */
+  /** The settings that were loaded last, with the versions of their code at that time. */
   #tried: { readonly settings: Settings; readonly versions: Versions } | undefined;
 
   /**
@@ -126,7 +126,7 @@ function versionsOf({ listen }: Settings): Versions {
   return versions;
 }
 
-/** A string that is equal for equal plugins with equal code, which is in `files`. */
+/** A string that is equal for equal plugins with equal code; `files` are the files of the code. */
 function versionOf(setting: ListenSetting, files: readonly string[]): string {
   const plugins = pluginsOf(setting);
   const settings = plugins.map(({ plugin, options = {}, folder }) => [

@@ -26,8 +26,8 @@ export class EarlierProcesses {
   }
 
   /**
-   * Whether another process receives and logs the rest: this one has handed over too, or has not taken over yet. All
-   * have the same channels, and a message reaches one of them.
+   * Whether another process receives and logs the metrics, because this one has handed over too, or has not taken
+   * over yet. All processes have the same channels, but a message reaches only one of them.
    */
   get isRetired(): boolean {
     return this.#isRetired;

@@ -152,7 +152,7 @@ const pairAfterwards = await codeOf(
   openSocketPair().then((both) => both.forEach((socket) => socket.destroy())),
 );
 
-/** What a link for QEMU logs, and whether a guest can connect afterwards, at the same address. */
+/** The lines that a link for QEMU logs, and whether a guest can connect afterwards at the same address. */
 async function qemu(listen: string): Promise<{ lines: string[]; isServed: boolean }> {
   const lines: string[] = [];
   const add = (message: string) => void lines.push(message);

@@ -13,7 +13,7 @@ function waitingLink() {
 }
 
 describe("JoinedWait", () => {
-  // A wait for a device may cost a thread or a descriptor: there is never a second one.
+  // A wait for a device may take a thread or a descriptor, so there is never a second one.
   test("keeps a single wait for the link, however often it is woken up", async () => {
     const { waits, wait } = waitingLink();
     for (let round = 0; round < 5; round++) {
@@ -29,8 +29,8 @@ describe("JoinedWait", () => {
     expect(waits.length).toBe(2);
   });
 
-  // What has arrived before the wait is received without one.
-  test("does not wait for what is there", async () => {
+  // Packets that have arrived before the wait are received without waiting.
+  test("does not wait if there is something to receive", async () => {
     const { waits, wait } = waitingLink();
     expect([await wait.ready(true), waits.length]).toEqual([true, 0]);
   });

@@ -31,7 +31,7 @@ import { ask, freePorts, memoryMb, post } from "./servers.ts";
 const MARKS: readonly number[] = [10, 100, 500, 1000];
 /** Connections of the load before the reloads. */
 const CONNECTIONS = 256;
-/** Requests for each question of the health check. */
+/** Number of requests for each request of the health check. */
 const REQUESTS_PER_CHECK = 100;
 /** V8 returns pages that it no longer needs after eight seconds. */
 const IDLE_MS = 12_000;

@@ -225,7 +225,7 @@ export async function freePorts(count: number): Promise<number[]> {
   return ports;
 }
 
-/** Has the admin API do something; rejects unless it answers with 200. */
+/** Sends a POST request to the admin API; rejects unless it answers with 200. */
 export function post(socketPath: string, path: string): Promise<void> {
   return ask("POST", socketPath, path);
 }

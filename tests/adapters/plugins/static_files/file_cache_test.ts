@@ -32,7 +32,7 @@ describe("FileCache", () => {
     expect(cache.find("a")).toBeUndefined();
   });
 
-  // Three requests of one burst of packets, then one that a client has sent after it got an answer.
+  // Three requests arrive in one burst of packets; then a client sends one after it has received an answer.
   test("checks a file once for requests that have arrived together", async () => {
     let checks = 0;
     const version = {
@@ -64,7 +64,7 @@ describe("FileCache", () => {
       const versions = [new FileVersion(missing), new FileVersion(path)];
       cache.keep("a", { value: "A", size: 1, versions }, LONG_AGO);
       expect(cache.find("a")).toBe("A");
-      // The requests that have arrived together end.
+      // After this, the requests that have arrived together have ended.
       await undefined;
     };
     await keep();

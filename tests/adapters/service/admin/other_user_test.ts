@@ -9,7 +9,7 @@ import { TemporaryFolder } from "../../../support/temporary_folder.ts";
 const CURL = ["curl", "-sS", "--max-time", "10", "-o", "-", "-w", "%{http_code}"];
 const NOBODY = ["--reuid=65534", "--regid=65534", "--clear-groups", "--inh-caps=-all"];
 
-/** Asks as root, or as nobody, who has no capability. */
+/** Sends a request as root, or as the user nobody, who has no capability. */
 async function ask(socketPath: string, path: string, method: string, user: readonly string[]) {
   const asUser = user.length > 0 ? ["setpriv", ...user] : [];
   const command = [...CURL, "-X", method, "--unix-socket", socketPath, `http://localhost${path}`];

@@ -23,7 +23,10 @@ const CASES: readonly (readonly [string, readonly string[], string, string])[] =
   ["", ["init", "plugin", "new"], "read write", "read write"],
 ];
 
-/** In a file: Deno adds `-A` to a command that has its own path among the arguments, and no permission. */
+/**
+ * The arguments are in a file, because Deno adds `-A` to a command that has Deno's own path among its arguments and
+ * no permission.
+ */
 function program(folder: TemporaryFolder, ...args: readonly string[]): Program {
   const script = folder.write("run.sh", `exec '${process.execPath}' run --no-prompt "$@"\n`);
   return new Program(["sh", script, ...args], folder.path);
@@ -33,7 +36,7 @@ const flagsOf = (names: string) =>
   names.split(" ").filter(Boolean).map((name) => `--allow-${name}`).join(" ");
 
 describe("a start with few permissions", () => {
-  // Neither a prompt nor a stack trace: one line with the flags. Bun has no permissions.
+  // One line with the missing flags is printed, without a prompt or a stack trace. Bun has no permissions.
   test.each(isBun ? [] : CASES)(
     "of Deno says in one line what is missing: with %j, %j lacks %s",
     async (granted, args, missing, advice) => {
@@ -55,7 +58,7 @@ describe("a start with few permissions", () => {
     30_000,
   );
 
-  // What needs nothing works without any.
+  // Commands that need no permission work without one.
   test("of Deno shows the help and the version", async () => {
     if (isBun) return;
     using folder = new TemporaryFolder();

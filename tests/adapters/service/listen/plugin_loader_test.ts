@@ -88,7 +88,7 @@ describe("loadPlugin", () => {
     expect(await faultOf(plugin, options)).toContain(`berth.json: listen.80: ${message}`);
   });
 
-  // A plugin that a project has by another name than the default, and entry points with a typing error.
+  // A module exports its plugin by name and not as the default, or misspells an entry point.
   test.each([
     ["export const plugin = () => {};", "has no default export: write export default"],
     [

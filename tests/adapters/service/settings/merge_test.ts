@@ -156,7 +156,7 @@ describe("mergeSettings", () => {
     );
   });
 
-  // Another thread of the same service would have to continue the connection.
+  // A connection would have to continue in another thread of the same service.
   test("refuses moves with several workers", () => {
     const settings = { workers: 2, tun: "berth0", addresses: ["10.7.0.2/24"] };
     const moves = { secretFile: "secret" };

@@ -25,8 +25,9 @@ function turn(): Promise<void> {
 }
 
 describe("the earlier processes of a new process", () => {
-  // The process that it is going to replace has the same channel, and would lose what this one received.
-  testRequiring(["native-sockets"], "are not heard before it has taken over", async () => {
+  // The process that the new one replaces has the same channel, and would lose the messages that the new one
+  // received.
+  testRequiring(["native-sockets"], "are not received before it has taken over", async () => {
     const sockets = nativeSockets()!;
     const [ours, theirs] = messageSocketPair(sockets);
     const earlier = new EarlierProcesses(silentLogger);

@@ -4,7 +4,7 @@ import type { Stack, TcpSocket } from "../../../../core/api/types.ts";
 import { echo } from "../../../../plugins/echo.ts";
 import { SERVER, ThreeStacks } from "./three_stacks.ts";
 
-/** Sums over stacks, as those over the processes of a service. */
+/** Adds up a metric over stacks, as a service does over its processes. */
 function sumOf(stacks: readonly Stack[], name: string): { count: number; sum: number } {
   const values = stacks.flatMap((stack) =>
     stack.metrics().filter((metric) => metric.name === name)
@@ -25,7 +25,7 @@ async function exchange(net: ThreeStacks, client: TcpSocket): Promise<void> {
 }
 
 describe("a connection that moves", () => {
-  // To another stack and back, as in upgrades: the counters of all processes are added up.
+  // The connection moves to another stack and back, as in upgrades; the counters of all processes are added up.
   test.each(["another stack", "the plugins of a reload"])("is counted once: %s", async (where) => {
     await using net = new ThreeStacks();
     const bindings = net.servers.map((server) => server.use(7, echo()));

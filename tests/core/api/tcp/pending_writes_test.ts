@@ -40,7 +40,7 @@ describe("PendingWrites", () => {
     expect([await second, pending.isEmpty]).toEqual([8, true]);
   });
 
-  // Whoever fills the buffer in place has to have enough room at once.
+  // A caller that fills the buffer in place needs enough room at once.
   test("waits for room without bytes", async () => {
     const pending = new PendingWrites();
     const waited = pending.addWaitForRoom(20);
@@ -76,7 +76,7 @@ describe("PendingWrites", () => {
     expect(await next).toBe(2);
   });
 
-  // Waking a relay for each segment would cost more than it sends.
+  // Waking a relay for each segment would take longer than sending it.
   test("calls the listener once there is room for more than a few segments", () => {
     const pending = new PendingWrites();
     let calls = 0;

@@ -79,7 +79,7 @@ describe("Messages", () => {
     expect(open(messages(1), bytes, WALL + MAX_MESSAGE_AGE + 1)).toBe("peer-age");
   });
 
-  // The new process of an upgrade has died, and the one before it serves again.
+  // The new process of an upgrade has died, and the previous process serves again.
   test("are accepted from a process that continues after another one of its instance", () => {
     const [before, after, receiver] = [messages(0), messages(0), messages(1)];
     const send = (from: Messages, wall: number) =>
@@ -111,7 +111,7 @@ describe("Messages", () => {
     }
   });
 
-  // Restarts every ten seconds, upgrades, and an upgrade that fails are nothing unusual.
+  // Restarts every ten seconds, upgrades, and failed upgrades do not look like two processes.
   test("do not take restarts for two processes", () => {
     const reported: number[] = [];
     const receiver = messages(1, KEY, { onDuplicate: (instance) => void reported.push(instance) });
@@ -124,8 +124,8 @@ describe("Messages", () => {
     expect(reported).toEqual([]);
   });
 
-  // The machine with the number of this one believes that another instance is here. A forged message, or one of its own
-  // that comes back, says nothing.
+  // The machine with the number of this one believes that another instance is here. A forged message, or one of its
+  // own that comes back, has no effect.
   test("reveal another process with the receiver's number", () => {
     const reported: number[] = [];
     const onDuplicate = (instance: number) => void reported.push(instance);

@@ -126,8 +126,8 @@ describe("peers", () => {
     },
   );
 
-  // The detour is slow, and Linux sends a retransmission another way: it arrives first. PAWS drops the originals, which
-  // have nothing new.
+  // The path over another instance is slow, and Linux sends a retransmission over another path, so that it arrives
+  // first. PAWS drops the originals, which have no new data.
   test("drop segments that their retransmissions have overtaken", () => {
     const cluster = talking({ instances: 2, profile: "internet", clientTimestamps: true }, 20);
     const [first, second] = cluster.instances;
