@@ -194,7 +194,10 @@ function handlerOf(each: Handler | Plugin): Handler {
   if (typeof each === "function") return each;
   if (each.handle) return each.handle;
   if (each.onSyn) return callNext;
-  throw new TypeError(`Plugin ${each.name} has neither handle nor onSyn`);
+  const instead = each.flow === undefined
+    ? ""
+    : ": it serves datagrams, on a listen address such as udp/53";
+  throw new TypeError(`Plugin ${each.name} has neither handle nor onSyn${instead}`);
 }
 
 function callNext(_c: Context, next: Next): Promise<void> {

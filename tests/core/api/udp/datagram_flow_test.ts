@@ -106,7 +106,9 @@ describe("stack.use on udp/ listen addresses", () => {
     expect(() => use(() => {})).toThrow("takes connections, not datagrams");
     expect(() => use(function named() {})).toThrow("The function named takes connections");
     expect(() => use({ name: "tcp", handle() {} })).toThrow("Plugin tcp has no flow");
-    expect(() => pair.server.use(7, plugin(() => {}))).toThrow("neither handle nor onSyn");
+    expect(() => pair.server.use(7, plugin(() => {}))).toThrow(
+      "has neither handle nor onSyn: it serves datagrams, on a listen address such as udp/53",
+    );
     expect(() => pair.server.use(["udp/8", "udp/8"], plugin(() => {}))).toThrow("udp/8 is in use");
     pair.server.use(["udp/7", "udp/8"], plugin(() => {}));
   });
