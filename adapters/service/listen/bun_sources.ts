@@ -1,17 +1,22 @@
 /**
  * Bun calls its plugins to load the source of a module, but not to resolve the name of a package. So the names of
- * packages of the host are replaced in the source.
+ * packages of the host are replaced in the source, and imports of a name that is computed lead to a function
+ * that checks it: Bun would install a package that is missing.
  *
  * @module
  */
 import { readFileSync, realpathSync } from "node:fs";
+import { isBuiltin } from "node:module";
 import { dirname, extname } from "node:path";
+import { pathToFileURL } from "node:url";
 import { hostModuleUrl, isHostPackage, isOwnEntryPoint } from "./host_packages.ts";
 import { installedFile } from "./installed_packages.ts";
 import { LOADERS } from "./module_graph.ts";
-import { mapSpecifiers, moduleSpecifiers } from "./module_specifiers.ts";
+import { mapSpecifiers, replaceComputedImports } from "./module_specifiers.ts";
+import { isInstalled } from "./plugin_packages.ts";
 
 declare const Bun: {
+  resolveSync(specifier: string, folder: string): string;
   plugin(plugin: {
     readonly name: string;
     setup(build: {
@@ -25,18 +30,24 @@ declare const Bun: {
 
 const changed = new Set<string>();
 
-/** Makes these files import packages of the host from now on. */
-export function provideHostPackages(files: readonly string[]): void {
+type Import = (specifier: unknown, options?: ImportCallOptions) => Promise<unknown>;
+
+/** The key of the function that makes the {@link Import} of a file, for the code of plugins. */
+const IMPORT_FROM = Symbol.for("berth.import-from");
+
+/** From now on, these files import packages of the host, and none that is not installed. */
+export function provideHostPackages(files: readonly string[], own: string): void {
+  Object.assign(globalThis, { [IMPORT_FROM]: (file: string) => importFrom(file, own) });
   for (const each of files) {
     const file = realpathSync(each);
-    if (changed.has(file) || !importsFromHost(file)) continue;
+    if (changed.has(file) || changedSource(file) === undefined) continue;
     changed.add(file);
     Bun.plugin({
       name: "berth-host",
       setup(build) {
         const filter = new RegExp(`^${file.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&")}$`);
         build.onLoad({ filter }, ({ path }) => ({
-          contents: mapSpecifiers(readFileSync(path, "utf8"), (name) => hostNameFor(name, path)),
+          contents: changedSource(path) ?? readFileSync(path, "utf8"),
           loader: LOADERS[extname(path)] ?? "js",
         }));
       },
@@ -44,13 +55,35 @@ export function provideHostPackages(files: readonly string[]): void {
   }
 }
 
-/**
- * Whether a module imports a package of the host. CommonJS modules are left out, because Bun would load changed
- * source as an ES module.
- */
-function importsFromHost(file: string): boolean {
-  const isCommonJs = /\.c[jt]s$/.test(file);
-  return !isCommonJs && moduleSpecifiers(readFileSync(file, "utf8")).some(isHostPackage);
+/** The source to load; `undefined` if it is the file's own. A CommonJS module would no longer be one. */
+function changedSource(file: string): string | undefined {
+  if (/\.c[jt]s$/.test(file)) return undefined;
+  const code = readFileSync(file, "utf8");
+  const callee = `globalThis[Symbol.for("berth.import-from")](${JSON.stringify(file)})`;
+  const source = replaceComputedImports(
+    mapSpecifiers(code, (name) => hostNameFor(name, file)),
+    callee,
+  );
+  return source === code ? undefined : source;
+}
+
+/** Imports as the code of `file` does, except packages that are not installed. */
+function importFrom(file: string, own: string): Import {
+  return async (specifier, options) => {
+    const name = String(specifier);
+    if (/^\.{0,2}\//.test(name)) {
+      return await import(new URL(name, pathToFileURL(file)).href, options);
+    }
+    const folder = dirname(file);
+    if (!isInstalled(name, folder, own)) {
+      throw new Error(`${file} imports ${name}, which is not installed for it`);
+    }
+    const offered = hostNameFor(name, file);
+    if (offered !== name || isBuiltin(name) || /^\w+:/.test(name)) {
+      return await import(offered, options);
+    }
+    return await import(Bun.resolveSync(name, folder), options);
+  };
 }
 
 function hostNameFor(specifier: string, importer: string): string {

@@ -9,6 +9,7 @@ import { dirname } from "node:path";
 import { fileURLToPath, pathToFileURL } from "node:url";
 import { hostModuleUrl, isHostPackage, isOwnEntryPoint } from "./host_packages.ts";
 import { installedFile, isCommonJs, packageName } from "./installed_packages.ts";
+import { isLocked } from "./plugin_packages.ts";
 
 /** The used part of `node:module`, which neither runtime's types contain completely. */
 interface ModuleHooks {
@@ -71,10 +72,11 @@ export function addVersion(digest: string, files: readonly string[]): void {
 const VERSION = /\?v=([0-9a-f]{16})$/;
 
 /**
- * Makes these files import packages of the host, and all other packages from `node_modules` folders above them. Deno
- * resolves the imports of a module before it calls a hook, unless a hook loads modules too.
+ * Makes these files import packages of the host, and others from `node_modules` folders above
+ * them, but none that Deno would download; `own` is the folder of this project. Deno resolves the imports
+ * of a module before it calls a hook, unless a hook loads modules too.
  */
-export function resolvePackagesFor(files: readonly string[]): void {
+export function resolvePackagesFor(files: readonly string[], own: string): void {
   for (const file of files) outside.add(file);
   if (loads) return;
   loads = true;
@@ -82,6 +84,10 @@ export function resolvePackagesFor(files: readonly string[]): void {
     resolve(specifier, context, next) {
       const importer = outsideFileOf(context.parentURL);
       if (importer === undefined || isRequire(context)) return next(specifier, context);
+      // A name that the plugin computes: others were refused before it was loaded.
+      if (!isLocked(specifier, own)) {
+        throw new Error(`${importer} imports ${specifier}, which Deno would download`);
+      }
       const resolved = resolveFrom(importer, specifier) ??
         resolveByDeno(importer, specifier, () => next(specifier, context));
       if (resolved.url.startsWith("file:") && !isHostPackage(specifier)) {

@@ -73,6 +73,6 @@ export async function importModule(module: string, own: string): Promise<{ defau
 function provideHost(files: readonly string[], own: string): void {
   const outside = files.filter((file) => relative(own, file).startsWith(".."));
   if (outside.length === 0) return;
-  if (runtimeName() === "bun") provideHostPackages(outside);
-  else resolvePackagesFor(outside);
+  if (runtimeName() === "bun") provideHostPackages(outside, own);
+  else resolvePackagesFor(outside, own);
 }

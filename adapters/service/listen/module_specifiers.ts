@@ -22,9 +22,14 @@ const IMPORT = /\b(?:from|import|import\s*\(|require\s*\()\s*$/;
 /** Type-only imports, which are not loaded. */
 const TYPES = /\b(?:import|export)\s+type\b(?!\s+from\b)[^;]*$/;
 
+/** A dynamic import in code without literals, in which those are quotes. */
+const DYNAMIC = /(?<![.\w$#])import(?=\s*\()/g;
+/** What follows the `import` of a literal. */
+const OF_LITERAL = /^\s*\(\s*["'`]\s*[,)]/;
+
 /**
  * The specifiers of static imports and exports, and of dynamic imports of a literal. A computed
- * specifier is not found; the code that computes it runs with the permissions of the process anyway.
+ * specifier is not found; see {@link replaceComputedImports}.
  */
 export function moduleSpecifiers(code: string): string[] {
   const found: string[] = [];
@@ -54,6 +59,24 @@ export function mapSpecifiers(code: string, change: (specifier: string) => strin
     const changed = isImport ? change(specifier) : specifier;
     result += changed === specifier ? token : JSON.stringify(changed);
     before = "";
+  }
+  return result + code.slice(at);
+}
+
+/** The code with `callee` in place of the `import` of each dynamic import whose specifier is computed. */
+export function replaceComputedImports(code: string, callee: string): string {
+  // Of each literal one quote remains, none of a template with values: positions stay the same.
+  const blank = code.replace(TOKENS, (token) => {
+    const first = token.startsWith("/") ? " " : token.includes("${") ? "x" : token.charAt(0);
+    return first.padEnd(token.length);
+  });
+  let result = "";
+  let at = 0;
+  for (const { index } of blank.matchAll(DYNAMIC)) {
+    const end = index + "import".length;
+    if (OF_LITERAL.test(blank.slice(end))) continue;
+    result += code.slice(at, index) + callee;
+    at = end;
   }
   return result + code.slice(at);
 }

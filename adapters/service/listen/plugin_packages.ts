@@ -50,7 +50,7 @@ export function unknownEntryPoint(module: string): MissingPackage | undefined {
  * Whether a specifier is in Deno's lock file, so that Deno downloads nothing for it. For any other version, cached or
  * not, Deno queries the registry again for every package of the project.
  */
-function isLocked(specifier: string, own: string): boolean {
+export function isLocked(specifier: string, own: string): boolean {
   if (!/^(npm|jsr):/.test(specifier)) return true;
   const [, requirement] = /^((?:npm|jsr):\/?(?:@[^/]+\/)?[^/]+)/.exec(specifier) ?? [];
   return textOf(join(own, "deno.lock")).includes(`"${requirement}": "`);
@@ -62,7 +62,8 @@ function packageOf(specifier: string): string {
   return (scheme ?? "") + packageName(rest!);
 }
 
-function isInstalled(specifier: string, folder: string, own: string): boolean {
+/** Whether Bun finds the package of a specifier without a registry; see {@link missingPackage}. */
+export function isInstalled(specifier: string, folder: string, own: string): boolean {
   // Specifiers such as `node:fs`, `bun:ffi`, `#internal` and `https://...` name no package that is installed.
   if (isBuiltin(specifier) || /^(#|bun$|bun:|node:|file:|data:|https?:)/.test(specifier)) {
     return true;

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import {
   mapSpecifiers,
   moduleSpecifiers,
+  replaceComputedImports,
 } from "../../../../adapters/service/listen/module_specifiers.ts";
 
 describe("moduleSpecifiers", () => {
@@ -40,5 +41,29 @@ describe("moduleSpecifiers", () => {
     'log("npm:a", from, "npm:a");',
   ])("finds nothing in %s", (code) => {
     expect(moduleSpecifiers(code)).toEqual([]);
+  });
+});
+
+describe("replaceComputedImports", () => {
+  // An expression, a literal that is only a part of one, a template with a value, and one within another.
+  test.each([
+    ["await import(name)", "await at(name)"],
+    ['import ("a" + b)', 'at ("a" + b)'],
+    ["import(`a-${b}`)", "at(`a-${b}`)"],
+    [
+      'import(/* here */ name, { with: { type: "json" } })',
+      'at(/* here */ name, { with: { type: "json" } })',
+    ],
+    ['x(import(a), import("b"), import(c))', 'x(at(a), import("b"), at(c))'],
+  ])("changes %s", (code, expected) => {
+    expect(replaceComputedImports(code, "at")).toBe(expected);
+  });
+
+  test.each([
+    'import a from "a"; import * as b from "b"; import("c"); import(`d`, {});',
+    "import.meta.url; this.import(a); reimport(b); // import(c)",
+    'const text = "import(a)", other = `import(a)`, pattern = /import(a)/;',
+  ])("leaves %s", (code) => {
+    expect(replaceComputedImports(code, "at")).toBe(code);
   });
 });

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import process from "node:process";
@@ -77,6 +78,43 @@ describe("a plugin outside the project", () => {
     else expect(log).toContain("cannot reload");
   }, 60_000);
 
+  // No check of the source finds such a name; the import fails as if nobody had published it.
+  test.each(["when it is loaded", "while it serves"])(
+    "never makes the runtime ask for a computed name %s",
+    async (when) => {
+      const asked = await RequestLog.open();
+      const scheme = isBun ? "" : "npm:";
+      const code = `
+        const names = [${
+        JSON.stringify(scheme)
+      } + ["nobody", "berth", "test"].join("-"), "ho" + "no"];
+        const load = () => Promise.all(names.map((name) =>
+          import(name).then((it) => typeof it.Hono, (error) => error.message)));
+        const early = ${when === "when it is loaded" ? "await load()" : "undefined"};
+        export default {
+          name: "computed",
+          async handle({ socket }) {
+            await socket.write(new TextEncoder().encode(JSON.stringify(early ?? await load())));
+          },
+        };`;
+      const flags = [
+        "--listen",
+        `7=${write("computed.ts", code)}`,
+        "--publish",
+        "127.0.0.1:0=10.7.0.2:7",
+      ];
+      const service = new Program([...asked.environment, ...berth(...flags)], folder);
+      const [, port] = await service.printed(/connect to 127\.0\.0\.1:(\d+)/);
+      const [missing, hono] = JSON.parse(await answerOf(Number(port)));
+      service.signal("SIGTERM");
+      await service.finish(30_000);
+      expect(await asked.requests()).toEqual([]);
+      expect(missing).toContain("nobody-berth-test");
+      expect(hono).toBe("function");
+    },
+    60_000,
+  );
+
   // Each worker loads the plugin for itself.
   testRequiring(["tun", "program:nsenter"], "nor in workers", async () => {
     await using namespace = await Namespace.open();
@@ -114,6 +152,15 @@ describe("a plugin outside the project", () => {
     expect((await asked.requests()).join()).toMatch(/^(GET .*nobody-berth-test|CONNECT )/);
   }, 60_000);
 });
+
+/** What a published port sends. */
+function answerOf(port: number): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let text = "";
+    connect(port, "127.0.0.1").setEncoding("utf8")
+      .on("data", (more) => text += more).on("end", () => resolve(text)).on("error", reject);
+  });
+}
 
 /** One line says why; Deno lists packages that it downloads. */
 function expectRefusal(name: string, log: string): void {
