@@ -10,8 +10,8 @@ import { hostNetwork } from "../host/network.ts";
 /**
  * A name server for its own names, which forwards other queries (RFC 1035).
  *
- * Over UDP and TCP (RFC 7766), with EDNS (RFC 6891): A, AAAA, CNAME and TXT, wildcards. Other queries are refused, or
- * forwarded to `upstreams`, over TCP if an answer is truncated. There is no cache; at most `maxQueries` wait for
+ * It serves A, AAAA, CNAME and TXT records and wildcards, over UDP and TCP (RFC 7766), with EDNS (RFC 6891). Other
+ * queries are refused, or forwarded to `upstreams`, over TCP if an answer is truncated. There is no cache; at most `maxQueries` wait for
  * upstreams, and at most 64 queries of one connection are answered at the same time. Replies over UDP are at most 1232
  * bytes long, or as long as the client accepts if that is less.
  *

@@ -10,8 +10,8 @@ import { hostNetwork } from "../host/network.ts";
 /**
  * A SOCKS 5 proxy (RFC 1928): connects out through the host, or back into the stack.
  *
- * `CONNECT` and `UDP ASSOCIATE` to IPv4, IPv6 and names, which the host resolves; `BIND` is answered
- * with "command not supported". With `users`, clients have to authenticate (RFC 1929). Through the host, loopback,
+ * It supports `CONNECT` and `UDP ASSOCIATE` to IPv4 and IPv6 addresses and to names, which the host resolves. `BIND`
+ * is answered with "command not supported". With `users`, clients have to authenticate (RFC 1929). Through the host, loopback,
  * link-local, multicast and metadata addresses are denied unless `allow` lists them; for a name, the address that is
  * checked is the one connected to. Half-closes and resets are relayed in both directions; a connection buffers at most
  * 64 KiB per direction.

@@ -103,9 +103,9 @@ const HEAD = `# Plugins, middleware and links
 
 ${MARK}
 
-All plugins for ports, middleware in front of plugins, and links below a stack. Each name leads
-to a page with its options and an example; the tests run all examples, on Deno and on Bun. What is served by
-the service too, and under which name, is in [configuration.md](configuration.md).`;
+This page lists all plugins for ports, middleware in front of plugins, and links below a stack. Each name leads
+to a page with its options and an example; the tests run all examples, on Deno and on Bun.
+[Configuration](configuration.md) lists those that the service offers, and their names there.`;
 
 /** The catalogue. */
 export function formatCatalogue(entries: readonly Entry[]): string {

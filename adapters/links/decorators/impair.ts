@@ -45,8 +45,8 @@ export interface ImpairOptions extends LinkImpairments {
  *
  * Sent packets are impaired, and with `incoming` received packets too. The result offers neither super-packets nor
  * checksum offload, so that each segment is impaired separately and checksums detect corruption; with
- * `splitsSuperPackets` it offers them too. Without it, a super-packet received from the underlying link is impaired
- * as a whole; a TUN device opened with `offload: false` receives none.
+ * `splitsSuperPackets` it offers both. Without `splitsSuperPackets`, a super-packet received from the underlying link
+ * is impaired as a whole; a TUN device opened with `offload: false` receives none.
  *
  * @throws {RangeError} A share is not between 0 and 1, a time not between 0 and an hour, or
  * `bitsPerSecond` is below 1.
