@@ -21,7 +21,7 @@ export interface ChargenOptions {
  *
  * A connection sends as fast as the peer reads, until the peer closes its side or `limit` is
  * reached; data from the peer is discarded. A datagram is answered with as many characters as it
- * has bytes, at most 512, so that it cannot be used for amplification attacks with forged sources.
+ * has bytes, at most 512, so the service cannot be used for amplification attacks with forged sources.
  * Datagrams from the ports of other simple services are not answered.
  *
  * @example

@@ -90,7 +90,7 @@ function isAuthorized(
     areCredentials(users, credentials.name, credentials.password);
 }
 
-/** RFC 9110 15.5.4, 15.6.3, 15.6.5 */
+/** The status of the response to each fault (RFC 9110 15.5.4, 15.6.3, 15.6.5). */
 const REFUSAL_OF: Readonly<Record<OutboundFault, ConnectRefusal>> = {
   "denied": 403,
   "no-name": 502,

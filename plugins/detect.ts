@@ -43,9 +43,9 @@ export interface DetectOptions {
 const optionsSchema = z.strictObject({ timeoutMs: milliseconds().default(1000) });
 
 /**
- * Serves several protocols on one port, by the client's first bytes: TLS, HTTP/1, HTTP/2, SSH.
+ * Serves several protocols on one port: TLS, HTTP/1, HTTP/2 and SSH. The client's first bytes decide.
  *
- * It examines at most 40 bytes, which the chosen plugin reads again. A request with a registered
+ * `detect` examines at most 40 bytes, which the chosen plugin reads again. A request with a registered
  * method counts as HTTP/1, as does one with any other method in capitals and a path. Clients of
  * protocols in which the server sends first, such as SMTP, send nothing: `other` serves them after
  * `timeoutMs`. Most SSH clients send at once; one that waits is also served by `other`. A plugin

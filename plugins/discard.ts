@@ -32,7 +32,7 @@ export type DiscardOptions = Record<string, never>;
  * await using socket = client.connect("10.0.0.1:9", { allowHalfOpen: true });
  * await socket.write(new Uint8Array(100_000));
  * await socket.closeWrite();
- * if (await socket.read(new Uint8Array(1)) !== null) throw new Error("it has answered");
+ * if (await socket.read(new Uint8Array(1)) !== null) throw new Error("discard answered");
  * ```
  */
 export const discard: PluginFactory<DiscardOptions> = definePlugin({

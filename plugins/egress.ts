@@ -24,7 +24,7 @@ import { relayTo } from "./shared/upstream.ts";
 /** Options of `egress`. */
 export interface EgressOptions {
   /**
-   * Exceptions from the denied addresses and subnets: loopback, link-local, multicast and metadata
+   * Exceptions to the denied addresses and subnets. Loopback, link-local, multicast and metadata
    * addresses are denied by default. The longest prefix decides.
    */
   allow?: readonly string[] | undefined;

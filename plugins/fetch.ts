@@ -23,8 +23,8 @@ import {
 /** Options of {@link createFetch}. */
 export interface FetchOptions {
   /**
-   * The addresses of a host name, in the order in which to try them. Default: names are refused, only
-   * IP addresses can be used.
+   * The addresses of a host name, in the order in which to try them. Default: names are refused, and
+   * only IP addresses can be used.
    */
   resolve?: ((hostname: string) => Addresses | Promise<Addresses>) | undefined;
   /** Longest head of a response, in bytes. Default 65,536. */
@@ -144,7 +144,7 @@ class Client {
       const target = { hostname: address, port: port === "" ? 80 : Number(port) };
       try {
         const socket = this.#stack.connect(target, { signal, allowHalfOpen: true });
-        // Not needed: if the connection breaks, reading or writing reports it.
+        // If the connection breaks, reading or writing reports it.
         socket.closed.catch(() => {});
         await socket.opened;
         return socket;

@@ -16,8 +16,8 @@ import { withTimeout } from "./shared/with_timeout.ts";
 /** Options of {@link iperf3}. */
 export interface Iperf3Options {
   /**
-   * Longest duration of a test, in seconds, at most 86,400; after that it is ended for the next client.
-   * Default 3600.
+   * Longest duration of a test, in seconds, at most 86,400. After that the test is ended, and another client can start
+   * one. Default 3600.
    */
   maxSeconds?: number | undefined;
   /**

@@ -125,7 +125,7 @@ async function readAcceptedRequest(
   return undefined;
 }
 
-/** RFC 1928 3. */
+/** Chooses a method of authentication, and authenticates the client; false: it is refused (RFC 1928 3). */
 async function negotiate(socket: TcpSocket, users: Settings["users"]): Promise<boolean> {
   const [version] = await readPart(socket, 1);
   if (version !== VERSION) return false;
@@ -137,7 +137,7 @@ async function negotiate(socket: TcpSocket, users: Settings["users"]): Promise<b
   return users === undefined || await authenticate(socket, users);
 }
 
-/** RFC 1929 2. */
+/** Checks the client's user name and password (RFC 1929 2). */
 async function authenticate(
   socket: TcpSocket,
   users: Readonly<Record<string, string>>,

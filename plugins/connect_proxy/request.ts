@@ -92,7 +92,7 @@ function parse(head: string): Omit<ConnectRequest, "rest"> | ConnectRefusal {
   return { target: address, credentials: parseBasic(shown[0] ?? "") };
 }
 
-/** RFC 7617 2 */
+/** The user name and password of the scheme Basic (RFC 7617 2); `undefined`: there are none. */
 function parseBasic(field: string): ConnectRequest["credentials"] {
   const [, encoded] = /^basic +([A-Za-z0-9+/]+=*)$/i.exec(field) ?? [];
   if (encoded === undefined) return undefined;

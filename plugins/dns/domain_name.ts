@@ -4,7 +4,7 @@
  * @module
  */
 
-/** RFC 1035 2.3.4. */
+/** Longest name in wire format (RFC 1035 2.3.4). */
 const MAX_NAME = 255;
 const MAX_LABEL = 63;
 

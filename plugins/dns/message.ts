@@ -1,6 +1,6 @@
 /**
- * Replies (RFC 1035 4), our own and those of upstreams. A reply repeats the question byte for byte, and its
- * records refer to the name by a pointer, so that no name is ever converted.
+ * Replies (RFC 1035 4) of this server and of upstreams. A reply repeats the question byte for byte, and its
+ * records refer to the name by a pointer, so no name is converted to text and back.
  *
  * @module
  */

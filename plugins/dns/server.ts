@@ -123,7 +123,7 @@ export class DnsServer {
     }
   }
 
-  /** `undefined`: upstreams have to be asked. */
+  /** The reply of this server alone; `undefined`: upstreams have to be asked. */
   #ownReply(query: Query): Reply | undefined {
     if (query.edns !== undefined && query.edns.version > 0) return { rcode: RCODE.BADVERS };
     const rcode = rcodeOfMeta(query.type);

@@ -11,11 +11,9 @@ import { IdleTimeout } from "../shared/idle_timeout.ts";
 import { frame, FrameReader } from "./framing.ts";
 import type { DnsServer } from "./server.ts";
 
-/**
- * Clients use a new port for each query, so a flow is kept only as long as its answer may take.
- */
+/** Idle time after which a flow ends: clients use a new port for each query. */
 const FLOW_IDLE_MS = 5000;
-/** RFC 7766 6.2.3: a few seconds. */
+/** Idle time after which a connection is closed; RFC 7766 6.2.3 suggests a few seconds. */
 const CONNECTION_IDLE_MS = 10_000;
 /** Extra time for answers that arrive just before the timeout. */
 const MARGIN_MS = 1000;

@@ -46,10 +46,11 @@ export class ByteSource {
   }
 
   /**
-   * Takes the head of a response up to its empty line, as ISO 8859-1 text without that line.
+   * Takes the head of a response up to its empty line, as ISO 8859-1 text without that line. `left` is the part of the
+   * limit `maxBytes` that interim responses have not used.
    *
    * @throws {TypeError} It is not the head of an HTTP/1 response, it is longer than `left`, or the connection ended
-   * within it. `left` is what interim responses have left of `maxBytes`, the limit that the message names.
+   * within it.
    */
   async takeHead(left: number, maxBytes: number): Promise<string> {
     let text = "";

@@ -55,8 +55,8 @@ export function requestHead({ method, url, headers, content }: OutgoingRequest):
 }
 
 /**
- * Sends the body. Stops without an error when the connection takes no more: the server may have
- * answered before it has read all of it.
+ * Sends the body. Stops without an error when the connection accepts no more bytes: the server may answer before it has
+ * read the whole body.
  *
  * @throws What the stream of the body throws.
  */
@@ -90,7 +90,7 @@ export async function sendContent(socket: TcpSocket, content: RequestContent): P
   }
 }
 
-/** RFC 9112 7.1. */
+/** A chunk with `data` (RFC 9112 7.1). */
 function chunk(data: Uint8Array): Bytes {
   const size = bytesOf(`${data.length.toString(16)}\r\n`);
   const framed = new Uint8Array(size.length + data.length + 2);

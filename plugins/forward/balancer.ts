@@ -24,7 +24,7 @@ export class Balancer {
   /**
    * The targets to try for one connection of `client`, in order: those that are up, each once, each
    * chosen when the generator is advanced. Full targets come last, since another client has to make
-   * room there. If none is up, all of them: their state may be outdated.
+   * room there. If no target is up, all of them are tried: their state may be outdated.
    */
   *candidates(now: number, client: string, options?: SlotOptions): Generator<Target, void> {
     const up = this.#targets.filter((target) => target.isUp(now));

@@ -55,7 +55,7 @@ export class ForwardMoves {
   /** See `Plugin.freeze`. */
   freeze(socket: TcpSocket, attach: (attachment: Attachment) => void): JsonValue | undefined {
     const running = this.#running.get(socket);
-    // A PROXY header waits for room.
+    // The PROXY header has not been written yet, so the relay has not started.
     if (running === undefined) return undefined;
     const { upstream, target: { name } } = running;
     if (!isMovable(upstream)) {

@@ -19,7 +19,7 @@ const UP: MetricDefinition = {
   name: "berth.upstream.up",
   kind: "gauge",
   unit: "1",
-  description: "1 if connections go to an upstream of forward, 0 if it is down in a worker.",
+  description: "1 if an upstream of forward is up, 0 if any worker considers it down.",
   combine: "min",
 };
 const RTT: MetricDefinition = {
@@ -137,7 +137,7 @@ export class Target {
     ];
   }
 
-  /** A local limit was hit, which says nothing about the target. Logged once a minute. */
+  /** Logs, once a minute, that a limit of this host was reached. The target's health does not change. */
   #hitLimit(now: number, { message }: Error, log: Logger): void {
     if (now - this.#limitLoggedAt < LOG_MS) return;
     this.#limitLoggedAt = now;

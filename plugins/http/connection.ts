@@ -199,8 +199,8 @@ export class HttpConnection {
         if (this.#lost) return;
       }
       // RFC 9112 8
-      const goesOn = this.#serve(request ?? badRequest("the connection ended within a head"));
-      if (!(typeof goesOn === "boolean" ? goesOn : await goesOn)) return;
+      const reusable = this.#serve(request ?? badRequest("the connection ended within a head"));
+      if (!(typeof reusable === "boolean" ? reusable : await reusable)) return;
       if (this.#input.length > 0) this.#shared.turns.countRequest();
       this.#phase = "idle";
     }
@@ -376,7 +376,7 @@ export class HttpConnection {
       return await this.#respond(exchange, internalServerError());
     }
     this.#status = 101;
-    // The stack that has frozen the connection has sent the 101 response already.
+    // After a move, the stack that froze the connection has already sent the 101 response.
     if (!this.#isRepeating) {
       await this.#writer.switchProtocols(response, this.#dateNow());
     }
@@ -468,7 +468,7 @@ export class HttpConnection {
     if (!this.#responding) await this.#write(CONTINUE);
   }
 
-  /** Writes; a promise only if the send buffer has no room for all of it. */
+  /** Writes `bytes`. Returns a promise only if the send buffer has no room for all of them. */
   #write(bytes: Uint8Array): Promise<void> | undefined {
     const taken = this.#c.socket.tryWrite(bytes);
     return taken === bytes.length ? undefined : this.#writeRest(bytes.subarray(taken));

@@ -57,7 +57,7 @@ export class RequestHeadParser {
   /** True if the empty line was found; otherwise the first fault that is certain, if any. */
   #findLines(bytes: Uint8Array, start: number, end: number): true | HttpRefusal | undefined {
     if (this.#scanned === 0 && start < end && !beginsRequest(bytes[start]!)) {
-      return badRequest("a request begins with a method");
+      return badRequest("the request does not begin with a method");
     }
     for (let at = start + this.#scanned; at < end; at++) {
       if (bytes[at] !== LF) continue;

@@ -99,7 +99,7 @@ export class Http2Session<Request> {
     return this.#fault;
   }
 
-  /** The limit that the client exceeded, if that was the error. */
+  /** The limit that the client exceeded, if this ended the session. */
   get abuse(): Abuse | undefined {
     return this.#abuseName;
   }
@@ -186,7 +186,7 @@ export class Http2Session<Request> {
     if (more > 0) this.output.windowUpdate(stream.id, more);
   }
 
-  /** Sends RST_STREAM (RFC 9113 5.4.2). The handler is not called. */
+  /** Sends RST_STREAM (RFC 9113 5.4.2). The stream's handler is not called. */
   reset(stream: Http2Stream, code: ErrorCode): void {
     if (stream.isOver) return;
     this.output.rstStream(stream.id, code);
@@ -365,7 +365,7 @@ export class Http2Session<Request> {
       this.fail(new Http2Fault(ERROR.streamClosed, "HEADERS on a stream that has ended"));
     } else {
       // RFC 9113 5.1.1: opening a stream closes idle streams with lower identifiers.
-      this.fail(protocolError("a stream below the last one"));
+      this.fail(protocolError("HEADERS on a stream below the last one"));
     }
   }
 
@@ -477,7 +477,7 @@ export class Http2Session<Request> {
 
   #readWindowUpdate(id: number, increment: number): void {
     if (id === 0) {
-      if (increment === 0) return this.fail(protocolError("an increment of 0"));
+      if (increment === 0) return this.fail(protocolError("WINDOW_UPDATE with an increment of 0"));
       if (!this.#sender.openWindow(increment)) {
         return this.fail(
           new Http2Fault(ERROR.flowControlError, "the connection's window exceeds 2^31 - 1"),

@@ -59,7 +59,7 @@ export class StreamBody {
     }, { highWaterMark: 0 });
   }
 
-  /** Takes DATA. */
+  /** Receives the bytes `bytes[start..end)` of DATA. */
   data(bytes: Uint8Array, start: number, end: number): void {
     const count = end - start;
     this.#received += count;

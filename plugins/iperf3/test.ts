@@ -23,7 +23,7 @@ const STEP_MS = 10_000;
 /** Time limits of a test, in milliseconds. */
 export interface TestLimits {
   readonly totalMs: number;
-  /** Without a byte on any data connection. */
+  /** Longest time without a byte on any data connection. */
   readonly idleMs: number;
 }
 
@@ -210,7 +210,7 @@ export class Test {
     this.#cancelLimit = clock.schedule(clock.now() + ms, expire);
   }
 
-  /** The test's duration is over, but the client has not ended it: asks the client to. */
+  /** Asks the client to end a test whose duration is over. */
   #terminate(): void {
     this.#stop.abort();
     this.#channel.sendState(STATE.SERVER_TERMINATE).catch(() => {});

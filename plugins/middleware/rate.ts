@@ -11,9 +11,9 @@ import { TokenBuckets } from "../shared/token_buckets.ts";
 
 /** Options of {@link rate}: at least one of `perSecond` and `perAddress`. */
 export interface RateOptions extends PrefixLengths {
-  /** New connections, or flows of datagrams, per second in total. */
+  /** New connections or flows per second in total. */
   perSecond?: number | undefined;
-  /** New ones per second from each address, or each network of `v4Prefix` or `v6Prefix` bits. */
+  /** New connections or flows per second from each address, or each network of `v4Prefix` or `v6Prefix` bits. */
   perAddress?: number | undefined;
   /** Burst size in total. Default: the connections of one second. */
   burst?: number | undefined;

@@ -26,8 +26,8 @@ const ms = milliseconds().optional();
  * Aborts connections that are idle, last too long, or whose first byte does not arrive.
  *
  * The limits also apply while the last data is being sent. A waiting handler gets
- * `CONNECTION_ABORTED`, whose cause names the limit. The data path is not touched: the cost is one
- * timer per connection. Flows of datagrams end after `idleMs` or `totalMs`.
+ * `CONNECTION_ABORTED`, whose cause names the limit. The plugin costs one timer per connection, and nothing
+ * per segment. Flows of datagrams end after `idleMs` or `totalMs`.
  *
  * @example
  * ```ts

@@ -24,7 +24,7 @@ export class Deadlines {
     this.#ms = ms;
   }
 
-  /** `work` begins; the returned queue's {@link DeadlineQueue.end} has to follow. */
+  /** Starts the time limit of `work`. The caller calls {@link DeadlineQueue.end} of the returned queue when it ends. */
   begin(clock: Clock, work: PendingWork): DeadlineQueue {
     let queue = this.#queues.get(clock);
     if (queue === undefined) this.#queues.set(clock, queue = new DeadlineQueue(clock, this.#ms));
@@ -37,7 +37,7 @@ export class Deadlines {
 export class DeadlineQueue {
   readonly #clock: Clock;
   readonly #ms: number;
-  /** With the time at which each expires, the oldest first. */
+  /** When each piece of work expires, the oldest first. */
   readonly #pending = new Map<PendingWork, number>();
   #cancelTimer: (() => void) | undefined;
 

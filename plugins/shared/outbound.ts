@@ -27,7 +27,7 @@ export interface OutboundOptions {
    */
   via?: "host" | "stack" | undefined;
   /**
-   * Exceptions from the denied addresses and subnets. Through the host, loopback, link-local, multicast
+   * Exceptions to the denied addresses and subnets. Through the host, loopback, link-local, multicast
    * and metadata addresses are denied by default. The longest prefix decides: `["127.0.0.1"]` allows
    * that address, `["0.0.0.0/0"]` allows none of the denied ones.
    */

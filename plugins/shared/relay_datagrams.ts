@@ -10,8 +10,8 @@ import type { DatagramChannel } from "./host_network.ts";
  * Relays datagrams in both directions, each in order, until either side has ended, and closes
  * both. A datagram that cannot be sent is lost, as on any network. There is no idle timeout here; a
  * flow of the stack has one. If one side fails because its peer is unreachable
- * (`CONNECTION_REFUSED`, `UNREACHABLE`), the other side is refused, if it has `refuse`, as flows
- * do.
+ * (`CONNECTION_REFUSED`, `UNREACHABLE`), `refuse` of the other side is called, if there is one, as
+ * flows have.
  *
  * Resolves with the number of datagrams that could not be sent.
  *

@@ -27,7 +27,7 @@ export interface Slot {
   leave(): void;
   /** Marks the slot as used just now, so that others are evicted before it. */
   touch(): void;
-  /** Whether the slot gives way from now on, see {@link SlotOptions.givesWay}. */
+  /** Sets whether the slot gives way, see {@link SlotOptions.givesWay}. */
   setGivesWay(givesWay: boolean): void;
 }
 

@@ -8,8 +8,8 @@
 const PORTS: ReadonlySet<number> = new Set([7, 13, 17, 19, 37]);
 
 /**
- * Whether a datagram from this port may be the reply of such a service. After one datagram with a
- * forged source, two services would answer each other forever, so they do not answer these ports.
+ * Whether a datagram from this port may be the reply of such a service. After one datagram with a forged source, two
+ * services would answer each other forever, so the plugins for these services do not answer datagrams from these ports.
  */
 export function isSimpleService(port: number): boolean {
   return PORTS.has(port);

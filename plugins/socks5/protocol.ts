@@ -10,21 +10,21 @@ import type { TcpSocket } from "../../core/api/types.ts";
 import type { OutboundFault } from "../shared/outbound.ts";
 import { readExactly } from "../shared/read_exactly.ts";
 
-/** RFC 1928 3. */
+/** The version of SOCKS, at the start of requests and replies (RFC 1928 3). */
 export const VERSION = 5;
-/** RFC 1929 2. */
+/** The version of the exchange of name and password (RFC 1929 2). */
 export const AUTHENTICATION_VERSION = 1;
 
-/** RFC 1928 3. */
+/** Methods of authentication (RFC 1928 3). */
 export const METHOD = { NONE: 0x00, PASSWORD: 0x02, NO_ACCEPTABLE: 0xff } as const;
 
-/** RFC 1928 4. */
+/** Commands of requests (RFC 1928 4). */
 export const COMMAND = { CONNECT: 1, BIND: 2, UDP_ASSOCIATE: 3 } as const;
 
-/** RFC 1928 5. */
+/** Address types (RFC 1928 5). */
 export const ADDRESS_TYPE = { V4: 1, NAME: 3, V6: 4 } as const;
 
-/** RFC 1928 6. */
+/** Codes of replies (RFC 1928 6). */
 export const REPLY = {
   SUCCEEDED: 0,
   GENERAL_FAILURE: 1,
@@ -81,7 +81,7 @@ export async function readRequest(socket: TcpSocket): Promise<Request | undefine
   return { command, target: { hostname, port: high << 8 | low } };
 }
 
-/** RFC 1928 5. */
+/** Reads an address of a type (RFC 1928 5); `undefined`: the type is unknown. */
 async function readAddress(socket: TcpSocket, type: number): Promise<string | undefined> {
   switch (type) {
     case ADDRESS_TYPE.V4:

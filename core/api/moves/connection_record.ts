@@ -20,7 +20,7 @@ const MAX_NAME_BYTES = 256;
 export interface SocketState {
   /** The peer's FIN, once it is read, closes this side too. */
   readonly closesWithPeer: boolean;
-  /** A FIN follows the last byte, those in `pending` included. */
+  /** A FIN follows the last byte that was written, `pending` included. */
   readonly writeClosed: boolean;
   /** Reading has ended as well. */
   readonly closed: boolean;
@@ -56,7 +56,7 @@ export interface PluginState {
 /** The state that the plugins keep for a connection. */
 export interface ChainState {
   readonly plugins: readonly PluginState[];
-  /** Those of all plugins, in order. */
+  /** The attachments of all plugins, in order. */
   readonly attachments: readonly Attachment[];
 }
 

@@ -75,7 +75,7 @@ export class Moves {
   }
 
   /**
-   * The parts of a connection's record besides that of the core.
+   * The parts of a connection's record that follow the fields of the core.
    *
    * @throws {TcpError} `NOT_MOVABLE`: it cannot move now.
    */
@@ -83,7 +83,7 @@ export class Moves {
     socket: StackSocket,
     carries: (attachment: Attachment) => boolean,
   ): Promise<ReadyConnection> {
-    // Handlers that were woken run first: when its plugin's `freeze` is called, the handler is waiting.
+    // Lets handlers that were woken run first, so the handler is waiting when `freeze` of its plugin is called.
     await macrotask();
     const reason = this.#driver.core.tcp.immovable(socket.tcb);
     if (reason !== undefined) throw notMovable(socket, reason);
@@ -188,7 +188,7 @@ export class Moves {
       throw new TcpError(tcb.refusal!, REFUSALS[tcb.refusal!]);
     }
     const { socket: state, plugins } = visitApiRecord(EMPTY_RECORD, reader);
-    if (!reader.isAtEnd) reader.refuse("it has more bytes than fields");
+    if (!reader.isAtEnd) reader.refuse("bytes follow its last field");
     const missing = missingAttachments(plugins ?? [], attachments);
     if (missing !== undefined) reader.refuse(missing);
     const chain = plugins && { plugins, attachments: attachments ?? [] };

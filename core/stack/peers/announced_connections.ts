@@ -1,5 +1,5 @@
 /**
- * Which connections other instances have taken over, as they have announced.
+ * Which connections other instances have taken over, according to their announcements.
  *
  * @module
  */
@@ -95,7 +95,7 @@ export class AnnouncedConnections {
     return entry !== undefined;
   }
 
-  /** Removes what has not been announced for {@link ANNOUNCED_MS}. */
+  /** Removes the entries that have not been announced for {@link ANNOUNCED_MS}. */
   expire(now: number): void {
     for (const entry of this.#byAge) {
       if (now - entry.at < ANNOUNCED_MS) return;

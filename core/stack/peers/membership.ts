@@ -6,14 +6,15 @@
 import { MAX_INSTANCES } from "./instance_mark.ts";
 
 /**
- * Time in milliseconds after which a member from which nothing has been heard gets no new connections. It counts as dead
- * if its host has also refused a message since: its process is gone. Until then its segments are still sent to it.
+ * Time in milliseconds after which a member from which nothing has been heard gets no new connections. If its host has
+ * also refused a message since, its process is gone: the member counts as dead. Otherwise its segments are still sent to
+ * it.
  */
 export const DEAD_MS = 3000;
 
 /**
  * Time in milliseconds after which a member from which nothing has been heard counts as dead even if its host refuses
- * nothing. A process that is suspended, or that the host does not schedule, looks like this: a stall must not end its
+ * nothing. It is long, because a process that is suspended or not scheduled is silent too, and must keep its
  * connections.
  */
 export const SILENT_MS = 15_000;
@@ -33,7 +34,10 @@ interface Member {
   isRefused: boolean;
 }
 
-/** The members of this epoch and of the previous one, and what has been heard from them. */
+/**
+ * The members of this epoch and of the previous one, and what has been heard from them. An epoch begins when the list
+ * of members changes.
+ */
 export class Membership {
   readonly #self: number;
   #startedAt: number;
@@ -55,8 +59,8 @@ export class Membership {
   }
 
   /**
-   * Continues for another process of the same instance at `now`: the others already list the instance, and count as
-   * dead only after they have been silent for {@link DEAD_MS}, and refused, from now on.
+   * Takes over from another process of the same instance at `now`: the others already list the instance, and silence
+   * and refusals before `now` do not make them count as dead.
    */
   continueAt(now: number): void {
     this.#startedAt = now;
@@ -149,7 +153,7 @@ export class Membership {
 
   /**
    * Whether each other member of this epoch has been heard from. An instance reports only to those that it lists as
-   * members, so each of them lists this one. After {@link JOIN_MS} the rest counts as dead.
+   * members, so each member that has been heard from lists this one. After {@link JOIN_MS} the rest counts as dead.
    */
   hasJoined(now: number): boolean {
     return this.#isContinued || now - this.#startedAt >= JOIN_MS ||
@@ -188,7 +192,7 @@ function bestOf(members: readonly number[], hash: number): number | undefined {
   return best;
 }
 
-/** 32 bits in which every bit of both arguments counts; `hash` is keyed. */
+/** Mixes both arguments into 32 bits, each of which depends on every bit of them; `hash` is keyed. */
 function scoreOf(member: number, hash: number): number {
   let mixed = hash ^ Math.imul(member + 1, 0x9e3779b1);
   mixed = Math.imul(mixed ^ (mixed >>> 16), 0x85ebca6b);

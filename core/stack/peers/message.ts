@@ -6,10 +6,10 @@
  *     8  process (11 bits), sequence (53 bits)    16  state     17  shard     18  sent at (48 bits)     24  MAC of the packet (64 bits)
  *     32 MAC of the header (64 bits)         40  IP packet or list, if any
  *
- * Both MACs are SipHash-2-4. That of the header covers that of the packet, and is checked first: a forged or repeated
- * message costs a fraction of a microsecond, however long it is. `sequence` counts the messages of a shard of the sender and starts at
- * its clock, so that it is higher after a restart; `sent at` is the wall clock in milliseconds, which bounds how long a message can
- * be replayed to a receiver that has restarted.
+ * Both MACs are SipHash-2-4. The MAC of the header covers the MAC of the packet, and is checked first: a forged or
+ * repeated message costs a fraction of a microsecond, however long it is. `sequence` counts the messages of a shard of
+ * the sender. It starts at the clock, so it is higher after a restart. `sent at` is the wall clock in milliseconds,
+ * which bounds how long a message can be replayed to a receiver that has restarted.
  *
  * @module
  */
@@ -41,8 +41,8 @@ export const MAX_HOPS = 3;
 /** Maximum age of a message in milliseconds, and how far in the future it may have been sent; others are dropped. */
 export const MAX_MESSAGE_AGE = 10_000;
 /**
- * The sequence starts at the clock in milliseconds times this number. So the sequence of a sender that has restarted is
- * higher than before, unless it had sent more messages than this in each millisecond.
+ * The first sequence number is the wall clock in milliseconds times this number. So the numbers of a sender that has
+ * restarted are higher than before, unless it sent more messages than this in each millisecond.
  */
 const PER_MS = 1024;
 
@@ -59,7 +59,7 @@ const OWN_NUMBER_MS = 100;
 /** What the sender decides about a message. */
 export interface Envelope {
   readonly to: number;
-  /** 1: the sender has received the packet from the network. 0: there is a list, or nothing. */
+  /** 1: the sender received the packet from the network. 0: the message has a list or nothing in place of a packet. */
   readonly hops: number;
   /** The instances that the packet is passed on to, one after the other, until one has the connection; at most two. */
   readonly next: readonly number[];
@@ -94,7 +94,7 @@ export interface MessagesOptions {
   readonly onDuplicate?: (instance: number) => void;
 }
 
-/** Seals and opens the messages of one instance. */
+/** Builds the messages that one instance sends, and verifies those that it receives. */
 export class Messages {
   readonly #self: number;
   readonly #shard: number;
@@ -156,7 +156,7 @@ export class Messages {
     writeU53(bytes, 8, this.#sequence);
     writeU32(bytes, 8, this.#process << HIGH_BITS | readU32(bytes, 8));
     writeU53(bytes, 16, Math.floor(wallNow));
-    // 48 bits of milliseconds last until the year 10889.
+    // The state and the shard replace the upper 16 bits of the time, which are 0 until the year 10889.
     bytes[16] = (this.#membership.isServing ? ACCEPTS : 0) | (asks ? ASKS : 0);
     bytes[17] = this.#shard;
     bytes.set(packet.subarray(0, length), MESSAGE_HEADER);

@@ -1,5 +1,5 @@
 /**
- * What the link of an instance and its stack share about the other instances.
+ * What an instance knows about the other instances; its link and its stack share this object.
  *
  * @module
  */

@@ -32,11 +32,11 @@ import type { PeerGroup } from "./peer_group.ts";
 import { divideSuperPacket } from "./super_packet.ts";
 import { MovedBetweenInstances } from "./moved_between_instances.ts";
 
-/** Maximum number of packets per second handed to others: a flood of segments without a connection stays here. */
+/** Maximum number of packets per second handed to others; further ones are dropped. */
 export const HANDED_PER_SECOND = 20_000;
 /** Maximum number of RSTs and ICMP errors without a mark per second; each is handed to all others. */
 export const BROADCAST_PER_SECOND = 200;
-/** Interval at which the state is reported to each other instance, in milliseconds. */
+/** Interval at which this instance reports its state to each other instance, in milliseconds. */
 const REPORT_MS = 250;
 /** Minimum interval between announcements of connections that have moved, in milliseconds. */
 const ANNOUNCE_MS = 10;
@@ -132,8 +132,8 @@ export class Peers {
   // ---------------------------------------------------------------- packets to others
 
   /**
-   * Hands a segment without a connection to the instance that it belongs to. True: it was handed on. False: it belongs
-   * here. Otherwise it is dropped for the reason returned.
+   * Hands a segment of a connection that this stack does not have to the instance that may have it. True: it was handed
+   * on. False: it belongs here. Otherwise it is dropped for the reason returned.
    */
   handSegment(
     ip: IpHeader,
@@ -159,7 +159,7 @@ export class Peers {
     const movedTo = this.#moved.instanceWith(ip, segment, mark, now);
     if (received !== undefined) {
       if (received.hops >= MAX_HOPS) return false;
-      // The sender has chosen the next instances, since it may have members that this instance does not have.
+      // The sender has chosen the next instances, since it may know members that this instance does not know.
       const next = received.next.filter((each) => this.#membership.isReachable(each, now));
       return hand([movedTo === received.from ? undefined : movedTo, ...next]);
     }
@@ -223,7 +223,10 @@ export class Peers {
     return this.#queue.shift();
   }
 
-  /** A new connection belongs here if its segments will have a mark, and if this instance accepts connections. */
+  /**
+   * Hands a SYN to the owner of its 4-tuple, unless this instance accepts connections and the segments of the new one
+   * will have a mark.
+   */
   #handSyn(
     ip: IpHeader,
     segment: Segment,
@@ -304,8 +307,8 @@ export class Peers {
   // ---------------------------------------------------------------- packets from others
 
   /**
-   * Verifies a message. Returns the reason if it is dropped, its packet with the segment size if it has one. Until
-   * {@link Peers.finish} the packets handled count as those of the message.
+   * Verifies a message. Returns the reason if it is dropped; otherwise its packet with the segment size, if it has a
+   * packet. The packets handled before {@link Peers.finish} count as received in this message.
    */
   receive(
     message: Uint8Array,
@@ -317,8 +320,8 @@ export class Peers {
       this.#group.refused++;
       return opened;
     }
-    // A sender that asks has restarted, so it was indeed dead. Any other was only unreachable, and may have considered
-    // this instance dead in the meantime.
+    // A sender that asks for announcements has restarted, so it was indeed dead. Any other sender was only unreachable,
+    // and may have considered this instance dead in the meantime.
     if (opened.wasDead && !opened.asks) this.#hasReturned = true;
     const packet = message.subarray(MESSAGE_HEADER, length);
     if (opened.hops === 0) {
@@ -330,7 +333,7 @@ export class Peers {
     return { packet, segmentSize: opened.segmentSize };
   }
 
-  /** Until {@link Peers.finish} the packets handled are redirected ones; see {@link REDIRECTED}. */
+  /** The packets handled before {@link Peers.finish} count as redirected; see {@link REDIRECTED}. */
   beginRedirected(): void {
     this.#received = REDIRECTED;
   }

@@ -1,7 +1,7 @@
 /**
- * Generations: while a service is upgraded, several processes run its stack on one device. The newest
- * receives every packet. It has the connections opened since it took over, and passes packets of earlier
- * ones to the process that has them.
+ * Generations: while a service is upgraded, several processes run its stack on one device. The newest process receives
+ * every packet. It has the connections opened since it took over, and passes packets of earlier connections to the
+ * process that has them.
  *
  * @module
  */
@@ -21,14 +21,14 @@ export const NO_PROCESS_ASKED: number = 2 ** 32 - 1;
 export const ALL_ASKED = 0;
 /** Maximum number of processes of a service, which divide the ephemeral ports among themselves. */
 export const MAX_GENERATIONS = 16;
-/** Maximum number of connections, flows and ports of earlier processes that are known. */
+/** Maximum number of connections, flows and ports that a process records of earlier ones. */
 export const MAX_EARLIER_ENDPOINTS: number = 1024 * 1024;
 
 /** A packet for another process. Its checksum has been verified. */
 export interface GenerationPacket {
   /** The number of that process, or {@link NEWEST}. */
   readonly generation: number;
-  /** The number of the process that was asked last; those are asked in descending order. */
+  /** The number of the process that was asked last; processes are asked in descending order of their numbers. */
   readonly asked: number;
   /** A whole IP packet in memory of its own. */
   readonly packet: Uint8Array<ArrayBuffer>;
@@ -126,7 +126,10 @@ export class Generations {
     }
   }
 
-  /** Records an endpoint of an earlier process. Beyond {@link MAX_EARLIER_ENDPOINTS}, endpoints are found by asking. */
+  /**
+   * Records an endpoint of an earlier process. Beyond {@link MAX_EARLIER_ENDPOINTS} nothing is recorded, and
+   * {@link offer} finds the process.
+   */
   learn(endpoint: GenerationEndpoint): void {
     if (this.endpointCount >= MAX_EARLIER_ENDPOINTS) return;
     const { protocol, local, localPort, remote, remotePort, generation } = endpoint;
@@ -144,8 +147,8 @@ export class Generations {
   }
 
   /**
-   * Queues a packet that matches no connection or flow of this process, if another process has to decide about it.
-   * Returns false if this process has to.
+   * Queues a packet that matches no connection or flow of this process, if another process has to handle it. Returns
+   * false if this process has to handle it.
    */
   forward(
     ip: IpHeader,
@@ -171,8 +174,8 @@ export class Generations {
   }
 
   /**
-   * This process would refuse the packet: queues it for the next earlier process, which may have opened a
-   * connection or a port since; returns false if there is none.
+   * Queues a packet that this process would refuse for the next earlier process, which may have opened a connection or
+   * a port that is not recorded here. Returns false if there is no such process.
    */
   offer(ip: IpHeader, packet: Uint8Array, segmentSize: number): boolean {
     if (this.#earlier.length === 0 || this.isRetired || this.#isOwn(ip)) return false;
@@ -205,7 +208,7 @@ export class Generations {
     return this.#tables!.own.hasWords(ip.s0, ip.s1, ip.s2, ip.s3);
   }
 
-  /** Queues the packet for the process that has `entry`. If that process returned it, the connection has ended there. */
+  /** Queues the packet for the process that has `entry`, unless that process returned it: the connection has ended. */
   #pushToOwner(
     table: EndpointTable<EarlierEndpoint>,
     entry: EarlierEndpoint | undefined,
@@ -236,7 +239,7 @@ export class Generations {
 
 interface EarlierEndpoint extends GenerationEndpoint, TableEntry<EarlierEndpoint> {}
 
-/** The process that may choose a port. The lower bits choose the shard. */
+/** The number, modulo {@link MAX_GENERATIONS}, of the process that may choose a port. */
 function sliceOf(port: number): number {
   return (port >>> 6) % MAX_GENERATIONS;
 }

@@ -38,7 +38,7 @@ export interface ShardPacket {
   readonly segmentSize: number;
 }
 
-/** What a shard depends on: the addresses and ports of a connection or flow, from its peer to this stack. */
+/** The addresses and ports of a connection or flow, which determine its shard. */
 export interface ShardedFlow {
   readonly remote: IpAddress;
   readonly remotePort: number;
@@ -47,9 +47,9 @@ export interface ShardedFlow {
 }
 
 /**
- * The shard of a connection. The hash is keyed, so that peers cannot choose addresses and ports of one shard, and needs
- * only 32-bit arithmetic and no table, so that a device or kernel program that distributes packets over the shards can
- * compute it too.
+ * The shard of a connection. The hash is keyed, so peers cannot choose addresses and ports that belong to one shard. It
+ * needs only 32-bit arithmetic and no table, so a device or a kernel program can compute it to distribute packets over
+ * the shards.
  */
 export function shardOf(
   shard: Shard,
@@ -78,8 +78,8 @@ function shardOfWords({ count, seed }: Shard, words: readonly number[]): number 
 export const FIRST_SHARDED_PORT = 49_152;
 
 /**
- * The shard of a datagram. An ephemeral port is allocated before the peers are known, so each port
- * of that range (RFC 6335 6) belongs to one shard.
+ * The shard of a datagram. A socket chooses its ephemeral port before its peers are known, so each port of that range
+ * (RFC 6335 6) belongs to one shard.
  */
 export function shardOfDatagram(shard: Shard, flow: ShardedFlow): number {
   const { localPort } = flow;
@@ -97,7 +97,7 @@ export class Sharding {
   /** The message of another instance whose packet is being processed. */
   #message: Uint8Array | undefined;
 
-  /** Without `shard`, the stack is the only one. */
+  /** Without `shard`, the stack runs unsharded. */
   constructor(shard: Shard | undefined, own: OwnAddresses, generations?: Generations) {
     this.#shard = shard;
     this.#own = own;
@@ -121,7 +121,7 @@ export class Sharding {
   forwardSegment(ip: IpHeader, segment: Segment, packet: Uint8Array, segmentSize: number): boolean {
     if (this.#shard === undefined) return false;
     const shard = shardOfPacket(this.#shard, ip, segment.sourcePort, segment.destinationPort);
-    return this.#keep(shard, ip, packet, segmentSize);
+    return this.#forwardTo(shard, ip, packet, segmentSize);
   }
 
   /** Whether datagrams of such a flow are received by this shard. */
@@ -148,7 +148,7 @@ export class Sharding {
     const shard = localPort >= FIRST_SHARDED_PORT
       ? localPort % this.#shard.count
       : shardOfPacket(this.#shard, ip, remotePort, localPort);
-    return this.#keep(shard, ip, packet, 0);
+    return this.#forwardTo(shard, ip, packet, 0);
   }
 
   /** {@link Sharding.forwardSegment} for an ICMP error that quotes `quoted`. */
@@ -156,18 +156,18 @@ export class Sharding {
     if (this.#shard === undefined) return false;
     const choose = quoted.protocol === PROTOCOL.UDP ? shardOfDatagram : shardOf;
     const shard = choose(this.#shard, quoted);
-    return this.#keep(shard, ip, packet, 0);
+    return this.#forwardTo(shard, ip, packet, 0);
   }
 
   /**
    * Sets the message of another instance whose packet is about to be processed, `undefined` afterwards. If the packet
-   * belongs to another shard, that one is passed the whole message.
+   * belongs to another shard, the whole message is passed to that shard.
    */
   setMessage(message: Uint8Array | undefined): void {
     this.#message = message;
   }
 
-  /** Passes a message on to all other shards. One shard receives those of other instances. */
+  /** Passes a message on to all other shards, if this shard receives the messages of other instances: shard 0. */
   relayMessage(message: Uint8Array): void {
     if (this.#shard?.index !== 0) return;
     for (let shard = 1; shard < this.#shard.count; shard++) {
@@ -180,7 +180,8 @@ export class Sharding {
     return this.#foreign.shift() ?? this.generations?.next();
   }
 
-  #keep(shard: number, ip: IpHeader, packet: Uint8Array, segmentSize: number): boolean {
+  /** Queues a packet for `shard`; returns false if it belongs to this shard. */
+  #forwardTo(shard: number, ip: IpHeader, packet: Uint8Array, segmentSize: number): boolean {
     // Packets of a shard to itself stay here.
     if (shard === this.#shard?.index || this.#own.hasWords(ip.s0, ip.s1, ip.s2, ip.s3)) {
       return false;

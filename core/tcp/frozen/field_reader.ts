@@ -1,6 +1,6 @@
 /**
- * Reads what `FieldWriter` wrote. The bytes may come from anyone: no input throws, and nothing is
- * allocated that is larger than the input.
+ * Reads what `FieldWriter` wrote. The bytes are not trusted: no input causes an exception, or an allocation that is
+ * larger than the input.
  *
  * @module
  */

@@ -18,12 +18,12 @@ export function canMove(tcb: Tcb): boolean {
     tcb.listener === undefined && tcb.error === undefined;
 }
 
-/** Writes the record of a connection that {@link canMove}. It is not changed. */
+/** Writes the record of a connection for which {@link canMove} is true. The connection does not change. */
 export function writeTcb(tcb: Tcb, codec: FieldCodec): void {
   visitTcb(tcb, codec, sendOrdersOf(tcb));
 }
 
-/** Ends the connection here, without a segment: it continues from its record. */
+/** Ends the connection here without sending a segment: the stack that reads its record continues it. */
 export function leaveMoved(tcb: Tcb): void {
   // Unread text and the end of the stream belong to the owner of the record.
   tcb.receive.clear();

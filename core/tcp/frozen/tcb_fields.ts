@@ -67,9 +67,9 @@ const FORCED: readonly ForcedSegment[] = [
 ];
 const SOFT_ERRORS: readonly (EndReason | "none")[] = ["none", "UNREACHABLE", "TIMED_OUT"];
 
-/** RFC 7323 2.2. */
+/** Largest shift of the window scale option (RFC 7323 2.2). */
 const MAX_SHIFT = 14;
-/** RFC 7323 2.3: no window is larger. */
+/** Largest window (RFC 7323 2.3). */
 const MAX_WINDOW = 2 ** 30;
 const MAX_U16 = 0xffff;
 
@@ -128,7 +128,10 @@ function newestOrder({ scoreboard, loss }: Tcb): number {
   return newest;
 }
 
-/** The distance of the lowest position from the newest, plus one for everything sent before the ranges. */
+/**
+ * The distance from the newest position to the lowest, which is one below the positions of the ranges and stands for
+ * everything sent before them.
+ */
 function sendSpan(tcb: Tcb): number {
   const { scoreboard } = tcb;
   const newest = newestOrder(tcb);
@@ -228,7 +231,7 @@ function visitScoreboard(tcb: Tcb, codec: FieldCodec, orders: SendOrders): void 
   if (tcb.scoreboard.isEmpty) tcb.forgetSent();
 }
 
-/** The records that are shared until the first write. */
+/** The records that all connections share until they change them. */
 function visitRareRecords(tcb: Tcb, codec: FieldCodec, orders: SendOrders): void {
   const loss = tcb.loss === NO_LOSS ? undefined : tcb.loss as LossRecovery;
   tcb.loss = codec.optional("loss", loss, () => new LossRecovery(), (own) => {
@@ -333,7 +336,7 @@ function visitUserOptions(options: UserOptions, codec: FieldCodec): void {
   options.userTimeoutMs = optionalReal(codec, "userTimeoutMs", options.userTimeoutMs);
 }
 
-/** Deadlines, and when things happened. */
+/** Deadlines of timers, and times of past events. */
 function visitTimes(tcb: Tcb, codec: FieldCodec): void {
   for (const [name, timer] of Object.entries(TIMER) as [string, Timer][]) {
     const before = timerAt(tcb, timer);

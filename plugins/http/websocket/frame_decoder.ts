@@ -227,7 +227,7 @@ function rotate(key: number, count: number): number {
   return bits === 0 ? key : key >>> bits | key << 32 - bits;
 }
 
-/** From this length on, a view for words costs less than it saves. */
+/** From this length on, creating a view for 32-bit words costs less than it saves. */
 const MIN_WORDS_BYTES = 256;
 
 /** Unmasks `bytes[start..end)` in place (RFC 6455 5.3). */

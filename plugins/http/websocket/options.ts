@@ -10,7 +10,7 @@ import { bytes, milliseconds } from "../../../core/api/numbers.ts";
 export interface WebSocketOptions {
   /** Subprotocols of the application. Default: the client's first one is accepted. */
   protocols?: readonly string[] | undefined;
-  /** Largest message received; otherwise the connection ends with 1009. Default 1,048,576. */
+  /** Largest message accepted; a larger one ends the connection with 1009. Default 1,048,576. */
   maxMessageBytes?: number | undefined;
   /**
    * Maximum number of bytes waiting to be sent; beyond that the connection is aborted. While more
@@ -28,7 +28,7 @@ export interface WebSocketOptions {
 export interface CheckedWebSocketOptions {
   /** Subprotocols of the application; `undefined`: any. */
   readonly protocols: readonly string[] | undefined;
-  /** Largest message received. */
+  /** Largest message accepted. */
   readonly maxMessageBytes: number;
   /** Maximum number of bytes waiting to be sent. */
   readonly maxBufferedBytes: number;

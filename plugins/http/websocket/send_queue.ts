@@ -17,7 +17,7 @@ const NO_CHUNK = new Uint8Array(0);
 let spareChunk: Uint8Array<ArrayBuffer> | undefined;
 
 /**
- * Frames messages into an array that is written once: at the end of the turn, or of {@link hold}.
+ * Frames messages into an array that is written once: at the end of the turn, or at {@link release} after {@link hold}.
  * What the socket does not accept at once waits here, up to a limit.
  */
 export class SendQueue {

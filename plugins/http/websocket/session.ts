@@ -27,7 +27,7 @@ export interface SessionEvents {
 
 /** Received bytes are not decoded while more than this waits to be sent. */
 const PAUSE_BYTES = 65_536;
-/** The large buffer is used if the last read returned at least this many bytes, or a message is missing as many. */
+/** The large buffer is used after a read of this many bytes or more, or while as many of a message are missing. */
 const LARGE_READ_BYTES = 4096;
 /** Maximum number of bytes discarded after the end, for the reason in RFC 9112 9.6. */
 const MAX_LINGER_BYTES = 262_144;
@@ -254,8 +254,8 @@ export class WebSocketSession {
   }
 
   /**
-   * Restarts the idle timeout, unless a Close was sent, which has a timeout of its own. Half of it
-   * passes before a Ping, and half after.
+   * Restarts the idle timeout, unless a Close was sent, which has a timeout of its own. A Ping is sent after half of
+   * the idle timeout.
    */
   #awaitPeer(): void {
     if (!this.#closeSent) this.#deadlines.setRead(this.#options.idleTimeoutMs / 2);

@@ -136,7 +136,7 @@ function writeLiteral(
   writeString(out, value);
 }
 
-/** RFC 7541 5.1; `pattern` holds the bits before the prefix. */
+/** Appends an integer (RFC 7541 5.1); `pattern` holds the bits before the prefix. */
 export function writeInteger(
   out: ByteWriter,
   pattern: number,
@@ -151,7 +151,7 @@ export function writeInteger(
   out.writeByte(rest);
 }
 
-/** RFC 7541 5.2: Huffman-coded if that is shorter. */
+/** Appends a string, Huffman-coded if that is shorter (RFC 7541 5.2). */
 export function writeString(out: ByteWriter, text: string): void {
   const coded = huffmanLength(text);
   if (coded < text.length) {

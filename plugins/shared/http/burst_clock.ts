@@ -20,7 +20,7 @@ export function burstClockOf(clock: Clock): BurstClock {
   return found;
 }
 
-/** Times within a burst are the time of its first reading. */
+/** Returns the same time throughout a burst: that of its first reading. */
 export class BurstClock implements Clock {
   readonly #clock: Clock;
   /** NaN: not read in this burst. */

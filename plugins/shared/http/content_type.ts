@@ -14,8 +14,8 @@ const stringsAreUntyped = !new Response("text").headers.has("content-type");
 const SHORT_BYTES = 1024;
 
 /**
- * The type that Fetch sets for a string if `content` may be the beginning of one, otherwise an
- * empty string; for bodies without a type. Bytes that are valid UTF-8 count as text too.
+ * The type of a body without one: what Fetch sets for a string, if `content` may be the beginning of a string;
+ * otherwise an empty string. Bytes that are valid UTF-8 count as a string too.
  */
 export function impliedContentType(content: string | Uint8Array): string {
   if (!stringsAreUntyped || content.length === 0) return "";

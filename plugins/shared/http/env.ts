@@ -56,7 +56,7 @@ export interface UpgradableEnv extends HttpEnv {
   readonly [TAKES_PREPARED]: true;
   /** Takes over the connection of the current request. */
   readonly [UPGRADE]: Upgrade;
-  /** As in Bun's `Server`, so that `upgradeWebSocket` of `hono/bun` fails with a clear message. */
+  /** Called by `upgradeWebSocket` of `hono/bun`, as in Bun's `Server`; the error that it throws says what to import. */
   upgrade(request: Request): false;
 }
 

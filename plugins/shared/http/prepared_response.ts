@@ -99,8 +99,8 @@ export function responseOfPrepared({ status, fields, content }: Prepared): Respo
 }
 
 /**
- * Passes for a `Response` by its prototype. All properties except the status come from the ordinary
- * Response, which is made on first use.
+ * An instance of `Response` by its prototype. All properties except the status come from an ordinary Response, which is
+ * made on first use.
  */
 class PreparedResponse {
   readonly status: number;

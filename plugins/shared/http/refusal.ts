@@ -12,7 +12,7 @@ export class HttpRefusal {
   /** The reason, which is sent as the body. */
   readonly reason: string;
 
-  /** A value rather than an exception, since input from a peer never throws. */
+  /** Makes a value to return: input from a peer never causes an exception. */
   constructor(status: number, reason: string) {
     this.status = status;
     this.reason = reason;

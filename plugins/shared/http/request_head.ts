@@ -45,7 +45,7 @@ export function noKnownFields(): KnownFields {
 }
 
 /**
- * Records a field that the server itself uses; a refusal if it is repeated and must not be.
+ * Records a field that the server itself uses. Returns a refusal if a field is repeated of which only one is allowed.
  */
 export function noteKnown(
   known: KnownFields,

@@ -317,7 +317,7 @@ describe("an application that fails", () => {
       ],
     ] as [how: string, fail: () => Response | Promise<Response>][]
   ) {
-    test(`because it ${how} is a 500, and the connection goes on`, async () => {
+    test(`because it ${how} is a 500, and the connection continues`, async () => {
       const app = (request: Request) => request.url.endsWith("/fail") ? fail() : hello();
       const { send, received, lines } = serve(app);
       await send("GET /fail HTTP/1.1\r\nHost: h\r\n\r\n" + GET);

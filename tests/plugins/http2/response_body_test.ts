@@ -171,7 +171,7 @@ describe("the body of a response", () => {
   );
 
   // 300,000 bytes: windows of 65,535 and 100,000, opened as the client reads. No byte is lost.
-  test("goes on when the windows open (RFC 9113 6.9)", async () => {
+  test("continues when the windows open (RFC 9113 6.9)", async () => {
     const { send, received } = serve(() => new Response("x".repeat(300_000)), { counts: true });
     await send(...HELLO, "SETTINGS INITIAL_WINDOW_SIZE=100000", "HEADERS 1 END_STREAM GET /");
     const sum = () => {

@@ -86,7 +86,7 @@ describe("relay", () => {
   });
 
   // The right side answers before it has read everything, then closes.
-  test("delivers what a connection sent before it stopped taking bytes", async () => {
+  test("delivers what a connection sent before it stopped accepting bytes", async () => {
     const { left, right, done } = relayed();
     await right.write(bytes("enough"));
     await right.close();

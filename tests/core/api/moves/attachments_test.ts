@@ -101,7 +101,7 @@ describe("an attachment", () => {
   });
 
   // A record without its attachments, or with too many, is refused, and the caller keeps them.
-  test.each([0, 1, 3])("is refused in another number, %d of 2", async (count) => {
+  test.each([0, 1, 3])("is refused if their number differs, %d of 2", async (count) => {
     await using net = new ThreeStacks();
     const own = [new RecordedAttachment(), new RecordedAttachment()];
     for (const server of net.servers) server.use(80, attaching(own));

@@ -50,7 +50,7 @@ for (const profile of ["local", "internet"] as const) {
 
     // A peer that does not read: bytes wait in the send buffer and in a pending write, unread bytes
     // in the receive buffer, and the echo has sent a part of what counts as unread.
-    test("freeze takes pending writes and unread bytes along", async () => {
+    test("freeze moves pending writes and unread bytes", async () => {
       await using net = new ThreeStacks({ profile, receiveBuffer: 65_536, sendBuffer: 65_536 });
       for (const server of net.servers) server.use(7, echo());
       const client = net.client.connect(`${SERVER}:7`, { allowHalfOpen: true });
@@ -287,7 +287,7 @@ describe("thaw", () => {
     expect(thawing(net, record.subarray(0, -1)).code).toBe("INVALID_RECORD");
     const longer = new Uint8Array(record.length + 1);
     longer.set(record);
-    expect(thawing(net, longer).message).toContain("more bytes than fields");
+    expect(thawing(net, longer).message).toContain("bytes follow its last field");
     expect(() => net.servers[1].thaw("text" as never)).toThrow("expected a Uint8Array");
   });
 });

@@ -21,7 +21,7 @@ function segmentsOf(events: readonly TcpEvent[]): string[] {
 }
 
 describe("socket.eventLog", () => {
-  // From the SYN to the end, on the side that has opened the connection; both close at once.
+  // From the SYN to the end, on the side that opened the connection; both close at once.
   test("records a connection: segments, states, timers, what the application does", async () => {
     await using pair = new StackPair({ profile: "internet" });
     const listener = pair.server.listen({ port: 7 });
@@ -80,7 +80,7 @@ describe("socket.eventLog", () => {
 
   // If a plugin refuses the SYN, the log has the RST. If the peer is gone before the decision, the log ends with the
   // attempt.
-  test("records what becomes of a SYN", async () => {
+  test("records the outcome of a SYN", async () => {
     await using pair = new StackPair({ profile: "internet" });
     pair.server.use(25, { name: "no mail", onSyn: () => "refuse" });
     const refused = pair.server.nextEventLog();
@@ -111,7 +111,7 @@ describe("socket.eventLog", () => {
     expect(await pair.server.nextEventLog().catch((error) => error.code)).toBe("STACK_CLOSED");
   });
 
-  // Each loss and each retransmission, and what has detected the loss.
+  // Each loss and each retransmission, and what detected the loss.
   test("records losses and retransmissions", async () => {
     const { events, stats } = await loggedTransfer(LOSSY);
     const lost = named(events, "tcp:data_lost");
@@ -292,7 +292,7 @@ describe("socket.eventLog", () => {
   });
 
   // The log of a derived socket is that of its connection; connections() has it too.
-  test("is there on derived sockets and on open connections", async () => {
+  test("is available on derived sockets and on open connections", async () => {
     await using pair = new StackPair({ profile: "internet" });
     const { client } = await pair.connect();
     expect(deriveSocket(client, {}).eventLog().take().length).toBe(1);

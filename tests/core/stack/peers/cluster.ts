@@ -243,7 +243,7 @@ export class Cluster {
     }
   }
 
-  /** Runs for so many milliseconds. */
+  /** Runs for `ms` milliseconds. */
   advance(ms: number): void {
     for (const end = this.now + ms; this.now < end; this.now++) this.#step();
   }

@@ -278,7 +278,7 @@ describe("a cookie", () => {
   });
 
   // The listener decides about SYNs from now on; a cookie that it sent before still opens.
-  test("opens the connection although the listener decides by now", () => {
+  test("opens the connection even if the listener decides about SYNs by now", () => {
     const t = inFlood();
     const peer = withCookie(t, { mss: 1000 });
     const { listener } = t.other({ remotePort: 39_999 }).tcb;
