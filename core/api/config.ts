@@ -228,7 +228,7 @@ export function requireOwnable(text: string): Subnet {
   throw new TypeError(`"${text}" ${NOT_OWNABLE}`);
 }
 
-/** RFC 8200 5. */
+/** The smallest MTU of links with IPv6 (RFC 8200 5). */
 const MIN_IPV6_MTU = 1280;
 
 /**

@@ -167,8 +167,8 @@ export interface TcpSocket
   readonly closed: Promise<undefined>;
 
   /**
-   * Iteration without a copy: each chunk is a view of the receive buffer, valid until the next one is requested; then its
-   * bytes count as read. Do not mix with other ways of reading.
+   * Iteration without a copy: each chunk is a view of the receive buffer. It is valid until the next one is requested,
+   * and its bytes count as read from then on. Do not mix with other ways of reading.
    */
   views(): AsyncIterableIterator<Uint8Array<ArrayBuffer>>;
   /**
@@ -230,8 +230,8 @@ export interface TcpSocket
    */
   acknowledge(): void;
   /**
-   * How long data or a keep-alive probe may stay unacknowledged, in milliseconds, before the connection ends with `TIMED_OUT` (RFC 5482,
-   * RFC 9293 3.8.3); overrides the number of keep-alive probes.
+   * How long data or a keep-alive probe may stay unacknowledged, in milliseconds, before the connection ends with
+   * `TIMED_OUT` (RFC 5482, RFC 9293 3.8.3); overrides the number of keep-alive probes.
    */
   setUserTimeout(ms: number): void;
   /**
@@ -480,8 +480,8 @@ export interface PluginBinding {
    * about its SYN or, if none did, the new ones, which may still refuse it. Running connections and
    * flows continue with the handlers that they have; {@link RetiredHandlers.end} bounds their time.
    *
-   * @throws {TypeError} A handler is not one; see {@link Stack.use}. Nothing has changed then.
-   * @throws {TcpError} `LISTENER_CLOSED`: the binding was removed. `STACK_CLOSED`: the stack was.
+   * @throws {TypeError} A value is not a handler or plugin; see {@link Stack.use}. Nothing has changed then.
+   * @throws {TcpError} `LISTENER_CLOSED`: the binding was removed. `STACK_CLOSED`: the stack was closed.
    */
   replace(...handlers: [Handler | Plugin, ...(Handler | Plugin)[]]): RetiredHandlers;
   /**
@@ -572,7 +572,7 @@ export interface Stack extends AsyncDisposable {
    * Port 0 stands for any free port, in `"udp/0"` too: `addrs` of the result has the port that was
    * chosen. The result also replaces the handlers, and removes them.
    *
-   * @throws {TypeError} `where` is not a listen address, or a handler is not one: a factory such as
+   * @throws {TypeError} `where` is not a listen address, or a value is not a handler or plugin: a factory such as
    * `echo` has to be called.
    * @throws {TcpError} `ADDRESS_IN_USE`: the same listen address is in use.
    * `ADDRESS_NOT_AVAILABLE`: it contains none of the stack's addresses.

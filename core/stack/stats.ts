@@ -14,7 +14,7 @@ export class Stats {
   /** Packets that the link had no room for. */
   linkFull = 0;
   connectionsOpened = 0;
-  /** Those of `connectionsOpened` that this side opened. */
+  /** Connections that this side opened; `connectionsOpened` includes them. */
   activeOpens = 0;
   connectionsAccepted = 0;
   connectionsEnded = 0;

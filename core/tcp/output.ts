@@ -308,7 +308,7 @@ function outstanding(tcb: Tcb, start: number, end: number, now: number): void {
   scheduleProbe(tcb, now);
 }
 
-/** RFC 5681 4.1. */
+/** Restarts congestion control if nothing was sent for longer than the RTO (RFC 5681 4.1). */
 function restartAfterIdle(tcb: Tcb, now: number): void {
   if (!tcb.scoreboard.isEmpty) return;
   const { congestion, rate } = tcb;

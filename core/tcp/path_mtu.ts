@@ -25,11 +25,11 @@ const BLACK_HOLE_TIMEOUTS = 3;
  * then more likely.
  */
 const LIKELY_LOSS_TIMEOUTS = 6;
-/** RFC 8899 5.1.1, PMTU_RAISE_TIMER. */
+/** Time after which the larger MTU is tried again (RFC 8899 5.1.1, PMTU_RAISE_TIMER). */
 const RAISE_MS = 600_000;
 /** The minimum MTU of IPv6 links (RFC 8200 5); nearly every IPv4 tunnel carries it too. */
 const BLACK_HOLE_MTU = 1280;
-/** RFC 1191 7.1: for routers that do not report an MTU. */
+/** MTUs to try if a router reports none (RFC 1191 7.1). */
 const PLATEAUS = [32000, 17914, 8166, 4352, 2002, 1492, 1006, MIN_MTU_V4];
 
 /** Processes an ICMP error about a sent segment; returns false if `seq` is not outstanding. */

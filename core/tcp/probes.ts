@@ -4,7 +4,7 @@
  * @module
  */
 
-/** Shared by all connections until the first write. */
+/** The state of probes. All connections share {@link NO_PROBES} until they send one. */
 export class Probes {
   /** Keep-alive probes without an answer (RFC 9293 3.8.4). */
   keepAlives = 0;

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Shared by all connections until the first write. */
+/** The receiver's record. All connections share {@link IN_ORDER} until a segment is out of order or a duplicate. */
 export class Reordering {
   /** Number of segments that arrived out of order. */
   segments = 0;
@@ -20,7 +20,7 @@ export class Reordering {
   quickAcks = 0;
 }
 
-/** Linux uses 16, which suffices there because its senders elicit more acknowledgements in other ways. */
+/** Linux uses 16, which suffices there, because its senders set PSH more often and so get more acknowledgements. */
 const QUICK_ACKS = 48;
 
 /** The record of connections whose segments arrived in order. */
@@ -33,9 +33,9 @@ export function ownReordering(tcb: { reordering: Readonly<Reordering> }): Reorde
 }
 
 /**
- * A segment was out of order or a duplicate, so a segment or an acknowledgement was probably lost.
- * The sender now waits for each acknowledgement: its window is small, and the next may be lost as
- * well (RFC 9293 3.8.6.3 and RFC 5681 4.2 allow more than they require).
+ * A segment was out of order or a duplicate, so a segment or an acknowledgement was probably lost. The sender now waits
+ * for each acknowledgement: its window is small, and the next acknowledgement may be lost as well. RFC 9293 3.8.6.3 and
+ * RFC 5681 4.2 allow more acknowledgements than they require.
  */
 export function quickenAcks(tcb: { reordering: Readonly<Reordering> }): void {
   ownReordering(tcb).quickAcks = QUICK_ACKS;

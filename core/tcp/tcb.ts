@@ -153,13 +153,13 @@ export class Tcb {
   /** Written by `forced_segment.ts` alone. */
   readonly forced: ForcedSegment = "none";
 
-  // ------------------------------------------------------------ rarely used, shared until the first write
+  // ------------------------------------------------------------ rarely used, shared until they change
   loss: Readonly<LossRecovery> = NO_LOSS;
   reordering: Readonly<Reordering> = IN_ORDER;
   probes: Readonly<Probes> = NO_PROBES;
   userOptions: Readonly<UserOptions> = DEFAULT_OPTIONS;
 
-  // ------------------------------------------------------------ timers, and when things happened
+  // ------------------------------------------------------------ timers, and times of past events
   /** Written by `timers.ts` alone. */
   readonly deadlines: number[] | undefined = undefined;
   readonly keepAliveAt: number = 0;

@@ -5,7 +5,7 @@
  * @module
  */
 
-/** Shared by all connections until the first write. */
+/** All connections share {@link DEFAULT_OPTIONS} until the application sets one. */
 export class UserOptions {
   /** How long close() waits for acknowledgement (RFC 9293 3.10.4); `undefined`: no limit. */
   lingerMs: number | undefined = undefined;

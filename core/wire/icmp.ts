@@ -139,7 +139,7 @@ const V4_CODES: Readonly<Record<Unreachable, number>> = {
   prohibited: 13,
 };
 
-/** RFC 4443 3.1. */
+/** Codes of ICMPv6 destination unreachable (RFC 4443 3.1). */
 const V6_CODES: Readonly<Record<Exclude<Unreachable, "protocol">, number>> = {
   prohibited: 1,
   host: 3,

@@ -186,7 +186,7 @@ export class RequestFields implements FieldSink {
     this.#fields.push(name, value);
   }
 
-  /** RFC 9113 8.3.1, 8.5; RFC 8441 4 */
+  /** What is wrong with the pseudo-header fields, if anything (RFC 9113 8.3.1, 8.5; RFC 8441 4). */
   #pseudoFault(): string | undefined {
     if (this.#method === undefined) return "there is no :method";
     const isConnect = this.#method === "CONNECT";
@@ -249,7 +249,7 @@ export class TrailerFields implements FieldSink {
 /** Ignores the fields of a block that is decoded only to update the dynamic table. */
 export const NO_FIELDS: FieldSink = { field() {} };
 
-/** RFC 9113 8.2.1, 8.2.2 */
+/** What is wrong with a field, if anything (RFC 9113 8.2.1, 8.2.2). */
 function fieldFault(name: string, value: string): string | undefined {
   if (!isFieldName(name)) return "a field name has an invalid character or a capital letter";
   if (!isFieldValue(value)) return "a field value has a control character, or whitespace around it";

@@ -327,7 +327,7 @@ export const SETTINGS: Table = {
     repeatable: true,
     schema: publishSchema,
     locate: locatePublish,
-    defaultText: "none with `tun` or `link`; otherwise every single `listen` port, on 127.0.0.1",
+    defaultText: "none with `tun` or `link`; otherwise each individual `listen` port, on 127.0.0.1",
     help: `connect a port of the host, by default on 127.0.0.1, through the stack to \
 ADDRESS:PORT; default without --tun and --link: every single --listen port, those below 1024 as \
 8000 + port

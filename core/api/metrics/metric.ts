@@ -12,7 +12,7 @@ export interface MetricDefinition {
   readonly kind: "counter" | "gauge" | "histogram";
   /** `"s"`, `"By"`, or what is counted in braces: `"{packet}"`. */
   readonly unit: string;
-  /** One sentence. */
+  /** What the metric counts or measures, in one sentence. */
   readonly description: string;
   /** How points of several threads become one. Default `"sum"`. */
   readonly combine?: "sum" | "min";
@@ -33,7 +33,7 @@ export interface HistogramValue {
 
 /** A value with its attributes. */
 export interface MetricPoint {
-  /** Distinguish it from the other points of the metric. */
+  /** The attributes that distinguish this point from the others of the metric. */
   readonly attributes: MetricAttributes;
   /** A {@link HistogramValue} if the metric is a histogram. */
   readonly value: number | HistogramValue;

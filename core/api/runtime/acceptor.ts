@@ -162,7 +162,7 @@ export class Attempt extends Cancellation implements Owner, ClosedListener {
     this.onEvent();
   }
 
-  /** What the plugins decide about. */
+  /** The SYN that the plugins decide about. */
   get syn(): Syn {
     const { local, localPort, remote, remotePort } = this.#tcb;
     return new PendingSyn(netAddr(local, localPort), netAddr(remote, remotePort), this);

@@ -18,7 +18,7 @@ export interface ComposedHandlers {
   readonly given: readonly (Handler | Plugin)[];
 }
 
-/** Counts the connections and flows that run with its handlers, so that these outlive a replacement. */
+/** Counts the connections and flows that its handlers serve: plugins are disposed only after the last one has ended. */
 export class HandlerSet {
   readonly handlers: ComposedHandlers;
   /** The names of the plugins, for log lines. */

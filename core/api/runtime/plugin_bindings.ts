@@ -51,7 +51,7 @@ export class PluginBindings {
   readonly #moves: Moves;
   readonly #environment: StackEnvironment;
   readonly #bindings = new Set<Binding>();
-  /** Handler sets whose handlers serve or still run. */
+  /** Handler sets whose handlers serve new connections, or still run. */
   readonly #handlerSets = new Set<HandlerSet>();
   /** Number of handler sets that contain a plugin. */
   readonly #uses = new Map<Plugin, number>();

@@ -33,7 +33,7 @@ export interface ViewSource {
   consume(count: number): void;
 }
 
-/** Lends one view at a time: requesting the next one returns the previous one. */
+/** Lends one view at a time: requesting the next one releases the previous one. */
 export class Views implements AsyncIterableIterator<Bytes>, Reader {
   /** Bytes of the view that is lent. */
   lent = 0;

@@ -11,7 +11,7 @@ import type { FlowContext, FlowHandler } from "./datagram.ts";
  * Composes the `flow` handlers of a binding into one: they run in order, and each runs the
  * following ones by calling `next()`.
  *
- * @throws {TypeError} There is no handler, or one that cannot take flows.
+ * @throws {TypeError} There is no handler, or a handler cannot take flows.
  */
 export function composeFlows(handlers: readonly (Handler | Plugin)[]): FlowHandler {
   if (handlers.length === 0) throw new TypeError("A chain needs at least one handler or plugin");

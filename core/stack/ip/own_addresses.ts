@@ -6,7 +6,7 @@
 import { IpAddress, isHostWords, isLoopbackWords, Subnet } from "../../wire/address.ts";
 import { readI32 } from "../../wire/bytes.ts";
 
-/** Never the stack's own, even inside one of its networks. */
+/** Subnets whose addresses are never the stack's own, even inside one of its networks. */
 const NOT_ASSIGNABLE: readonly Subnet[] = [
   "0.0.0.0/8", // "this network" (RFC 1122 3.2.1.3)
   "224.0.0.0/4", // multicast
@@ -15,7 +15,7 @@ const NOT_ASSIGNABLE: readonly Subnet[] = [
   "ff00::/8", // multicast
 ].map((text) => Subnet.parse(text)!);
 
-/** The stack's own only if configured explicitly, on a link inside a host. */
+/** Subnets whose addresses are the stack's own only if configured explicitly, on a link inside a host. */
 const LOOPBACK: readonly Subnet[] = ["127.0.0.0/8", "::1/128"].map((text) => Subnet.parse(text)!);
 
 /**
@@ -42,7 +42,7 @@ export class OwnAddresses {
     this.#rebuild();
   }
 
-  /** As they were configured, without the excluded ones. */
+  /** The configured addresses and networks, without the excluded ones. */
   get subnets(): readonly Subnet[] {
     return this.#subnets;
   }

@@ -140,7 +140,7 @@ export class PassiveOpen {
   }
 
   #openFromCookie(listener: Listener, ip: IpHeader, segment: Segment, now: number): boolean {
-    // The record of which listeners have sent cookies, and when, is local to each instance.
+    // A dead instance may have sent the cookie; this instance does not know whether, and when, it did.
     const sender = this.#peers?.deadSender(ip, segment, now);
     if (listener.decides && (!listener.hasSentCookies || sender !== undefined)) return false;
     if (sender === undefined && !this.#cookies.isInUse(now)) return false;

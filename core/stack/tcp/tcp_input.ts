@@ -158,7 +158,7 @@ export class TcpInput {
     return true;
   }
 
-  /** RFC 9293 3.10.7.1 and 3.10.7.2. */
+  /** Processes a segment for a listener, or for a closed port (RFC 9293 3.10.7.1 and 3.10.7.2). */
   #withoutConnection(ip: IpHeader, segment: Segment, now: number): DropReason | undefined {
     const { demux, transmitQueue, own } = this.#tables;
     const listener = demux.findListener(ip, segment.destinationPort);

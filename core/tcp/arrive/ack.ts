@@ -148,7 +148,7 @@ function takeAck(tcb: Tcb, segment: Segment, context: AckContext, now: number): 
   }
 }
 
-/** RFC 8985 6.2 step 4. */
+/** A D-SACK widens RACK's reordering window (RFC 8985 6.2 step 4). */
 function noteDuplicateReport(tcb: Tcb): void {
   const loss = ownLoss(tcb);
   loss.rack ??= new Rack();

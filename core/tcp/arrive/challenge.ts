@@ -1,7 +1,7 @@
 import type { Tcb } from "../tcb.ts";
 import { ACK_NOW } from "../tcb_flags.ts";
 
-/** As in Linux. */
+/** Minimum interval between the challenge ACKs of a connection, in milliseconds; the same as in Linux. */
 const CHALLENGE_INTERVAL_MS = 500;
 
 /** Sends a challenge ACK (RFC 5961 3.2), rate-limited (RFC 5961 7). */

@@ -11,7 +11,10 @@ import type { Verdict } from "./check.ts";
 
 /** RFC 7323 5.5: TS.Recent is invalid once it is older than this. */
 const TIMESTAMP_AGE_MS = 24 * 86_400_000;
-/** In ticks of the peer's timestamp clock, which are milliseconds on nearly every host. */
+/**
+ * How much older than TS.Recent the timestamp of an overtaken segment may be, in ticks of the peer's clock, which are
+ * milliseconds on nearly every host.
+ */
 const OVERTAKEN_TICKS = 100;
 
 /**

@@ -15,7 +15,7 @@ import { takeFin } from "./fin.ts";
 import { trimBack } from "./sequence.ts";
 import { acceptText } from "./text.ts";
 
-/** RFC 9293 3.10.7.3. */
+/** Processes a segment in SYN-SENT (RFC 9293 3.10.7.3). */
 export function segmentArrivesInSynSent(tcb: Tcb, segment: Segment, now: number): Verdict {
   const hasAck = segment.has(FLAG.ACK);
   // First, the ACK bit. The stack answers an unacceptable ACK with a RST.

@@ -106,7 +106,7 @@ export interface CongestionControl {
   onRestart?(rate: DeliverySample, now: number): void;
 }
 
-/** RFC 6928 2. */
+/** The initial congestion window in bytes (RFC 6928 2). */
 export function initialWindow(mss: number): number {
   return Math.min(10 * mss, Math.max(2 * mss, 14600));
 }

@@ -2,10 +2,10 @@ import type { FieldCodec } from "../frozen/field_codec.ts";
 import { type AckSample, type CongestionControl, initialWindow } from "./control.ts";
 import { SlowStart } from "./slow_start.ts";
 
-/** RFC 9438 4.1 and 4.6. */
+/** The constants of the cubic function and of the decrease (RFC 9438 4.1 and 4.6). */
 const C = 0.4;
 const BETA = 0.7;
-/** RFC 9438 4.3. */
+/** Growth of W_est per round trip, in segments (RFC 9438 4.3). */
 const ALPHA = 3 * (1 - BETA) / (1 + BETA);
 
 /** The parameters of the cubic function. */

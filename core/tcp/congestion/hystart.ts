@@ -1,7 +1,7 @@
 import { type FieldCodec, optionalInt, optionalReal } from "../frozen/field_codec.ts";
 import type { AckSample } from "./control.ts";
 
-/** RFC 9406 4.3. */
+/** The constants of RFC 9406 4.3. */
 const MIN_RTT_THRESHOLD_MS = 4;
 const MAX_RTT_THRESHOLD_MS = 16;
 const SAMPLES = 8;

@@ -27,7 +27,7 @@ export function markAllLost(tcb: Tcb, now: number): void {
   for (let i = 0; i < scoreboard.count; i++) markLost(tcb, scoreboard.at(i), now);
 }
 
-/** RFC 8985 6.2 step 4. */
+/** RACK.reo_wnd in milliseconds (RFC 8985 6.2 step 4). */
 function reorderingWindow(rack: Rack, tcb: Tcb): number {
   const { minRttUs, srttUs, scoreboard, loss, sendMss } = tcb;
   if (!rack.reorderingSeen) {

@@ -20,7 +20,7 @@ import { RateReduction } from "./prr.ts";
 import { minRttMs, smoothedRtt } from "./rtt.ts";
 import { rememberForUndo } from "./undo.ts";
 
-/** RFC 5681 3.2. */
+/** Number of duplicate ACKs that indicate a loss (RFC 5681 3.2). */
 const DUPLICATE_ACK_THRESHOLD = 3;
 /** RFC 9406 4.3, without pacing: growth per acknowledgement in slow start, in segments. */
 const SLOW_START_LIMIT = 8;
@@ -269,7 +269,7 @@ export function reorderTimeout(tcb: Tcb, now: number): void {
   ACK_CONTEXT.end();
 }
 
-/** RFC 6298 5.4 to 5.6. */
+/** The retransmission timer has expired (RFC 6298 5.4 to 5.6). */
 export function retransmissionTimeout(tcb: Tcb, now: number): void {
   const { scoreboard } = tcb;
   const loss = ownLoss(tcb);
@@ -330,13 +330,13 @@ function recoveryProbeAt(tcb: Tcb, now: number): number | undefined {
   return at + smoothedRtt(tcb) < timerAt(tcb, TIMER.RETRANSMIT) ? at : undefined;
 }
 
-/** RFC 8985 7.2; `mayDelay`: the peer may delay its acknowledgement. */
+/** The probe timeout in milliseconds (RFC 8985 7.2); `mayDelay`: the peer may delay its acknowledgement. */
 function probeWait(tcb: Tcb, mayDelay: boolean): number {
   if (tcb.srttUs === 0) return TAIL_PROBE_WITHOUT_RTT_MS;
   return 2 * smoothedRtt(tcb) + (mayDelay ? TAIL_PROBE_ACK_DELAY_MS : TAIL_PROBE_SLACK_MS);
 }
 
-/** RFC 8985 7.3, or a probe in recovery. */
+/** Sends a tail loss probe (RFC 8985 7.3), or a probe in recovery. */
 export function probeTimeout(tcb: Tcb, now: number): void {
   if (tcb.scoreboard.isEmpty) return;
   if (tcb.loss.phase !== "open") return probeRecovery(tcb, now);

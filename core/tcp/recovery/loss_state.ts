@@ -9,7 +9,10 @@ import type { Rack } from "./rack.ts";
 /** How lost data is being retransmitted. */
 export type RecoveryPhase = "open" | "fast" | "timeout";
 
-/** Loss recovery (RFC 6675, RFC 6298 5, RFC 8985); shared by all connections until the first write. */
+/**
+ * The state of loss recovery (RFC 6675, RFC 6298 5, RFC 8985). All connections share {@link NO_LOSS} until their first
+ * loss.
+ */
 export class LossRecovery {
   phase: RecoveryPhase = "open";
   /** RecoveryPoint: SND.NXT when the phase began (RFC 6675 2). */

@@ -8,7 +8,7 @@ import { type FieldCodec, optionalInt } from "../frozen/field_codec.ts";
 import type { SendOrders } from "./send_orders.ts";
 import type { SentRange } from "./scoreboard.ts";
 
-/** RFC 8985 6.2 step 4. */
+/** Number of recoveries after which the reordering window is reset (RFC 8985 6.2 step 4). */
 const REO_WND_PERSIST = 16;
 
 /** The most recently sent segment that has arrived, and the reordering window. */
@@ -72,7 +72,7 @@ export class Rack {
     return this.#reoWndMult;
   }
 
-  /** RFC 8985 6.2 step 3. */
+  /** Detects reordering from a range that has arrived (RFC 8985 6.2 step 3). */
   noteOrder(range: SentRange): void {
     if (this.highest === undefined || seqGt(range.end, this.highest)) this.highest = range.end;
     else if (range.transmissions === 1) this.reorderingSeen = true;

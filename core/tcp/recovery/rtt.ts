@@ -7,7 +7,7 @@ import type { Tcb } from "../tcb.ts";
 import { PROBED_SINCE_SAMPLE, SYN_RETRANSMITTED } from "../tcb_flags.ts";
 import { ownLoss } from "./loss_state.ts";
 
-/** RFC 6298 5.7. */
+/** The RTO of the first data if the SYN was retransmitted (RFC 6298 5.7). */
 const RTO_AFTER_LOST_SYN_MS = 3000;
 /** An SRTT of 0 means that there is no sample yet. */
 const MIN_SRTT_US = 1;

@@ -142,7 +142,7 @@ function timeOut(tcb: Tcb): void {
   tcb.set(RESET_QUEUED);
 }
 
-/** RFC 9293 3.8.4. */
+/** Sends a keep-alive probe, or ends the connection after too many without an answer (RFC 9293 3.8.4). */
 function keepAlive(tcb: Tcb, now: number): void {
   if (!tcb.has(KEEP_ALIVE)) return;
   const { keepAliveIdleMs, keepAliveIntervalMs, keepAliveProbes } = tcb.config;

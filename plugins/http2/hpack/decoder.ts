@@ -109,7 +109,7 @@ export class HpackDecoder {
       : this.#table.value(index - STATIC_LENGTH - 1);
   }
 
-  /** RFC 7541 5.1 */
+  /** Reads an integer (RFC 7541 5.1). */
   #readInteger(prefix: number): number {
     if (this.#at >= this.#end) return this.#truncated();
     const mask = (1 << prefix) - 1;
@@ -128,7 +128,7 @@ export class HpackDecoder {
     }
   }
 
-  /** RFC 7541 5.2 */
+  /** Reads a string literal (RFC 7541 5.2). */
   #readString(): string {
     if (this.#fault !== undefined) return "";
     if (this.#at >= this.#end) {

@@ -46,7 +46,7 @@ export function isDecoded(contentEncoding: string, data: Uint8Array, isFetched: 
   return outermost === "br" || !beginsZlib(data);
 }
 
-/** RFC 1950 2.2 */
+/** Whether `data` begins with a header of zlib (RFC 1950 2.2). */
 function beginsZlib(data: Uint8Array): boolean {
   return (data[0]! & 0x0f) === 8 && ((data[0]! << 8) + (data[1] ?? 0)) % 31 === 0;
 }

@@ -38,7 +38,7 @@ const STATES: readonly BbrState[] = [
 ];
 const ACK_PHASES: readonly AckPhase[] = ["init", "refilling", "starting", "feedback", "stopping"];
 
-/** 5.6.1. */
+/** The pacing gain in each state (5.6.1). */
 const PACING_GAIN: Readonly<Record<BbrState, number>> = {
   startup: P.STARTUP_PACING_GAIN,
   drain: P.DRAIN_PACING_GAIN,
@@ -394,7 +394,7 @@ export class Bbr implements CongestionControl {
     this.model.shortTerm.noteLoss(rs.delivered);
   }
 
-  /** 5.6.4.4. */
+  /** Saves the window before recovery reduces it (5.6.4.4). */
   onLoss(): void {
     if (!this.#isSaved) this.#saveState();
     this.#saveCwnd();

@@ -39,7 +39,7 @@ export class LongTermModel {
     this.#ackedPerSegment = Math.max(cwnd / growth, mss);
   }
 
-  /** The window is full, and limited by this bound. */
+  /** Raises the bound, because the window is full and this bound limits it. */
   grow(newlyAcked: number, mss: number): void {
     this.#acked += newlyAcked;
     if (this.#acked < this.#ackedPerSegment) return;
