@@ -105,7 +105,7 @@ export function deriveSocket(base: TcpSocket, overrides: SocketOverrides): TcpSo
   return new DerivedSocket(base, overrides);
 }
 
-/** {@link deriveSocket} for a middleware that can be read from without a promise. */
+/** {@link deriveSocket} for middleware whose socket can be read without a promise. */
 export function deriveDirectSocket(base: TcpSocket, overrides: DirectOverrides): TcpSocket {
   return new DerivedSocket(base, overrides);
 }
@@ -163,7 +163,7 @@ class DerivedSocket implements TcpSocket, DirectReader {
   readonly #reader: ChunkReader | undefined;
   /** Reads without a promise, if that is possible. */
   readonly #direct: DirectReader | undefined;
-  /** The last one of {@link whenReadable}. */
+  /** The listener of the last call of {@link whenReadable}. */
   #listener: ReadableListener | undefined;
   readonly #writes: SerialQueue | undefined;
   /** Bytes to be read before all others; set by {@link unread}. */

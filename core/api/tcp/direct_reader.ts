@@ -6,7 +6,7 @@
 import type { TcpSocket } from "../types.ts";
 import type { ReadableListener } from "./connection_listener.ts";
 
-/** Implemented by a stack's own sockets, and by those derived from them that can. */
+/** Implemented by a stack's own sockets, and by sockets that middleware derives from them with a `reader`. */
 export interface DirectReader {
   /**
    * Reads into `target` what has arrived, and returns the number of bytes; 0: nothing has arrived. `null` after the
@@ -16,8 +16,8 @@ export interface DirectReader {
    */
   tryRead(target: Uint8Array<ArrayBufferLike>): number | null;
   /**
-   * Calls `listener` when {@link tryRead} may return something else than 0, and perhaps once more; returns false if
-   * it may do so already. One listener at a time.
+   * Calls `listener`, once or twice, when {@link tryRead} may return something other than 0. Returns false, without a
+   * call, if it may do so already. One listener at a time.
    */
   whenReadable(listener: ReadableListener): boolean;
 }
@@ -38,7 +38,7 @@ export function readThrough(
       onReadable(): void {
         if (isDone) return;
         try {
-          // 0 bytes for a caller who has transferred its buffer in the meantime.
+          // If the caller has transferred the buffer of `target` meanwhile, `target` is empty, and the result is 0.
           let count = reader.tryRead(target);
           while (count === 0 && target.length > 0) {
             if (reader.whenReadable(listener)) return;
