@@ -329,7 +329,7 @@ export const SETTINGS: Table = {
     locate: locatePublish,
     defaultText: "none with `tun` or `link`; otherwise each individual `listen` port, on 127.0.0.1",
     help: `connect a port of the host, by default on 127.0.0.1, through the stack to \
-ADDRESS:PORT; default without --tun and --link: every single --listen port, those below 1024 as \
+ADDRESS:PORT; default without --tun and --link: each individual --listen port, those below 1024 as \
 8000 + port
 stack/WHERE=TARGET is the reverse: connect a port of the stack to a TCP or UDP port or a Unix \
 socket of the host:
