@@ -8,7 +8,7 @@ import { MAX_INSTANCES } from "./instance_mark.ts";
 
 /** Number of different processes. */
 export const PROCESSES = 2048;
-/** Changes back to the previous process after which there are two: one may be an upgrade that has failed. */
+/** Number of changes back to an earlier process that shows two processes: a failed upgrade causes one change back. */
 const MAX_RETURNS = 3;
 /** Maximum time between two of these changes, in milliseconds. */
 const RETURN_MS = 5000;
@@ -23,7 +23,7 @@ interface Sender {
   reportedAt: number;
 }
 
-/** What has been heard, by instance. */
+/** The processes that messages of each instance came from. */
 export class DuplicateNumbers {
   readonly #senders: (Sender | undefined)[] = new Array(MAX_INSTANCES).fill(undefined);
 

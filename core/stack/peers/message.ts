@@ -3,8 +3,8 @@
  * connections (`announcement.ts`), or only the state of the sender.
  *
  *     0  version   1  from      2  to        3  hops      4  second    5  third     6  segment size (16 bits)
- *     8  process (11 bits), sequence (53 bits)    16  state     17  shard     18  sent at (48 bits)     24  MAC of the packet (64 bits)
- *     32 MAC of the header (64 bits)         40  IP packet or list, if any
+ *     8  process (11 bits), sequence (53 bits)    16  state     17  shard    18  sent at (48 bits)
+ *     24  MAC of the packet (64 bits)     32  MAC of the header (64 bits)     40  IP packet or list, if any
  *
  * Both MACs are SipHash-2-4. The MAC of the header covers the MAC of the packet, and is checked first: a forged or
  * repeated message costs a fraction of a microsecond, however long it is. `sequence` counts the messages of a shard of
@@ -47,8 +47,8 @@ export const MAX_MESSAGE_AGE = 10_000;
 const PER_MS = 1024;
 
 /**
- * After a pause of this many milliseconds the sequence continues at the clock: meanwhile another process of the instance
- * may have sent messages, such as one that has died during an upgrade.
+ * After a pause of this many milliseconds the sequence continues at the clock: in the meantime another process of the
+ * instance may have sent messages, such as the new process of an upgrade that has died.
  */
 const PAUSE_MS = 100;
 /** Bits of the sequence in the word that it shares with the number of the process. */
@@ -90,7 +90,7 @@ export interface MessagesOptions {
   readonly shard?: number;
   /** A random number of this process, less than `PROCESSES`. */
   readonly process?: number;
-  /** Called now and then while two processes send messages with the number of this instance. */
+  /** Called repeatedly while two processes send messages with the number of the same instance, which it gets. */
   readonly onDuplicate?: (instance: number) => void;
 }
 

@@ -50,8 +50,8 @@ export class MovedBetweenInstances {
   }
 
   /**
-   * This instance has a connection that was frozen elsewhere. It is announced if its segments identify another instance,
-   * or if the others know an earlier instance.
+   * This instance has taken over a connection that was frozen elsewhere. The connection is announced if its segments
+   * identify another instance, or if another instance has announced it before.
    */
   takeOver(tcb: Tcb, isOwn: boolean, now: number): void {
     const { local, localPort, remote, remotePort } = tcb;

@@ -224,8 +224,8 @@ export class Peers {
   }
 
   /**
-   * Hands a SYN to the owner of its 4-tuple, unless this instance accepts connections and the segments of the new one
-   * will have a mark.
+   * Hands a SYN to the instance that rendezvous hashing chooses, unless this instance accepts connections and the
+   * segments of the new one will have a mark.
    */
   #handSyn(
     ip: IpHeader,

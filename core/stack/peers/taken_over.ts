@@ -18,9 +18,9 @@ type Key = object;
 
 /** Connections by their record in the core. */
 export class TakenOverConnections {
-  /** Those that were never announced, or have to be again. */
+  /** Connections that were never announced, or have to be announced again. */
   #fresh = new Map<Key, AnnouncedConnection>();
-  /** Least recently announced first. */
+  /** Connections that were announced, the least recently announced first. */
   readonly #announced = new Map<Key, { readonly connection: AnnouncedConnection; at: number }>();
   #repeatedAt = -Infinity;
 
