@@ -22,6 +22,20 @@ describe("exports", () => {
     expect(repeated).toEqual(Object.keys(testing).filter((name) => name in links));
   });
 
+  // Internal names may change in any release; many names in one entry point are hard to search.
+  test("no entry point exports an internal name, and none has more than forty values", () => {
+    const internal = /\b(?:Shard|ShardPacket|ForeignPacket|Tcb|Demux|PortHost|Driver)\b/;
+    const lists = [...sourceFiles("exports"), ...sourceFiles("mod.ts")].flatMap(({ path, text }) =>
+      [...text.matchAll(/^export (?:type )?\{([^}]*)\}/gm)].map(([, names]) => `${path}: ${names}`)
+    );
+    expect(lists.length).toBeGreaterThan(10);
+    expect(lists.filter((names) => internal.test(names))).toEqual([]);
+    const sizes = [main, host, links, middleware, plugins, testing].map((one) =>
+      Object.keys(one).length
+    );
+    expect(Math.max(...sizes)).toBeLessThanOrEqual(40);
+  });
+
   // JSR reads `deno.json`, npm reads `package.json`.
   test("deno.json and package.json have the same entry points", () => {
     expect(manifest("package.json").exports).toEqual(manifest("deno.json").exports);
