@@ -1,9 +1,9 @@
 import { describe, expect } from "bun:test";
-import { readFileSync } from "node:fs";
 import { seededRandom } from "../../adapters/runtime/seeded_random.ts";
 import { Namespace } from "../support/namespace.ts";
 import type { Program } from "../support/program.ts";
 import { testRequiring } from "../support/requirements.ts";
+import { memoryOf } from "../support/resident_memory.ts";
 import { NEEDS, startService, TWO_WORKERS, withService } from "./service.ts";
 
 /** Every port of a /16 and a /64, with two more specific listen addresses. */
@@ -24,12 +24,6 @@ async function scan(namespace: Namespace, ...what: string[]): Promise<string[]> 
 
 /** All ports, in the form of {@link scan}. */
 const ALL_OPEN = Array.from({ length: 65_535 }, (_, i) => `${i + 1}/open`);
-
-/** Resident memory of a process, in bytes. */
-function memoryOf({ pid }: Program): number {
-  const [, kilobytes] = /^VmRSS:\s+(\d+) kB$/m.exec(readFileSync(`/proc/${pid}/status`, "utf8"))!;
-  return Number(kilobytes) * 1024;
-}
 
 /** A counter of a service. */
 async function counted(service: Program, counter: string): Promise<number> {

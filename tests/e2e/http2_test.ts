@@ -6,12 +6,16 @@ import { makeCertificate } from "../support/certificates.ts";
 import { Chromium } from "../support/chromium.ts";
 import { Program, runtimeCommand } from "../support/program.ts";
 import { PYTHON, testRequiring } from "../support/requirements.ts";
+import { memoryOf } from "../support/resident_memory.ts";
 import { ROOT } from "../support/source_files.ts";
 import { NEEDS, V4, withConfiguredService } from "./service.ts";
 
 const APP = resolve("tests/e2e/programs/app.ts");
 const config = { listen: { "8080": [`http2:${APP}`, `http:${APP}`] } };
 const URL = `http://${V4}:8080`;
+
+/** Allowed difference of a process's memory after 4 and after 16 runs, in bytes. */
+const MAX_GROWTH = 96 * 2 ** 20;
 
 describe("h2load", () => {
   // Three timed runs each end with GOAWAY on 8 connections with 128 open streams. Afterwards a run with a fixed
@@ -28,6 +32,32 @@ describe("h2load", () => {
         expect(await namespace.run(counted, 50_000)).toContain("2000 succeeded, 0 failed");
       }),
     180_000,
+  );
+
+  // Each run leaves 128 open streams behind. The first runs fill caches and compile; those after them must not add
+  // to what the process keeps, except for garbage that is still to be collected. A leak of what a run leaves would be
+  // several MB for each.
+  testRequiring(
+    [...NEEDS, "program:h2load"],
+    "leaves no memory behind, however often it ends in the middle",
+    () =>
+      withConfiguredService(config, async (namespace, service) => {
+        const attack = async (times: number) => {
+          for (let i = 0; i < times; i++) {
+            await namespace.run(["h2load", "-c8", "-m16", "-D1", `${URL}/number/7`], 50_000);
+          }
+        };
+        await attack(4);
+        const bound = memoryOf(service) + MAX_GROWTH;
+        await attack(12);
+        // A few requests now and then, with which the runtimes collect garbage.
+        for (let i = 0; memoryOf(service) > bound; i++) {
+          if (i === 50) throw new Error(`${memoryOf(service)} bytes, more than ${bound}`);
+          const few = ["h2load", "-c1", "-m1", "-n500", `${URL}/number/7`];
+          expect(await namespace.run(few, 50_000)).toContain("500 succeeded, 0 failed");
+        }
+      }),
+    300_000,
   );
 });
 

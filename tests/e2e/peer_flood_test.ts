@@ -65,11 +65,13 @@ describe("a flood of datagrams to the port for peers", () => {
       JSON.parse(
         await one!.namespace.shell(`curl -s --unix-socket ${one!.admin} http://localhost/stats`),
       );
-    const counters = await stats();
-    for (const reason of Object.keys(forged())) {
-      // The host's kernel may drop some of them, too.
-      expect([reason, counters[`drop.${reason}`]! > 0.8 * COUNT]).toEqual([reason, true]);
-    }
+    // The host's kernel may drop some of them, too.
+    const few = (counters: Record<string, number>) =>
+      Object.keys(forged()).filter((reason) => !(counters[`drop.${reason}`]! > 0.8 * COUNT));
+    let counters = await stats();
+    // The last ones may still be in the socket's queue.
+    for (let i = 0; i < 100 && few(counters).length > 0; i++) counters = await stats();
+    expect(few(counters)).toEqual([]);
     expect(counters["receivedFromPeer"]).toBeGreaterThan(20);
   }, LIMIT_MS);
 });

@@ -42,12 +42,12 @@ export async function startService(
 
 /** Runs a body with a service in a namespace of its own; it must not log warnings or errors. */
 export async function withService(
-  body: (namespace: Namespace) => Promise<void>,
+  body: (namespace: Namespace, service: Program) => Promise<void>,
   ...flags: readonly string[]
 ): Promise<void> {
   await using namespace = await Namespace.open();
   const service = await startService(namespace, ...flags);
-  await body(namespace);
+  await body(namespace, service);
   service.signal("SIGTERM");
   await endsWell(service);
 }
@@ -55,7 +55,7 @@ export async function withService(
 /** {@link withService} with a configuration file. */
 export async function withConfiguredService(
   config: Readonly<Record<string, unknown>>,
-  body: (namespace: Namespace) => Promise<void>,
+  body: (namespace: Namespace, service: Program) => Promise<void>,
 ): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "berth-config-"));
   const path = join(folder, "berth.json");
