@@ -10,6 +10,15 @@ import type { Http2Session } from "./session.ts";
 /** Maximum size of the output buffer of an idle connection. */
 const SMALL_OUTPUT_BYTES = 4096;
 
+/** Maximum number of output buffers that are kept for all connections together. */
+const MAX_SPARES = 4;
+
+/**
+ * Output buffers that are not in use. While a socket has no room, the connection fills another buffer than the one that
+ * is being written. Making one for each write, and growing it, would take a tenth of the time of a large response.
+ */
+const spares: Uint8Array<ArrayBuffer>[] = [];
+
 /** Called by a {@link SessionWriter}. */
 export interface SessionWriterEvents {
   /** The output was written, as far as the socket has room. */
@@ -26,8 +35,6 @@ export class SessionWriter {
   readonly #timeoutMs: number;
   readonly #events: SessionWriterEvents;
   #writing: Promise<void> | undefined;
-  /** A large output buffer that is not in use: two of them take turns while the socket has no room. */
-  #spare: Uint8Array<ArrayBuffer> | undefined;
   #isScheduled = false;
   #isStopped = false;
 
@@ -73,8 +80,7 @@ export class SessionWriter {
       output.length = 0;
       if (taken < length) {
         // The socket still reads from the old buffer.
-        output.bytes = this.#spare ?? new Uint8Array(SMALL_OUTPUT_BYTES);
-        this.#spare = undefined;
+        output.bytes = spares.pop() ?? new Uint8Array(SMALL_OUTPUT_BYTES);
         this.#writing = this.#writeRest(bytes, taken, length);
       }
       this.#session.pump();
@@ -82,11 +88,12 @@ export class SessionWriter {
     this.#events.flushed();
   }
 
-  /** Replaces a large output buffer that is empty, and releases the other one. */
+  /** Replaces a large output buffer that is empty: an idle connection keeps a small one. */
   shrink(): void {
     const { output } = this.#session;
-    this.#spare = undefined;
-    if (output.bytes.length > SMALL_OUTPUT_BYTES) output.bytes = new Uint8Array(SMALL_OUTPUT_BYTES);
+    if (output.bytes.length <= SMALL_OUTPUT_BYTES) return;
+    keepSpare(output.bytes);
+    output.bytes = new Uint8Array(SMALL_OUTPUT_BYTES);
   }
 
   /** Writes nothing more: the connection is lost. */
@@ -98,7 +105,7 @@ export class SessionWriter {
     this.#timeouts.setWrite(this.#timeoutMs);
     try {
       await this.#socket.write(bytes.subarray(from, to));
-      if (bytes.length > SMALL_OUTPUT_BYTES) this.#spare = bytes;
+      keepSpare(bytes);
     } catch {
       return this.#events.failed();
     } finally {
@@ -107,7 +114,9 @@ export class SessionWriter {
     }
     this.#session.pump();
     this.flush();
-    // An idle connection keeps one small buffer.
-    if (this.#writing === undefined) this.#spare = undefined;
   }
+}
+
+function keepSpare(bytes: Uint8Array<ArrayBuffer>): void {
+  if (bytes.length > SMALL_OUTPUT_BYTES && spares.length < MAX_SPARES) spares.push(bytes);
 }

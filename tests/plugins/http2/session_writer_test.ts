@@ -86,7 +86,7 @@ describe("SessionWriter", () => {
     expect(writer.writing).toBe(undefined);
   });
 
-  // Large output while the socket has no room: two buffers take turns, and none is left at the end.
+  // Large output while the socket has no room: two buffers take turns, and the connection keeps none at the end.
   test("reuses its buffers while it waits for room", async () => {
     const { writer, output, socket } = sessionWriter(0);
     const buffers = new Set<Uint8Array>();
@@ -105,6 +105,45 @@ describe("SessionWriter", () => {
     expect(writer.writing).toBe(undefined);
     writer.shrink();
     expect(output.bytes.length).toBe(4096);
+  });
+
+  // A large response to a client whose window opens and closes: sometimes there is room for all of the output.
+  test("keeps its buffers when there is room for all output in between", async () => {
+    const { writer, output, socket } = sessionWriter(0);
+    const buffers = new Set<Uint8Array>();
+    for (let round = 0; round < 6; round++) {
+      output.reserve(20_000);
+      buffers.add(output.bytes);
+      socket.room = 0;
+      writer.flush();
+      output.reserve(20_000);
+      buffers.add(output.bytes);
+      socket.room = 100_000;
+      socket.waiting?.resolve(20_000);
+      await settle();
+      expect(writer.writing).toBe(undefined);
+    }
+    expect(buffers.size).toBe(2);
+  });
+
+  // Ten connections have waited for room; of their buffers four are kept.
+  test("keeps at most four buffers for all connections", async () => {
+    const waiting = () => {
+      const made = sessionWriter(0);
+      made.output.reserve(20_000);
+      made.writer.flush();
+      return made;
+    };
+    const first = Array.from({ length: 10 }, waiting);
+    for (const { socket, writer } of first) {
+      socket.waiting?.resolve(20_000);
+      await settle();
+      expect(writer.writing).toBe(undefined);
+    }
+    const reused = Array.from({ length: 10 }, waiting).filter(({ output }) =>
+      output.bytes.length > 4096
+    );
+    expect(reused.length).toBe(4);
   });
 
   // The connection breaks during a write.
