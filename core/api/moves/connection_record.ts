@@ -30,17 +30,6 @@ export interface SocketState {
   readonly pending: Uint8Array<ArrayBuffer>;
 }
 
-/** Joins arrays. */
-export function concatenate(parts: readonly Uint8Array[]): Uint8Array<ArrayBuffer> {
-  const all = new Uint8Array(parts.reduce((sum, { length }) => sum + length, 0));
-  let at = 0;
-  for (const part of parts) {
-    all.set(part, at);
-    at += part.length;
-  }
-  return all;
-}
-
 /** Maximum number of attachments of one plugin. */
 export const MAX_ATTACHMENTS = 8;
 
