@@ -13,7 +13,7 @@ import { cancellationOf } from "../core/api/runtime/pending_syn.ts";
 import type { Plugin, Syn, SynContext, SynDecision } from "../core/api/types.ts";
 import type { FlowContext } from "../core/api/udp/datagram.ts";
 import { endFlow } from "../core/api/udp/flow_refusal.ts";
-import { Deadlines } from "./shared/deadlines.ts";
+import { WorkDeadlines } from "./shared/work_deadlines.ts";
 import { subnetsSchema, TargetFilter } from "./shared/denied_targets.ts";
 import { dialAttempt, keepAliveSchema } from "./shared/dial.ts";
 import type { HostDialer } from "./shared/host_network.ts";
@@ -88,14 +88,14 @@ class EgressProxy {
   readonly #options: CheckedOptions;
   readonly #filter: TargetFilter;
   readonly #limit: SharedLimit;
-  readonly #deadlines: Deadlines;
+  readonly #deadlines: WorkDeadlines;
 
   constructor(host: HostDialer, options: CheckedOptions) {
     this.#host = host;
     this.#options = options;
     this.#filter = new TargetFilter(options);
     this.#limit = new SharedLimit(options.maxConnections);
-    this.#deadlines = new Deadlines(options.connectTimeoutMs);
+    this.#deadlines = new WorkDeadlines(options.connectTimeoutMs);
   }
 
   async connect(syn: Syn, { clock, log }: SynContext): Promise<SynDecision> {

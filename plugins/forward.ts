@@ -18,7 +18,7 @@ import {
 } from "./forward/options.ts";
 import { ForwardMoves } from "./forward/moves.ts";
 import { Target } from "./forward/target.ts";
-import { Deadlines } from "./shared/deadlines.ts";
+import { WorkDeadlines } from "./shared/work_deadlines.ts";
 import { type AttemptOptions, dialAttempt } from "./shared/dial.ts";
 import type { Dial, HostDialer } from "./shared/host_network.ts";
 import { type Arrival, LoopGuard } from "./shared/loop_guard.ts";
@@ -54,7 +54,7 @@ function forwardTo(
   // LOCAL or UNKNOWN: a health check has no client.
   const local = proxyProtocol && formatProxyHeader({ version: proxyProtocol });
   const guard = new LoopGuard(routeIntoStack);
-  const deadlines = new Deadlines(options.connectTimeoutMs);
+  const deadlines = new WorkDeadlines(options.connectTimeoutMs);
   const dialFor = (arrival: Arrival): Dial => (target, signal, dialOptions) => {
     guard.requireNoLoop("tcp", target, arrival);
     return dial(target, signal, dialOptions);

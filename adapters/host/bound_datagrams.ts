@@ -16,14 +16,14 @@ const MAX_WAITING = 1024;
 const MAX_SENDING = 1024;
 
 /** Buffers for several datagrams, to be reused for every call. */
-export interface DatagramBatch {
+export interface DatagramBuffers {
   readonly buffers: readonly Uint8Array<ArrayBuffer>[];
   /** The length of the datagram in each buffer. */
   readonly sizes: Uint32Array;
 }
 
 /** A batch for `count` datagrams of up to `size` bytes. */
-export function datagramBatch(count: number, size: number): DatagramBatch {
+export function datagramBuffers(count: number, size: number): DatagramBuffers {
   return {
     buffers: Array.from({ length: count }, () => new Uint8Array(size)),
     sizes: new Uint32Array(count),
@@ -39,7 +39,7 @@ export interface BoundDatagrams {
   /**
    * Copies the next datagrams to the buffers and returns their number; datagrams longer than a buffer are truncated.
    */
-  receive(batch: DatagramBatch): number;
+  receive(batch: DatagramBuffers): number;
   /** Sends without waiting; returns false if the send buffer is full or the kernel has refused the datagram. */
   send(datagram: Uint8Array<ArrayBuffer>, to: HostPort): boolean;
   /** Stops receiving, so that another process with the same socket receives the datagrams. */
@@ -129,7 +129,7 @@ class RuntimeBoundDatagrams implements BoundDatagrams {
     return this.#waitingCount > 0 && !this.#isClosed && !this.#isPaused;
   }
 
-  receive({ buffers, sizes }: DatagramBatch): number {
+  receive({ buffers, sizes }: DatagramBuffers): number {
     let count = 0;
     while (count < buffers.length && this.isReadable) {
       const datagram = this.#waiting.shift()!;

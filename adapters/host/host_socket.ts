@@ -4,7 +4,7 @@
  * @module
  */
 import { isBytes, notBytes } from "../../core/api/tcp/bytes.ts";
-import { readableOf, type StreamSource, writableOf } from "../../core/api/tcp/socket_streams.ts";
+import { readableOf, type StreamedSocket, writableOf } from "../../core/api/tcp/socket_streams.ts";
 import type { Duplex } from "../../plugins/shared/relay.ts";
 
 /** Bytes that iteration reads at a time. */
@@ -25,7 +25,7 @@ export interface HostSocket
 }
 
 /** The base class of all implementations: streams, iteration and disposal. */
-export abstract class HostSocketBase implements StreamSource {
+export abstract class HostSocketBase implements StreamedSocket {
   #readable: ReadableStream<Uint8Array<ArrayBuffer>> | undefined;
   #writable: WritableStream<Uint8Array<ArrayBufferLike>> | undefined;
 

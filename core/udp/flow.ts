@@ -39,7 +39,7 @@ export class Flow {
   /** The owner's object; opaque to the core. */
   handle: unknown = undefined;
   /** Whether it is in the event queue. */
-  inEventQueue = false;
+  inNotificationQueue = false;
   /** Used by the table. */
   hash = 0;
   hashNext: Flow | undefined = undefined;
@@ -79,6 +79,6 @@ export class FlowPort {
   /** The owner's object; opaque to the core. */
   handle: unknown = undefined;
   /** Whether it is in the event queue. */
-  inEventQueue = false;
+  inNotificationQueue = false;
   closed = false;
 }

@@ -26,7 +26,7 @@ export class UdpSocket {
   /** The owner's object; opaque to the core. */
   handle: unknown = undefined;
   /** Whether it is in the event queue. */
-  inEventQueue = false;
+  inNotificationQueue = false;
   closed = false;
 
   constructor(memory: QueueMemory) {

@@ -5,7 +5,7 @@
  */
 import { readI32, readU16, writeU16, writeU32 } from "./bytes.ts";
 import type { DropReason } from "./drop_reason.ts";
-import { parseTcpOptions, type TcpOptions } from "./tcp_options.ts";
+import { parseTcpOptions, type SegmentOptions } from "./tcp_options.ts";
 
 /** Control bits, RFC 9293 3.1. */
 export const FLAG: {
@@ -23,7 +23,7 @@ export const FLAG: {
  * A received segment: header fields, options and the position of its text. The object is reused.
  * Sequence numbers are signed 32-bit integers.
  */
-export class Segment implements TcpOptions {
+export class Segment implements SegmentOptions {
   sourcePort = 0;
   destinationPort = 0;
   seq = 0;

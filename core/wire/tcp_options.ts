@@ -20,7 +20,7 @@ export const SACK_HEADER = 4;
 const MAX_SACK_BLOCKS = 4;
 
 /** The options of a received segment. */
-export interface TcpOptions {
+export interface SegmentOptions {
   /** MSS option; 0 if absent (RFC 9293 3.7.1). */
   mss: number;
   /** Shift count; -1 if absent (RFC 7323 2). */
@@ -42,7 +42,7 @@ export function parseTcpOptions(
   packet: Uint8Array,
   start: number,
   end: number,
-  segment: TcpOptions,
+  segment: SegmentOptions,
 ): void {
   segment.mss = 0;
   segment.windowScale = -1;
@@ -75,7 +75,7 @@ function takeOption(
   kind: number,
   at: number,
   length: number,
-  segment: TcpOptions,
+  segment: SegmentOptions,
 ): void {
   if (kind === KIND.MSS && length === 2) segment.mss = readU16(packet, at);
   else if (kind === KIND.WINDOW_SCALE && length === 1) segment.windowScale = packet[at]!;
@@ -84,13 +84,13 @@ function takeOption(
   else if (kind === KIND.SACK && length % 8 === 0) takeSack(packet, at, length / 8, segment);
 }
 
-function takeTimestamps(packet: Uint8Array, at: number, segment: TcpOptions): void {
+function takeTimestamps(packet: Uint8Array, at: number, segment: SegmentOptions): void {
   segment.hasTimestamps = true;
   segment.tsVal = readI32(packet, at);
   segment.tsEcr = readI32(packet, at + 4);
 }
 
-function takeSack(packet: Uint8Array, at: number, count: number, segment: TcpOptions): void {
+function takeSack(packet: Uint8Array, at: number, count: number, segment: SegmentOptions): void {
   segment.sackCount = Math.min(count, MAX_SACK_BLOCKS);
   for (let i = 0; i < segment.sackCount; i++) {
     segment.sackStarts[i] = readI32(packet, at + i * 8);

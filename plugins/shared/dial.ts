@@ -9,7 +9,7 @@ import { formatHostPort, parseHostPort } from "../../core/api/host_port.ts";
 import { milliseconds } from "../../core/api/numbers.ts";
 import type { Clock } from "../../core/api/environment.ts";
 import type { Cancellation } from "../../core/api/runtime/cancellation.ts";
-import type { Deadlines, PendingWork } from "./deadlines.ts";
+import type { PendingWork, WorkDeadlines } from "./work_deadlines.ts";
 import type { Dial, DialOptions, DialTarget } from "./host_network.ts";
 import type { Duplex } from "./relay.ts";
 import { type Deadline, withDeadline } from "./with_timeout.ts";
@@ -68,7 +68,7 @@ export interface AttemptOptions extends DialOptions {
   readonly clock: Clock;
   /** The time limit that `deadlines` was made with, in milliseconds. */
   readonly timeoutMs: number;
-  readonly deadlines: Deadlines;
+  readonly deadlines: WorkDeadlines;
 }
 
 /**

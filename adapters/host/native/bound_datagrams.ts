@@ -21,7 +21,7 @@ import {
   SOCK_DGRAM,
   SOL_SOCKET,
 } from "../../runtime/libc/linux.ts";
-import type { BoundDatagrams, DatagramBatch, DatagramHooks } from "../bound_datagrams.ts";
+import type { BoundDatagrams, DatagramBuffers, DatagramHooks } from "../bound_datagrams.ts";
 import { ErrorQueue, keepErrors } from "./error_queue.ts";
 import type { ReadyOwner } from "./event_set.ts";
 import { familyOf, hostPortOf, ipSocketAddress, MAX_IP_ADDRESS_SIZE } from "./socket_address.ts";
@@ -40,7 +40,7 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
   readonly #errors: ErrorQueue;
   readonly #destinations = new Map<string, Bytes>();
   /** The batch that the headers point to. */
-  #batch: DatagramBatch | undefined;
+  #batch: DatagramBuffers | undefined;
   #headers: MessageHeaders | undefined;
   #isReadable = true;
   #isPaused = false;
@@ -91,7 +91,7 @@ export class NativeBoundDatagrams implements BoundDatagrams, ReadyOwner {
     return this.#fd;
   }
 
-  receive(batch: DatagramBatch): number {
+  receive(batch: DatagramBuffers): number {
     const { host } = this.#sockets;
     const { buffers, sizes } = batch;
     if (this.#batch !== batch) {

@@ -8,7 +8,7 @@ import type { Link, LinkFeatures, OutgoingPacket, PacketBatch } from "../../../c
 import { MAX_MESSAGE, type PeerMessage } from "../../../core/stack/peers/message.ts";
 import type { PeerGroup } from "../../../core/stack/peers/peer_group.ts";
 import { NO_PROCESS_ASKED } from "../../../core/stack/sharding/generations.ts";
-import { type BoundDatagrams, datagramBatch } from "../../host/bound_datagrams.ts";
+import { type BoundDatagrams, datagramBuffers } from "../../host/bound_datagrams.ts";
 import { JoinedWait } from "../../links/joined_wait.ts";
 
 /**
@@ -43,7 +43,7 @@ export class PeerLink implements Link {
   readonly forwardToShard?: NonNullable<Link["forwardToShard"]>;
   readonly #link: Link;
   readonly #transport: PeerTransport;
-  readonly #messages = datagramBatch(MAX_MESSAGES, MAX_MESSAGE);
+  readonly #messages = datagramBuffers(MAX_MESSAGES, MAX_MESSAGE);
   /** Number of messages received since the last wait, and number of messages that the stack had dropped by then. */
   #received = 0;
   #refused = 0;

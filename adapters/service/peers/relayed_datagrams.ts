@@ -5,7 +5,7 @@
  * @module
  */
 import type { HostPort } from "../../../core/api/host_port.ts";
-import type { BoundDatagrams, DatagramBatch } from "../../host/bound_datagrams.ts";
+import type { BoundDatagrams, DatagramBuffers } from "../../host/bound_datagrams.ts";
 
 /** Where messages arrive in this thread. */
 export interface RelayedMessages {
@@ -41,7 +41,7 @@ export class RelayedDatagrams implements BoundDatagrams {
     return this.#socket.descriptor!;
   }
 
-  receive({ buffers, sizes }: DatagramBatch): number {
+  receive({ buffers, sizes }: DatagramBuffers): number {
     let count = 0;
     while (count < buffers.length) {
       const message = this.#messages.takeMessage();

@@ -8,7 +8,7 @@ import type { TcpSocket } from "../types.ts";
 type Bytes = Uint8Array<ArrayBuffer>;
 
 /** The methods of a socket that its streams use; every {@link TcpSocket} has them. */
-export type StreamSource = Pick<TcpSocket, "read" | "write" | "closeWrite" | "abort"> & {
+export type StreamedSocket = Pick<TcpSocket, "read" | "write" | "closeWrite" | "abort"> & {
   close(reason?: unknown): unknown;
 };
 
@@ -20,7 +20,7 @@ const CHUNK = 64 * 1024;
  * consumer. Cancelling it closes the socket, as with `Deno.Conn`: otherwise the peer would wait
  * behind a closed window forever.
  */
-export function readableOf(socket: Pick<StreamSource, "read" | "close">): ReadableStream<Bytes> {
+export function readableOf(socket: Pick<StreamedSocket, "read" | "close">): ReadableStream<Bytes> {
   return new ReadableStream({
     type: "bytes",
     autoAllocateChunkSize: CHUNK,
@@ -51,7 +51,7 @@ export function readableOf(socket: Pick<StreamSource, "read" | "close">): Readab
  * complete.
  */
 export function writableOf(
-  socket: Pick<StreamSource, "write" | "closeWrite" | "abort">,
+  socket: Pick<StreamedSocket, "write" | "closeWrite" | "abort">,
 ): WritableStream<Uint8Array<ArrayBufferLike>> {
   return new WritableStream({
     start(controller) {

@@ -202,7 +202,7 @@ export class Connections {
   /** Removes the next listener with connections in `ready` or `undecided` from the queue. */
   pollListener(): Listener | undefined {
     const listener = this.#listenerEvents.shift();
-    if (listener !== undefined) listener.inEventQueue = false;
+    if (listener !== undefined) listener.inNotificationQueue = false;
     return listener;
   }
 
@@ -257,8 +257,8 @@ export class Connections {
 
   /** Queues a listener whose owner has to be notified. */
   notify(listener: Listener): void {
-    if (listener.inEventQueue) return;
-    listener.inEventQueue = true;
+    if (listener.inNotificationQueue) return;
+    listener.inNotificationQueue = true;
     this.#listenerEvents.push(listener);
   }
 

@@ -47,7 +47,7 @@ export class Listener implements Binding {
   /** The owner's object; opaque to the core. */
   handle: unknown = undefined;
   /** Whether it is in the event queue. */
-  inEventQueue = false;
+  inNotificationQueue = false;
 
   constructor(request: ListenRequest) {
     this.subnet = request.subnet;

@@ -6,7 +6,7 @@
 import { type Source, Sources } from "../../buffers/sources.ts";
 import type { UdpConfig } from "../../udp/config.ts";
 import type { QueueMemory } from "../../udp/datagram.ts";
-import type { EventQueue } from "../../udp/events.ts";
+import type { NotificationQueue } from "../../udp/notification_queue.ts";
 import { Flow, type FlowEnd, type FlowPort } from "../../udp/flow.ts";
 import type { IpAddress } from "../../wire/address.ts";
 import { DeadlineHeap } from "../deadline_heap.ts";
@@ -22,7 +22,7 @@ const EVICTION_CANDIDATES = 16;
 export interface FlowsOptions {
   readonly config: UdpConfig;
   readonly memory: QueueMemory;
-  readonly events: EventQueue;
+  readonly events: NotificationQueue;
   readonly stats: Stats;
   /** Keeps peers from predicting hash collisions. */
   readonly seed: number;

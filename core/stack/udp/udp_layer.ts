@@ -7,7 +7,7 @@ import { copyBytes } from "../../buffers/copy.ts";
 import type { KeyedHash } from "../../tcp/isn.ts";
 import type { UdpConfig } from "../../udp/config.ts";
 import { type Datagram, QueueMemory } from "../../udp/datagram.ts";
-import { EventQueue, type UdpEventOwner } from "../../udp/events.ts";
+import { NotificationQueue, type UdpNotified } from "../../udp/notification_queue.ts";
 import { Flow, type FlowError, FlowPort, type FlowRefusal } from "../../udp/flow.ts";
 import { UdpSocket } from "../../udp/socket.ts";
 import { IpAddress } from "../../wire/address.ts";
@@ -75,7 +75,7 @@ export class UdpLayer {
   /** Binding of each socket and flow port. */
   readonly #bound = new Map<UdpSocket | FlowPort, Binding>();
   readonly #memory: QueueMemory;
-  readonly #events = new EventQueue();
+  readonly #events = new NotificationQueue();
   readonly #paths = new PathMtus();
   readonly #header = new UdpHeader();
   #portCounter: number;
@@ -212,7 +212,7 @@ export class UdpLayer {
   }
 
   /** Removes the next socket, flow port or flow with events from the queue. */
-  pollEvent(): UdpEventOwner | undefined {
+  pollEvent(): UdpNotified | undefined {
     return this.#events.shift();
   }
 

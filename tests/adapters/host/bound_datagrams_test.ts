@@ -3,7 +3,7 @@ import {
   bindDatagrams,
   bindRuntimeDatagrams,
   type BoundDatagrams,
-  datagramBatch,
+  datagramBuffers,
 } from "../../../adapters/host/bound_datagrams.ts";
 import { formatHostPort, type HostPort } from "../../../core/api/host_port.ts";
 import { until } from "../../support/until.ts";
@@ -13,13 +13,13 @@ const HOSTS = [["127.0.0.1"], ["::1"]] as const;
 const CASES = WAYS.flatMap(([name, bind]) => HOSTS.map(([host]) => [name, host, bind] as const));
 
 const IDLE = { onReadable: () => {} };
-const SMALL = datagramBatch(1, 10);
+const SMALL = datagramBuffers(1, 10);
 
 type Bind = typeof bindDatagrams;
 
 /** Waits for a datagram and returns it. */
 async function next(socket: BoundDatagrams): Promise<Uint8Array> {
-  const batch = datagramBatch(1, 65_536);
+  const batch = datagramBuffers(1, 65_536);
   await until(() => socket.receive(batch) > 0);
   return batch.buffers[0]!.slice(0, batch.sizes[0]);
 }
@@ -59,7 +59,7 @@ describe("bindDatagrams", () => {
     for (let size = 1; size <= 7; size++) {
       expect(one.send(new Uint8Array(2 * size).fill(size), one.address)).toBe(true);
     }
-    const [batch, got] = [datagramBatch(4, 10), [] as number[][]];
+    const [batch, got] = [datagramBuffers(4, 10), [] as number[][]];
     await until(() => {
       const count = one.receive(batch);
       expect(count).toBeLessThanOrEqual(4);

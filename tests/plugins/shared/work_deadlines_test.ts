@@ -1,11 +1,11 @@
 import { describe, expect, test } from "bun:test";
 import { VirtualClock } from "../../../adapters/runtime/virtual_clock.ts";
-import { Deadlines } from "../../../plugins/shared/deadlines.ts";
+import { WorkDeadlines } from "../../../plugins/shared/work_deadlines.ts";
 
 /** Work that notes when it expires. */
 function setUp() {
   const clock = new VirtualClock();
-  const deadlines = new Deadlines(10);
+  const deadlines = new WorkDeadlines(10);
   const expired: string[] = [];
   const begin = (name: string) => {
     const work = { expire: () => expired.push(`${name} at ${clock.now() - began}`) };
@@ -16,7 +16,7 @@ function setUp() {
   return { clock, begin, expired };
 }
 
-describe("Deadlines", () => {
+describe("WorkDeadlines", () => {
   // Three begin at 0, 4 and 8 ms; the second one ends in time.
   test("calls back at the time of each, with one timer", async () => {
     const { clock, begin, expired } = setUp();

@@ -8,21 +8,21 @@ import type { Flow, FlowPort } from "./flow.ts";
 import type { UdpSocket } from "./socket.ts";
 
 /** An object with events. */
-export type UdpEventOwner = UdpSocket | FlowPort | Flow;
+export type UdpNotified = UdpSocket | FlowPort | Flow;
 
 /** Holds each item at most once. */
-export class EventQueue {
-  readonly #queue = new Queue<UdpEventOwner>();
+export class NotificationQueue {
+  readonly #queue = new Queue<UdpNotified>();
 
-  push(item: UdpEventOwner): void {
-    if (item.inEventQueue) return;
-    item.inEventQueue = true;
+  push(item: UdpNotified): void {
+    if (item.inNotificationQueue) return;
+    item.inNotificationQueue = true;
     this.#queue.push(item);
   }
 
-  shift(): UdpEventOwner | undefined {
+  shift(): UdpNotified | undefined {
     const item = this.#queue.shift();
-    if (item !== undefined) item.inEventQueue = false;
+    if (item !== undefined) item.inNotificationQueue = false;
     return item;
   }
 }

@@ -15,7 +15,7 @@ export interface PendingWork {
  * A time limit for very many pieces of work: they expire in the order in which they began, so one timer
  * is enough. A timer of its own costs as much as opening a socket.
  */
-export class Deadlines {
+export class WorkDeadlines {
   readonly #ms: number;
   readonly #queues = new WeakMap<Clock, DeadlineQueue>();
 
