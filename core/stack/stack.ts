@@ -139,7 +139,9 @@ export class CoreStack {
     }, hash);
     features.generations?.attach({
       own: this.#own,
-      endpoints: () => endpointsOf(demux, this.udp),
+      endpoints: () => endpointsOf(demux, this.udp, peers),
+      announce: (connection) => peers?.announceFor(connection),
+      withdraw: (connection) => peers?.forget(connection),
     });
     this.#reassembly = new Reassembly(this.stats, policy, hopLimit);
     this.#icmp = new Icmp(tables, this.udp, policy, hopLimit);
@@ -396,9 +398,12 @@ export class CoreStack {
 function* endpointsOf(
   demux: Demux,
   udp: UdpLayer,
+  peers: Peers | undefined,
 ): Generator<Omit<GenerationEndpoint, "generation">> {
-  for (const { local, localPort, remote, remotePort } of demux.connections.all()) {
-    yield { protocol: PROTOCOL.TCP, local, localPort, remote, remotePort };
+  for (const tcb of demux.connections.all()) {
+    const { local, localPort, remote, remotePort } = tcb;
+    const mark = peers?.markOfTakenOver(tcb);
+    yield { protocol: PROTOCOL.TCP, local, localPort, remote, remotePort, mark };
   }
   const { UDP: protocol } = PROTOCOL;
   for (const { local, localPort, remote, remotePort } of udp.flows.table.all()) {

@@ -22,7 +22,7 @@ export const KIND = {
 
 /** Length of the header of a packet. */
 const PACKET_HEADER = 8;
-/** Two addresses, two ports, the number of the process, the protocol. */
+/** Two addresses, two ports, the number of the process, the mark and 1 (0: there is none), the protocol. */
 const ENDPOINT_SIZE = 44;
 /** Maximum number of endpoints in a message. */
 const ENDPOINTS_PER_MESSAGE = 1000;
@@ -60,7 +60,7 @@ export function* endpointMessages(endpoints: Iterable<GenerationEndpoint>): Gene
   const view = new DataView(bytes.buffer);
   bytes[0] = KIND.ENDPOINTS;
   let at = ENDPOINTS_HEADER;
-  for (const { local, remote, localPort, remotePort, generation, protocol } of endpoints) {
+  for (const { local, remote, localPort, remotePort, generation, protocol, mark } of endpoints) {
     for (const [i, { w0, w1, w2, w3 }] of [local, remote].entries()) {
       for (const [j, word] of [w0, w1, w2, w3].entries()) {
         view.setInt32(at + 16 * i + 4 * j, word);
@@ -69,7 +69,8 @@ export function* endpointMessages(endpoints: Iterable<GenerationEndpoint>): Gene
     view.setUint16(at + 32, localPort);
     view.setUint16(at + 34, remotePort);
     view.setUint32(at + 36, generation);
-    view.setUint32(at + 40, protocol);
+    view.setUint16(at + 40, mark === undefined ? 0 : mark + 1);
+    view.setUint16(at + 42, protocol);
     at += ENDPOINT_SIZE;
     if (at < bytes.length) continue;
     yield bytes;
@@ -83,13 +84,15 @@ export function readEndpoints(bytes: Bytes): GenerationEndpoint[] {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const endpoints: GenerationEndpoint[] = [];
   for (let at = ENDPOINTS_HEADER; at + ENDPOINT_SIZE <= bytes.length; at += ENDPOINT_SIZE) {
+    const marked = view.getUint16(at + 40);
     endpoints.push({
       local: IpAddress.readV6(bytes, at),
       remote: IpAddress.readV6(bytes, at + 16),
       localPort: view.getUint16(at + 32),
       remotePort: view.getUint16(at + 34),
       generation: view.getUint32(at + 36),
-      protocol: view.getUint32(at + 40),
+      protocol: view.getUint16(at + 42),
+      ...marked > 0 && { mark: marked - 1 },
     });
   }
   return endpoints;

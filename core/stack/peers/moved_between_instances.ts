@@ -53,17 +53,34 @@ export class MovedBetweenInstances {
    * This instance has taken over a connection that was frozen elsewhere. The connection is announced if its segments
    * identify another instance, or if another instance has announced it before.
    */
-  takeOver(tcb: Tcb, isOwn: boolean, now: number): void {
+  takeOver(
+    tcb: Tcb,
+    { isOwn, wasTakenOver }: { readonly isOwn: boolean; readonly wasTakenOver: boolean },
+    now: number,
+  ): void {
     const { local, localPort, remote, remotePort } = tcb;
     const wasElsewhere = this.#announced.remove(local, localPort, remote, remotePort);
     const mark = this.markOf(tcb, now);
-    if (!wasElsewhere && (mark === NO_MARK ? isOwn : mark === this.#group.self)) return;
+    const isKnown = wasElsewhere || wasTakenOver;
+    if (!isKnown && (mark === NO_MARK ? isOwn : mark === this.#group.self)) return;
     this.#takenOver.add(tcb, { local, localPort, remote, remotePort, mark });
   }
 
+  /** An earlier process of this instance has taken over a connection, and leaves announcing it to this one. */
+  announceFor(connection: AnnouncedConnection): void {
+    const { local, localPort, remote, remotePort } = connection;
+    this.#announced.remove(local, localPort, remote, remotePort);
+    if (!this.isFull) this.#takenOver.add(connection, connection);
+  }
+
+  /** The instance that segments of a connection identify that this instance has taken over; else `undefined`. */
+  markOfTakenOver(tcb: Tcb): number | undefined {
+    return this.#takenOver.count === 0 ? undefined : this.#takenOver.markOf(tcb);
+  }
+
   /** The connection has ended, or moved to another instance. */
-  forget(tcb: Tcb): void {
-    if (this.#takenOver.count > 0) this.#takenOver.remove(tcb);
+  forget(connection: Tcb | AnnouncedConnection): void {
+    if (this.#takenOver.count > 0) this.#takenOver.remove(connection);
   }
 
   /** The instance that segments of a connection of this one identify, or `NO_MARK`. */

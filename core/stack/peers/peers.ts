@@ -18,6 +18,7 @@ import { type IpHeader, PROTOCOL } from "../../wire/ip.ts";
 import { FLAG, type Segment } from "../../wire/tcp.ts";
 import type { QuotedPacket } from "../icmp/quoted.ts";
 import { destinationOf, sourceOf } from "../replies.ts";
+import type { AnnouncedConnection } from "./announcement.ts";
 import { TokenBucket } from "../token_bucket.ts";
 import { instanceOf, markDifference, markOffset, NO_MARK } from "./instance_mark.ts";
 import { DEAD_MS, type Membership } from "./membership.ts";
@@ -115,18 +116,28 @@ export class Peers {
     return this.#moved.isFull;
   }
 
-  /** This instance has taken over a connection. */
-  takeOver(tcb: Tcb, now: number): void {
+  /** This instance has taken over a connection; with `wasTakenOver`, an earlier process of it had done so before. */
+  takeOver(tcb: Tcb, now: number, wasTakenOver: boolean): void {
     const hash = this.#rendezvousOf(tcb.local, tcb.localPort, tcb.remote, tcb.remotePort);
     // A process that has just taken over does not know which instances accept connections.
     const isOwn = !this.#membership.isNew(now) &&
       this.#membership.instanceForNew(hash, now) === this.#group.self;
-    this.#moved.takeOver(tcb, isOwn, now);
+    this.#moved.takeOver(tcb, { isOwn, wasTakenOver }, now);
+  }
+
+  /** Announces a connection that an earlier process of this instance has taken over, until {@link Peers.forget}. */
+  announceFor(connection: AnnouncedConnection): void {
+    this.#moved.announceFor(connection);
+  }
+
+  /** The instance that segments of a connection identify that this instance has taken over; else `undefined`. */
+  markOfTakenOver(tcb: Tcb): number | undefined {
+    return this.#moved.markOfTakenOver(tcb);
   }
 
   /** A connection has left the tables. */
-  forget(tcb: Tcb): void {
-    this.#moved.forget(tcb);
+  forget(connection: Tcb | AnnouncedConnection): void {
+    this.#moved.forget(connection);
   }
 
   // ---------------------------------------------------------------- packets to others

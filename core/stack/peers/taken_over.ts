@@ -33,6 +33,11 @@ export class TakenOverConnections {
     return this.#fresh.size > 0;
   }
 
+  /** The instance that segments of the connection identify; `undefined`: it was not taken over. */
+  markOf(key: Key): number | undefined {
+    return (this.#fresh.get(key) ?? this.#announced.get(key)?.connection)?.mark;
+  }
+
   add(key: Key, connection: AnnouncedConnection): void {
     this.#fresh.set(key, connection);
   }

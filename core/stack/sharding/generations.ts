@@ -45,6 +45,8 @@ export interface GenerationEndpoint {
   readonly remote: IpAddress;
   readonly remotePort: number;
   readonly generation: number;
+  /** Set if the connection has been taken over from another instance: the instance that its segments identify. */
+  readonly mark?: number | undefined;
 }
 
 /** The tables of a stack. */
@@ -52,6 +54,10 @@ export interface GenerationTables {
   readonly own: OwnAddresses;
   /** Every connection and flow, and UDP ports that were chosen by the stack. */
   endpoints(): Iterable<Omit<GenerationEndpoint, "generation">>;
+  /** An earlier process has a connection of another instance, which only the newest process can announce. */
+  announce(connection: GenerationEndpoint & { readonly mark: number }): void;
+  /** The connection has ended there, or moved here. */
+  withdraw(connection: GenerationEndpoint & { readonly mark: number }): void;
 }
 
 /** Which process has which connections, flows and ports; one object per stack, shared with its link. */
@@ -106,7 +112,9 @@ export class Generations {
   removeEarlier(generation: number): void {
     this.#earlier = this.#earlier.filter((each) => each !== generation);
     for (const table of [this.#connections, this.#flows]) {
-      for (const entry of table.all()) if (entry.generation === generation) table.remove(entry);
+      for (const entry of table.all()) {
+        if (entry.generation === generation) this.#drop(table, entry);
+      }
     }
     for (const [port, owner] of this.#ports) if (owner === generation) this.#ports.delete(port);
   }
@@ -114,8 +122,7 @@ export class Generations {
   /** The endpoints of this process and of earlier ones, for the process that takes over. */
   *endpoints(): Generator<GenerationEndpoint> {
     for (const one of this.#tables?.endpoints() ?? []) {
-      const { protocol, local, localPort, remote, remotePort } = one;
-      yield { protocol, local, localPort, remote, remotePort, generation: this.number };
+      yield { ...one, generation: this.number };
     }
     yield* this.#connections.all();
     yield* this.#flows.all();
@@ -136,14 +143,26 @@ export class Generations {
     if (remotePort === 0) return void this.#ports.set(localPort, generation);
     const table = protocol === PROTOCOL.UDP ? this.#flows : this.#connections;
     const known = table.get(local, localPort, remote, remotePort);
-    if (known !== undefined) table.remove(known);
-    table.add({ ...endpoint, hash: 0, hashNext: undefined });
+    if (known !== undefined) this.#drop(table, known);
+    const entry = { ...endpoint, hash: 0, hashNext: undefined };
+    table.add(entry);
+    if (hasMark(entry)) this.#tables?.announce(entry);
   }
 
-  /** A connection of an earlier process has moved to this one. */
-  forget(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): void {
+  #drop(table: EndpointTable<EarlierEndpoint>, entry: EarlierEndpoint): void {
+    table.remove(entry);
+    if (hasMark(entry)) this.#tables?.withdraw(entry);
+  }
+
+  /**
+   * A connection of an earlier process has moved to this one. Returns whether that process had taken it over from
+   * another instance.
+   */
+  forget(local: IpAddress, localPort: number, remote: IpAddress, remotePort: number): boolean {
     const known = this.#connections.get(local, localPort, remote, remotePort);
-    if (known !== undefined) this.#connections.remove(known);
+    if (known === undefined) return false;
+    this.#drop(this.#connections, known);
+    return hasMark(known);
   }
 
   /**
@@ -220,7 +239,7 @@ export class Generations {
     if (this.asked === NO_PROCESS_ASKED) {
       return this.#push(entry.generation, ALL_ASKED, ip, packet, segmentSize);
     }
-    table.remove(entry);
+    this.#drop(table, entry);
     return false;
   }
 
@@ -238,6 +257,10 @@ export class Generations {
 }
 
 interface EarlierEndpoint extends GenerationEndpoint, TableEntry<EarlierEndpoint> {}
+
+function hasMark<T extends GenerationEndpoint>(entry: T): entry is T & { readonly mark: number } {
+  return entry.mark !== undefined;
+}
 
 /** The number, modulo {@link MAX_GENERATIONS}, of the process that may choose a port. */
 function sliceOf(port: number): number {

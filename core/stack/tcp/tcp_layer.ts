@@ -359,9 +359,10 @@ export class TcpLayer {
     const { local, localPort, remote, remotePort } = tcb;
     const moved = this.#moved.get(local, localPort, remote, remotePort);
     if (moved !== undefined) this.#moved.remove(moved);
-    this.#sharding.generations?.forget(local, localPort, remote, remotePort);
+    const wasTakenOver =
+      this.#sharding.generations?.forget(local, localPort, remote, remotePort) === true;
     this.#connections.enter(tcb);
-    this.#peers?.takeOver(tcb, now);
+    this.#peers?.takeOver(tcb, now, wasTakenOver);
     this.#stats.connectionsThawed++;
     this.#connections.apply(() => {}, tcb);
   }

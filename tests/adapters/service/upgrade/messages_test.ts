@@ -27,6 +27,7 @@ describe("messages between processes", () => {
       remote: IpAddress.parse(i % 3 === 0 ? "10.0.0.1" : "fd00::1")!,
       remotePort: i,
       generation: 1 + i % 5,
+      ...i % 4 === 0 && { mark: i % 256 },
     }));
     const messages = Array.from(endpointMessages(endpoints), (bytes) => bytes.slice());
     expect(messages.map((bytes) => [bytes[0], bytes.length < MAX_MESSAGE]))

@@ -1,11 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { bindingOf } from "../../../../core/api/listen_address.ts";
+import type { PeerMessage } from "../../../../core/stack/peers/message.ts";
 import { PeerGroup } from "../../../../core/stack/peers/peer_group.ts";
 import { ALL_ASKED, Generations, NEWEST } from "../../../../core/stack/sharding/generations.ts";
 import { CoreStack, SECRET_LENGTH } from "../../../../core/stack/stack.ts";
 import { PROFILES } from "../../../../core/tcp/config.ts";
 import type { Tcb } from "../../../../core/tcp/tcb.ts";
 import { IpAddress, Subnet } from "../../../../core/wire/address.ts";
+import { frozenReader, frozenWriter, withHeader } from "../../../../core/tcp/frozen/format.ts";
+import { ANNOUNCE_MS } from "../../../../core/stack/peers/taken_over.ts";
 import { type Bytes, packetsOf, PORT } from "./cluster.ts";
 
 const NOW = 1000;
@@ -30,6 +33,15 @@ class Process {
     this.generations = new Generations(generation, 5);
     this.core = stack("10.0.0.2/24", this.group, this.generations);
     this.core.tcp.listen({ ...bindingOf(PORT), backlog: 10, decides: false });
+  }
+
+  /** The messages to the other instance at `now`: its state, and lists of connections that it has taken over. */
+  messages(now: number): PeerMessage[] {
+    this.core.handleTimeout(now);
+    const { peers } = this.core;
+    const messages: PeerMessage[] = [];
+    for (let one = peers!.next(); one !== undefined; one = peers!.next()) messages.push(one);
+    return messages;
   }
 
   /** Receives packets and returns those that it sends. */
@@ -95,5 +107,52 @@ describe("an instance that was upgraded", () => {
     expect(newest.take([returned.packet])).toEqual([]);
     expect(newest.core.peers!.next()?.to).toBe(1);
     expect([earlier, newest].map(({ core }) => core.stats.resetsSent)).toEqual([0, 0]);
+  });
+
+  // Its earlier process has a connection of instance 1, which did not move to the newest one, and sends no messages
+  // any more. Without an announcement instance 1 would answer segments of the connection with a RST.
+  test("announces what its earlier process has taken over", () => {
+    const client = stack("10.0.0.1/24");
+    const [earlier, other] = [new Process(0, 1), new Process(1, 1)];
+    const tcb = client.tcp.connect({
+      remote: IpAddress.parse("10.0.0.2")!,
+      remotePort: PORT,
+      local: undefined,
+      localPort: 0,
+    }, NOW) as Tcb;
+    const answers = other.take(packetsOf(client, NOW), NOW);
+    for (const packet of answers) client.receive(packet, packet.length, "full", 0, NOW);
+    other.take(packetsOf(client, NOW), NOW);
+    const [connection] = other.core.tcp.connections();
+    const writer = frozenWriter({ now: NOW, elapsedMs: 0 });
+    other.core.tcp.forgetMoved(other.core.tcp.freeze(connection!, writer));
+    const reader = frozenReader(withHeader(writer.take()), { now: NOW, elapsedMs: 0 });
+    if (typeof reader === "string") throw new Error(reader);
+    earlier.core.tcp.enterThawed(earlier.core.tcp.thaw(reader) as Tcb, NOW);
+
+    const newest = new Process(0, 2);
+    newest.generations.addEarlier(1);
+    const endpoints = [...earlier.generations.endpoints()];
+    expect(endpoints.map(({ remotePort, mark }) => [remotePort, mark]))
+      .toEqual([[tcb.localPort, 1]]);
+    for (const endpoint of endpoints) newest.generations.learn(endpoint);
+    // A third process would learn of it from this one.
+    expect([...newest.generations.endpoints()].map(({ mark }) => mark)).toEqual([1]);
+    const lists = newest.messages(LATER);
+    expect(lists.length).toBe(2);
+    for (const { bytes } of lists) other.core.receiveFromPeer(bytes, bytes.length, LATER);
+
+    client.tcp.send(tcb, new Uint8Array(10), 0, LATER);
+    expect(other.take(packetsOf(client, LATER))).toEqual([]);
+    const handed = other.core.peers!.next()!;
+    expect(handed.to).toBe(0);
+    newest.core.receiveFromPeer(handed.bytes, handed.bytes.length, LATER);
+    expect(newest.generations.next()).toMatchObject({ generation: 1 });
+    expect(other.core.stats.resetsSent).toBe(0);
+
+    // Announced again until that process has ended.
+    expect(newest.messages(LATER + ANNOUNCE_MS).length).toBe(2);
+    newest.generations.removeEarlier(1);
+    expect(newest.messages(LATER + 2 * ANNOUNCE_MS).length).toBe(1);
   });
 });
