@@ -72,7 +72,9 @@ process.exit(0);
 async function stay(index: number): Promise<void> {
   try {
     const client = await EchoClient.open(hosts[index % hosts.length]!, port);
-    while (!isOver) {
+    // The last message follows the end: a connection that its server has lost is noticed by sending.
+    for (let isLast = false; !isLast;) {
+      isLast = isOver;
       await client.exchange(bytes);
       counts[index]!++;
       if (!isRunning && counts.every((count) => count > 0)) {
