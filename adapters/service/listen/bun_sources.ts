@@ -10,6 +10,7 @@ import { isBuiltin } from "node:module";
 import { dirname, extname } from "node:path";
 import { pathToFileURL } from "node:url";
 import { hostModuleUrl, isHostPackage, isOwnEntryPoint } from "./host_packages.ts";
+import { importUrl } from "./import_url.ts";
 import { installedFile } from "./installed_packages.ts";
 import { LOADERS } from "./module_graph.ts";
 import { mapSpecifiers, replaceComputedImports } from "./module_specifiers.ts";
@@ -72,7 +73,7 @@ function importFrom(file: string, own: string): Import {
   return async (specifier, options) => {
     const name = String(specifier);
     if (/^\.{0,2}\//.test(name)) {
-      return await import(new URL(name, pathToFileURL(file)).href, options);
+      return await importUrl(new URL(name, pathToFileURL(file)).href, options);
     }
     const folder = dirname(file);
     if (!isInstalled(name, folder, own)) {
@@ -80,9 +81,9 @@ function importFrom(file: string, own: string): Import {
     }
     const offered = hostNameFor(name, file);
     if (offered !== name || isBuiltin(name) || /^\w+:/.test(name)) {
-      return await import(offered, options);
+      return await importUrl(offered, options);
     }
-    return await import(Bun.resolveSync(name, folder), options);
+    return await importUrl(pathToFileURL(Bun.resolveSync(name, folder)).href, options);
   };
 }
 

@@ -5,9 +5,10 @@
  */
 
 /**
- * Imports the module at a URL, which must be absolute. `deno publish` would analyze a literal `import(url)`: it would
+ * Imports the module at a URL, which must be absolute or name a built-in module. `deno publish` would analyze a literal `import(url)`: it would
  * warn of the computed specifier, and make one that begins with `file:///` relative to the published module.
  */
-export const importUrl = new Function("url", "return import(url)") as (
+export const importUrl = new Function("url", "options", "return import(url, options)") as (
   url: string,
+  options?: ImportCallOptions,
 ) => Promise<{ default?: unknown }>;
