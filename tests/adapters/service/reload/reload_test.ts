@@ -156,7 +156,7 @@ describe("a configuration that cannot be used", () => {
   test.each([
     ["an unknown plugin", listen("echo", "discart"), "did you mean discard?"],
     ["a plugin that throws", listen("echo", "./throws.ts"), "broken on purpose"],
-    ["a module without a plugin", listen("echo", "./nothing.ts"), "is not a plugin"],
+    ["a module without a plugin", listen("echo", "./nothing.ts"), "has no default export"],
     ["a wrong option", listen("echo", ["limit:x", "echo"]), "connections"],
     ["another MTU", { ...listen("echo", "discard"), mtu: 1400 }, "mtu: 1500 cannot become 1400"],
     ["impairments", { ...listen("discard"), impair: { loss: 0.1 } }, "impair cannot change"],
