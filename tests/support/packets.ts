@@ -65,6 +65,17 @@ export function tcpPacket(
   return packet;
 }
 
+/** The bytes of a SYN from and to {@link PORT}. */
+export function synPacket(route: Route): Uint8Array {
+  const { header, headerLength, ipHeaderLength } = tcpPacket(route, new Uint8Array(), 0, 0x02);
+  const { HEADROOM } = OutgoingPacket;
+  const bytes = header.slice(HEADROOM, HEADROOM + headerLength);
+  const segment = bytes.subarray(ipHeaderLength);
+  // The checksum field has the sum of the pseudo-header.
+  new DataView(segment.buffer, segment.byteOffset).setUint16(16, onesComplement([segment]));
+  return bytes;
+}
+
 /** Moves a packet's payload so that it wraps from the end to the start of its array. */
 export function wrapPayload(packet: OutgoingPacket, first: number): void {
   const { payload, payloadLength } = packet;

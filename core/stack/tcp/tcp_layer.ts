@@ -335,9 +335,8 @@ export class TcpLayer {
     if (!this.#sharding.isOfShard(local, localPort, remote, remotePort)) {
       return { refusal: "ADDRESS_NOT_AVAILABLE" };
     }
-    if (this.#demux.connections.get(local, localPort, remote, remotePort) !== undefined) {
-      return { refusal: "ADDRESS_IN_USE" };
-    }
+    const existing = this.#demux.connections.get(local, localPort, remote, remotePort);
+    if (existing !== undefined && !isHalfOpen(existing)) return { refusal: "ADDRESS_IN_USE" };
     if (this.#connections.isFull || this.#peers?.isFull) {
       return { refusal: "INSUFFICIENT_RESOURCES" };
     }
@@ -359,6 +358,9 @@ export class TcpLayer {
     const { local, localPort, remote, remotePort } = tcb;
     const moved = this.#moved.get(local, localPort, remote, remotePort);
     if (moved !== undefined) this.#moved.remove(moved);
+    // A router sends a retransmitted SYN to another instance: the peer has the thawed connection, not this attempt.
+    const attempt = this.#demux.connections.get(local, localPort, remote, remotePort);
+    if (attempt !== undefined) this.#connections.apply(endConnection, attempt, undefined);
     const wasTakenOver =
       this.#sharding.generations?.forget(local, localPort, remote, remotePort) === true;
     this.#connections.enter(tcb);
@@ -425,4 +427,9 @@ export class TcpLayer {
   get timerCount(): number {
     return this.#connections.timerCount;
   }
+}
+
+/** Whether the connection is an attempt of the peer that has not been acknowledged. */
+function isHalfOpen({ state, listener }: Tcb): boolean {
+  return state === "SYN-RECEIVED" && listener !== undefined;
 }

@@ -6,6 +6,7 @@ import { echo } from "../../../../plugins/echo.ts";
 import { allow } from "../../../../plugins/middleware/access.ts";
 import { limit } from "../../../../plugins/middleware/limit.ts";
 import { log } from "../../../../plugins/middleware/log.ts";
+import { PORT, synPacket } from "../../../support/packets.ts";
 import { SERVER, ThreeStacks } from "./three_stacks.ts";
 
 /** Bytes that repeat only after 64 KiB, so that a shift is noticed. */
@@ -270,6 +271,28 @@ describe("thaw", () => {
     net.servers[1].addAddress(`${SERVER}/24`);
     expect(thawing(net, record).code).toBe("thawed");
     expect(thawing(net, record).code).toBe("ADDRESS_IN_USE");
+  });
+
+  // A retransmitted SYN has reached the receiving stack too, as when a router sends it to another instance. The client
+  // has the connection of the first stack, and answers the other SYN,ACK with a challenge ACK (RFC 5961 4.2).
+  test("replaces a half-open connection", async () => {
+    await using net = new ThreeStacks();
+    for (const server of net.servers) server.use(PORT, echo());
+    const client = net.client.connect(`${SERVER}:${PORT}`, {
+      localPort: PORT,
+      allowHalfOpen: true,
+    });
+    await net.run(client.write(pattern(100)));
+    await net.clock.advance(10);
+    net.servers[1].receive(synPacket({ from: "10.0.0.1", to: SERVER }));
+    await net.clock.advance(10);
+    await net.move(0);
+    net.route(1);
+    await net.run(client.write(pattern(100)));
+    await net.run(client.closeWrite());
+    expect(await net.run(readAll(client))).toEqual(
+      Uint8Array.from([...pattern(100), ...pattern(100)]),
+    );
   });
 
   // The bytes are a record of another release, or no record at all.
