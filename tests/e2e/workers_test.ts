@@ -265,7 +265,7 @@ describe("--workers", () => {
     const drop = ["setpriv", "--bounding-set", fewer, "--inh-caps", fewer];
     const service = namespace.start(...drop, ...serviceCommand(...WORKERS));
     await service.printed(/Ctrl\+C/);
-    expect(service.log).toContain(`steering by="kernel's hash`);
+    expect(service.log).toContain(`steering by="the kernel's hash`);
     for (const host of [V4, V6]) {
       const options = { host, connections: 60, atOnce: 20, least: 1, most: 50_000 };
       expect(await runEchoClients(namespace, options, 30_000)).toBe("60 equal\n");
@@ -326,7 +326,7 @@ describe("--workers", () => {
       const service = await startService(namespace, ...flags);
       const transfers = await RunningTransfers.start(namespace);
       service.signal("SIGTERM");
-      await service.printed(/refuses new[^]*refuses new/, "log");
+      await service.printed(/refusing new[^]*refusing new/, "log");
       for (let i = 0; i < 6; i++) await expectRefusal(namespace, V4, 7);
       await transfers.finish();
       expect((await service.finish(15_000)).exit).toBe(0);

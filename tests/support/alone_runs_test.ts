@@ -41,3 +41,25 @@ test("a file that failed runs once more, and the second run counts", async () =>
   expect(existsSync(folder.file("bun"))).toBe(true);
   expect(existsSync(folder.file("deno"))).toBe(true);
 }, 60_000);
+
+// One file has a test on Bun only, the other none at all.
+test("a file without a test for any of the runtimes is a failure", async () => {
+  using folder = new TemporaryFolder();
+  const files = [
+    folder.write(
+      "bun_test.ts",
+      `import { test } from "bun:test";
+       import process from "node:process";
+       if (process.versions.bun) test("passes", () => {});`,
+    ),
+    folder.write("none_test.ts", "export {};"),
+  ];
+  const printed: string[] = [];
+  const runtimes = [findRuntime("Deno"), findRuntime("Bun")];
+  const tallies = await runAlone(runtimes, files, (text) => void printed.push(text));
+  expect(tallies).toEqual([
+    { passed: 0, failed: 1, skipped: 0 },
+    { passed: 1, failed: 0, skipped: 0 },
+  ]);
+  expect(printed.join("\n")).toContain(`${files[1]}: no test ran`);
+}, 60_000);

@@ -28,6 +28,8 @@ export interface TestRunOptions {
   readonly onFile?: (path: string) => void;
   /** Shows the output only if a test fails. */
   readonly isQuiet?: boolean;
+  /** The files may have no test on this runtime. */
+  readonly mayBeEmpty?: boolean;
   /** Prints what failed; `console.error` by default. */
   readonly print?: (text: string) => void;
 }
@@ -39,7 +41,8 @@ export interface TestRunOptions {
 export async function runTests(
   runtime: Runtime,
   files: readonly string[],
-  { onFile, isQuiet = onFile !== undefined, print = console.error }: TestRunOptions = {},
+  { onFile, isQuiet = onFile !== undefined, mayBeEmpty = false, print = console.error }:
+    TestRunOptions = {},
 ): Promise<Tally> {
   const folder = await mkdtemp(join(tmpdir(), "berth-tests-"));
   try {
@@ -66,7 +69,7 @@ export async function runTests(
       ? undefined
       : exitCode !== 0
       ? `the run failed (exit code ${exitCode ?? "none, it was ended"}) outside of a test`
-      : tally.passed === 0
+      : tally.passed === 0 && !mayBeEmpty
       ? "no test ran"
       : undefined;
     if (failure === undefined) return tally;
