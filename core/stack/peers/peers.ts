@@ -198,11 +198,8 @@ export class Peers {
     segmentSize: number,
     now: number,
   ): boolean {
-    if (!this.#group.isActive) return false;
-    if (this.#received !== undefined || !this.isMarkedForOther(tcb, ip, segment, now)) return false;
-    const instance = this.#markOfSegment(ip, segment, now);
-    return this.#membership.isReachable(instance, now) &&
-      this.#hand(instance, [], ip, packet, segmentSize, now) === true;
+    return this.#group.isActive && this.isMarkedForOther(tcb, ip, segment, now) &&
+      this.handSegment(ip, segment, packet, segmentSize, now, true) === true;
   }
 
   /** Whether a segment has the mark of another instance, which may be unreachable, and not that of the connection. */

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import { DEAD_MS } from "../../../../core/stack/peers/membership.ts";
 import { ANNOUNCED_MS } from "../../../../core/stack/peers/announced_connections.ts";
-import { Cluster, type ClusterOptions, type Instance } from "./cluster.ts";
+import { Cluster, type ClusterOptions, type Instance, packetsOf } from "./cluster.ts";
 
 /** Both ways to find the instance, with both profiles. */
 const CASES = (["local", "internet"] as const).flatMap((profile) =>
@@ -49,7 +49,30 @@ describe("connections that move between peers", () => {
     LIMIT_MS,
   );
 
-  // The control for the test above: without announcements nothing is handed on.
+  // The client's SYN has also reached the third instance, whose half-open connection refuses all segments. Each hop
+  // on the way to the second instance, past the first, has to look for an announcement.
+  test("are found from an instance with a half-open connection", () => {
+    const cluster = new Cluster({ instances: 3, profile: "internet", clientTimestamps: true });
+    const [first, second, third] = three(cluster);
+    cluster.routed = [first];
+    cluster.connect(1);
+    const [syn] = packetsOf(cluster.client, cluster.now);
+    cluster.deliver(syn!, first);
+    cluster.advance(20);
+    cluster.deliver(syn!, third);
+    cluster.talk(300);
+    expect(cluster.move(first, second)).toBe(1);
+    cluster.talk(500);
+    cluster.kill(first);
+    cluster.routed = [second];
+    cluster.talk(DEAD_MS + 2000);
+    cluster.routed = [third];
+    cluster.talk(1000);
+    expect(third.core.tcp.unacceptedCount).toBe(1);
+    expect([cluster.broken.length, cluster.sum("resetsSent")]).toEqual([0, 0]);
+  }, LIMIT_MS);
+
+  // The control for the first test: without announcements nothing is handed on.
   test("are lost without announcements", () => {
     const cluster = talking({ instances: 3, ...LOCAL });
     const [first, second, third] = three(cluster);
