@@ -111,7 +111,7 @@ export class LogFile {
       const bytes = this.#take();
       if (bytes.length > 0) this.#file.writeNow(bytes);
     } catch {
-      // The process is ending, so nobody can be told.
+      // The process is ending, and the log that would report the error is the one that failed.
     }
   }
 
